@@ -1,0 +1,1 @@
+"""Floor 0: words, addresses, hashing, signatures and RLP, over well-kept libraries. Knows nothing of the EVM."""
