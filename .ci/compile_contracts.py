@@ -1,0 +1,278 @@
+#!/usr/bin/env python3
+"""Compile the repository's Solidity sources and write, or with --check compare, the artifacts committed beside them.
+
+Needs node (12 or newer) and npm on PATH; the compiler itself comes from npm into a scratch folder, in the one version
+named below, and its code must have the hash named below. Nothing but the standard library is used.
+
+What makes the bytes the same everywhere: source names are paths relative to the repository; each file is compiled by
+itself, with what it imports; and the code ends in metadata without a hash (`bytecodeHash: none`), so that it depends on
+the program alone, while the compiler's version in it still lets explorers recognise the compiler. Source maps refer to
+the committed sources, whose hashes are in the artifact.
+"""
+
+import argparse
+import hashlib
+import json
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+SOURCE_FOLDERS = ("evmthread/contracts", "benchmarks/contracts")
+ARTIFACT_FORMAT = "evmthread-artifact/1"
+
+COMPILER = "0.8.37"
+# sha256 of soljson.js in the npm package solc 0.8.37: the whole compiler, as WebAssembly inside JavaScript.
+COMPILER_SHA256 = "221d7a667378b5068d913e75fe092507e061363cd1d23b64c49ae82febabad4c"
+SETTINGS: dict[str, Any] = {
+    "evmVersion": "cancun",
+    "optimizer": {"enabled": True, "runs": 200},
+    "metadata": {"bytecodeHash": "none"},
+    "viaIR": False,
+}
+OUTPUTS = [
+    "abi",
+    "metadata",
+    "storageLayout",
+    "evm.bytecode.object",
+    "evm.bytecode.sourceMap",
+    "evm.bytecode.generatedSources",
+    "evm.bytecode.linkReferences",
+    "evm.deployedBytecode.object",
+    "evm.deployedBytecode.sourceMap",
+    "evm.deployedBytecode.generatedSources",
+    "evm.deployedBytecode.linkReferences",
+    "evm.deployedBytecode.immutableReferences",
+    "evm.methodIdentifiers",
+]
+# import "x"; import "x" as y; import {a, b as c} from "x"; import * as y from "x";
+IMPORT = re.compile(r"""^\s*import\s+(?:[^"';]*?\bfrom\s+)?["']([^"']+)["']""", re.MULTILINE)
+
+
+class CompileError(Exception):
+    """Something that the user is told in one message, without a traceback."""
+
+
+def run(command: list[str], *, folder: Path, text: str | None = None) -> str:
+    """What a command prints; raises CompileError with its complaint when it fails.
+
+    The output goes through a file: node writes files to the end, but drops what a pipe hasn't taken when it exits.
+    """
+    with tempfile.TemporaryFile("w+", encoding="utf-8") as output:
+        done = subprocess.run(
+            command, cwd=folder, input=text, stdout=output, stderr=subprocess.PIPE, encoding="utf-8", check=False
+        )
+        output.seek(0)
+        printed = output.read()
+    if done.returncode:
+        complaint = (done.stderr or printed).strip()[-2000:]
+        raise CompileError(f"{' '.join(command)} failed with exit code {done.returncode}:\n{complaint}")
+    return printed
+
+
+def find_program(name: str) -> str:
+    """The path of a program; raises CompileError when there is none."""
+    path = shutil.which(name)
+    if path is None:
+        raise CompileError(f"{name} is not on PATH: install node and npm (Debian: apt-get install nodejs npm)")
+    return path
+
+
+def install_compiler(folder: Path) -> Path:
+    """Install the pinned compiler with npm into a folder, unless it is there, check its hash, return its solc.js."""
+    package = folder / "node_modules" / "solc"
+    if not (package / "soljson.js").is_file():
+        npm = find_program("npm")
+        folder.mkdir(parents=True, exist_ok=True)
+        # A manifest of its own keeps npm from walking up to somebody else's.
+        (folder / "package.json").write_text(json.dumps({"private": True}), encoding="utf-8")
+        command = [npm, "install", "--no-audit", "--no-fund", "--ignore-scripts", "--save-exact", f"solc@{COMPILER}"]
+        run(command, folder=folder)
+    found = hashlib.sha256((package / "soljson.js").read_bytes()).hexdigest()
+    if found != COMPILER_SHA256:
+        raise CompileError(f"solc {COMPILER}: soljson.js in {package} has sha256 {found}, not {COMPILER_SHA256}")
+    return package / "solc.js"
+
+
+def read_sources(name: str, sources: dict[str, str]) -> dict[str, str]:
+    """Add a source and all that it imports to `sources`, by name relative to the repository."""
+    if name in sources:
+        return sources
+    path = REPOSITORY / name
+    if not path.is_file():
+        raise CompileError(f"{name}: no such source")
+    sources[name] = path.read_bytes().decode("utf-8")
+    for target in IMPORT.findall(sources[name]):
+        if target.startswith("."):
+            parts: list[str] = []
+            for part in (PurePosixPath(name).parent / target).parts:
+                if part == "..":
+                    parts.pop()
+                else:
+                    parts.append(part)
+            target = "/".join(parts)
+        read_sources(target, sources)
+    return sources
+
+
+def compile_source(name: str, *, node: str, compiler: Path) -> dict[str, dict[str, Any]]:
+    """The artifacts of one source file by contract name; abstract contracts and interfaces have none.
+
+    Raises CompileError on any error or warning of the compiler.
+    """
+    sources = read_sources(name, {})
+    request = {
+        "language": "Solidity",
+        "sources": {source: {"content": text} for source, text in sources.items()},
+        "settings": SETTINGS | {"outputSelection": {name: {"*": OUTPUTS}}},
+    }
+    printed = run([node, str(compiler), "--standard-json"], folder=compiler.parent, text=json.dumps(request))
+    if "{" not in printed:
+        raise CompileError(f"{name}: the compiler printed no JSON: {printed[:200]!r}")
+    answer = json.loads(printed[printed.index("{") :])  # a line about SMT solvers may come first
+    complaints = [error.get("formattedMessage", str(error)) for error in answer.get("errors", [])]
+    if complaints:
+        raise CompileError(f"{name}:\n" + "\n".join(complaints))
+    source_ids = {source: answer["sources"][source]["id"] for source in sources}
+    records = {
+        source: {
+            "id": source_ids[source],
+            "keccak256": json_hash(answer, name, source),
+            "sha256": "0x" + hashlib.sha256(text.encode("utf-8")).hexdigest(),
+        }
+        for source, text in sources.items()
+    }
+    return {
+        contract: artifact(contract, name, output, records)
+        for contract, output in answer["contracts"][name].items()
+        if output["evm"]["bytecode"]["object"]
+    }
+
+
+def json_hash(answer: dict[str, Any], name: str, source: str) -> str:
+    """The keccak-256 of a source, as the compiler names it in the metadata of a contract that uses it."""
+    for output in answer["contracts"][name].values():
+        if output["metadata"]:
+            record = json.loads(output["metadata"])["sources"].get(source)
+            if record:
+                digest: str = record["keccak256"]
+                return digest
+    raise CompileError(f"{name}: no contract in it uses {source}")
+
+
+def artifact(contract: str, name: str, output: dict[str, Any], sources: dict[str, Any]) -> dict[str, Any]:
+    """One contract's artifact, as it is committed."""
+    for part in ("bytecode", "deployedBytecode"):
+        if output["evm"][part]["linkReferences"]:
+            raise CompileError(f"{name}: {contract} needs linking to a library, which artifacts don't support")
+    creation, runtime = output["evm"]["bytecode"], output["evm"]["deployedBytecode"]
+    return {
+        "format": ARTIFACT_FORMAT,
+        "contractName": contract,
+        "sourceName": name,
+        "sources": sources,
+        "compiler": {
+            "name": "solc",
+            "version": json.loads(output["metadata"])["compiler"]["version"],
+            "settings": SETTINGS,
+        },
+        "abi": output["abi"],
+        "methodIdentifiers": output["evm"]["methodIdentifiers"],
+        "storageLayout": output["storageLayout"],
+        "creation": code(creation),
+        "runtime": code(runtime) | {"immutableReferences": runtime.get("immutableReferences", {})},
+    }
+
+
+def code(output: dict[str, Any]) -> dict[str, Any]:
+    """Bytecode, source map, and the compiler-made sources to which the map also refers (without their syntax tree)."""
+    generated = [
+        {key: source[key] for key in ("id", "name", "language", "contents")} for source in output["generatedSources"]
+    ]
+    return {"bytecode": "0x" + output["object"], "sourceMap": output["sourceMap"], "generatedSources": generated}
+
+
+def artifacts(*, node: str, compiler: Path) -> Iterator[tuple[Path, str]]:
+    """Path and text of every artifact that should be committed."""
+    for folder in SOURCE_FOLDERS:
+        for path in sorted((REPOSITORY / folder).rglob("*.sol")):
+            compiled = compile_source(path.relative_to(REPOSITORY).as_posix(), node=node, compiler=compiler)
+            for contract, record in compiled.items():
+                yield path.with_name(contract + ".json"), json.dumps(record, indent=1, sort_keys=True) + "\n"
+
+
+def write(expected: dict[Path, str]) -> None:
+    """Write the artifacts that are missing or differ, and remove those that no source makes any more."""
+    for path, text in expected.items():
+        if not path.is_file() or path.read_bytes() != text.encode():
+            path.write_bytes(text.encode())
+            print(f"wrote {path.relative_to(REPOSITORY)}")
+    for path in stray_artifacts(expected):
+        path.unlink()
+        print(f"removed {path.relative_to(REPOSITORY)}")
+
+
+def differences(expected: dict[Path, str]) -> Iterator[str]:
+    """One line for each committed artifact that is not what the sources give."""
+    for path, text in expected.items():
+        name = path.relative_to(REPOSITORY)
+        if not path.is_file():
+            yield f"{name}: missing"
+        elif path.read_bytes() != text.encode():
+            try:
+                committed = json.loads(path.read_bytes())
+                made = json.loads(text)
+                keys = sorted(key for key in committed.keys() | made.keys() if committed.get(key) != made.get(key))
+            except (ValueError, AttributeError):
+                keys = ["not readable"]
+            yield f"{name}: differs in {', '.join(keys) or 'its formatting'}"
+    for path in stray_artifacts(expected):
+        yield f"{path.relative_to(REPOSITORY)}: no source makes it"
+
+
+def stray_artifacts(expected: dict[Path, str]) -> list[Path]:
+    """Artifact files in the source folders that are not among the expected ones."""
+    found = (path for folder in SOURCE_FOLDERS for path in sorted((REPOSITORY / folder).rglob("*.json")))
+    return [path for path in found if path not in expected]
+
+
+def main() -> int:
+    """Exit code 0 when the artifacts are written or right, 1 when --check finds a difference or something fails."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 if a committed artifact differs")
+    parser.add_argument(
+        "--toolchain", type=Path, metavar="DIR", help="keep the compiler in this folder (default: a temporary one)"
+    )
+    options = parser.parse_args()
+    try:
+        node = find_program("node")
+        with tempfile.TemporaryDirectory(prefix="evmthread-solc-") as scratch:
+            compiler = install_compiler((options.toolchain or Path(scratch)).resolve())
+            expected = dict(artifacts(node=node, compiler=compiler))
+    except CompileError as error:
+        print(f"compile_contracts: {error}", file=sys.stderr)
+        return 1
+    if not options.check:
+        write(expected)
+        return 0
+    found = list(differences(expected))
+    for line in found:
+        print(line, file=sys.stderr)
+    if found:
+        print(
+            f"{len(found)} of {len(expected)} artifacts are not what solc {COMPILER} makes of the committed sources; "
+            "run .ci/compile_contracts.py and commit",
+            file=sys.stderr,
+        )
+        return 1
+    print(f"{len(expected)} artifacts are what solc {COMPILER} makes of the committed sources")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,314 @@
+"""A compiled contract as it is committed beside its source: code, ABI, source maps, storage layout.
+
+Must not know any particular contract, nor run code. The format is written by the repository's compile script.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from evmthread.contracts.abi import (
+    SELECTOR_SIZE,
+    CustomError,
+    Decoded,
+    Event,
+    Function,
+    JsonObject,
+    Parameter,
+    encode_values,
+    parse_parameters,
+)
+from evmthread.errors import DecodingError, InvalidInput
+from evmthread.primitives.types import Hash32, Log, parse_hex
+
+if TYPE_CHECKING:
+    from importlib.resources.abc import Traversable
+
+ARTIFACT_FORMAT = "evmthread-artifact/1"
+
+# What Solidity reverts with by itself (Solidity documentation, "Panic via assert and Error via require").
+_ERROR = CustomError("Error", (Parameter("message", "string"),))
+_PANIC = CustomError("Panic", (Parameter("code", "uint256"),))
+_PANIC_REASONS = {
+    0x00: "generic panic",
+    0x01: "assertion failed",
+    0x11: "arithmetic overflow or underflow",
+    0x12: "division or modulo by zero",
+    0x21: "conversion to an enum out of range",
+    0x22: "badly encoded byte array in storage",
+    0x31: "pop of an empty array",
+    0x32: "array index out of bounds",
+    0x41: "out of memory",
+    0x51: "call of an uninitialised function pointer",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class StorageVariable:
+    """Where a state variable or struct member lies: slot, offset in bytes from the slot's low end, size in bytes."""
+
+    label: str
+    type: str
+    slot: int
+    offset: int
+    size: int
+    members: tuple["StorageVariable", ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class GeneratedSource:
+    """A source that the compiler made itself and to which source maps refer by this id."""
+
+    id: int
+    name: str
+    contents: str
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """Bytecode with its source map (solc's compressed form) and the compiler-made sources that the map refers to.
+
+    `immutables` gives, for each immutable's syntax-tree id, the (start, length) places that hold it.
+    """
+
+    bytecode: bytes
+    source_map: str
+    generated_sources: tuple[GeneratedSource, ...]
+    immutables: Mapping[str, tuple[tuple[int, int], ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A source file that went into the contract: its id in source maps, its hash."""
+
+    id: int
+    name: str
+    keccak256: Hash32
+    sha256: Hash32
+
+
+@dataclass(frozen=True, slots=True)
+class Artifact:
+    """A compiled contract; made by `load_artifact` and `parse_artifact`."""
+
+    name: str
+    source_name: str
+    sources: tuple[Source, ...]
+    compiler_version: str
+    settings: Mapping[str, object]
+    creation: Code
+    runtime: Code
+    storage: tuple[StorageVariable, ...]
+    constructor: tuple[Parameter, ...]
+    functions: tuple[Function, ...]
+    events: tuple[Event, ...]
+    errors: tuple[CustomError, ...]
+    abi: tuple[JsonObject, ...]
+
+    @property
+    def creation_code(self) -> bytes:
+        """The code that creates the contract, without constructor arguments."""
+        return self.creation.bytecode
+
+    @property
+    def runtime_code(self) -> bytes:
+        """The code of the created contract, with zeros where immutables go."""
+        return self.runtime.bytecode
+
+    @property
+    def source_hash(self) -> Hash32:
+        """keccak-256 of the source file that defines the contract."""
+        return next(source.keccak256 for source in self.sources if source.name == self.source_name)
+
+    def function(self, name: str) -> Function:
+        """The function of this name, or of this signature ("play(uint8)") where a name is overloaded.
+
+        Raises InvalidInput when there is none, or more than one.
+        """
+        found = [function for function in self.functions if name in (function.name, function.signature)]
+        if len(found) > 1:
+            raise InvalidInput(f"{self.name}: {name!r} is overloaded: {', '.join(f.signature for f in found)}")
+        if not found:
+            raise InvalidInput(f"{self.name} has no function {name!r}")
+        return found[0]
+
+    def event(self, name: str) -> Event:
+        """The event of this name or signature.
+
+        Raises InvalidInput when there is none, or more than one.
+        """
+        found = [event for event in self.events if name in (event.name, event.signature)]
+        if len(found) != 1:
+            raise InvalidInput(f"{self.name} has {len(found) or 'no'} event{'s' * (len(found) > 1)} {name!r}")
+        return found[0]
+
+    def encode_constructor(self, *arguments: object) -> bytes:
+        """The ABI-encoded constructor arguments, which follow the creation code.
+
+        Raises InvalidInput when their number, a type or a range is wrong.
+        """
+        return encode_values(self.constructor, arguments, what=f"{self.name} constructor")
+
+    def decode_event(self, log: Log) -> Decoded | None:
+        """What a log says, None when its first topic is no event of this contract.
+
+        Raises DecodingError when the topic is known but the rest doesn't fit it.
+        """
+        if log.topics:
+            for event in self.events:
+                if not event.anonymous and event.topic == log.topics[0]:
+                    return event.decode(log)
+        return None
+
+    def parse_error(self, data: bytes) -> Decoded | None:
+        """The custom error, Error(string) or Panic(uint256) in revert data; None when it is none of them."""
+        for error in (*self.errors, _ERROR, _PANIC):
+            if error.selector == data[:SELECTOR_SIZE]:
+                try:
+                    return error.decode(data)
+                except DecodingError:
+                    return None
+        return None
+
+    def decode_error(self, data: bytes) -> str:
+        """Revert data on one line, for people; never raises."""
+        if not data:
+            return "reverted without a reason"
+        decoded = self.parse_error(data)
+        if decoded is None:
+            return f"reverted with unknown data 0x{data[:64].hex()}{'...' * (len(data) > 64)}"
+        if decoded.name == _PANIC.name and isinstance(code := decoded.values[0], int):
+            return f"Panic(0x{code:02x}): {_PANIC_REASONS.get(code, 'unknown code')}"
+        return str(decoded)
+
+
+def artifact_names() -> tuple[str, ...]:
+    """The contracts shipped with the package, in alphabetic order."""
+    return tuple(sorted(_shipped()))
+
+
+def load_artifact(name: str) -> Artifact:
+    """The artifact of a contract shipped with the package, such as "Morpion".
+
+    Raises InvalidInput for an unknown name, DecodingError when the installed file is damaged.
+    """
+    shipped = _shipped()
+    if name not in shipped:
+        raise InvalidInput(f"no contract {name!r}; there is {', '.join(sorted(shipped))}")
+    return parse_artifact(shipped[name].read_bytes())
+
+
+def parse_artifact(text: str | bytes) -> Artifact:
+    """An artifact from its JSON text.
+
+    Raises DecodingError when it isn't one, or of another version of the format.
+    """
+    try:
+        record = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise DecodingError(f"artifact: not JSON: {error}") from None
+    if not isinstance(record, dict) or record.get("format") != ARTIFACT_FORMAT:
+        found = record.get("format") if isinstance(record, dict) else type(record).__name__
+        raise DecodingError(f"artifact: format {found!r} where {ARTIFACT_FORMAT!r} is wanted")
+    try:
+        return _artifact(record)
+    except DecodingError:
+        raise
+    except (KeyError, TypeError, AttributeError, ValueError, RecursionError) as error:
+        raise DecodingError(f"artifact: {type(error).__name__}: {str(error)[:200]}") from None
+
+
+def _shipped() -> dict[str, "Traversable"]:
+    """The artifact files inside the package, by contract name."""
+    from importlib.resources import files  # here because it takes longer to import than all the rest
+
+    folders = [entry for entry in files("evmthread.contracts").iterdir() if entry.is_dir()]
+    entries = (entry for folder in folders for entry in folder.iterdir())
+    return {entry.name.removesuffix(".json"): entry for entry in entries if entry.name.endswith(".json")}
+
+
+def _artifact(record: Any) -> Artifact:
+    abi = record["abi"]
+    sources = tuple(
+        Source(_number(source["id"]), name, Hash32(source["keccak256"]), Hash32(source["sha256"]))
+        for name, source in sorted(record["sources"].items())
+    )
+    if record["sourceName"] not in record["sources"]:
+        raise DecodingError(f"artifact: {record['sourceName']!r} is not among its sources")
+    constructors = [entry for entry in abi if entry["type"] == "constructor"]
+    return Artifact(
+        name=_text(record["contractName"]),
+        source_name=_text(record["sourceName"]),
+        sources=sources,
+        compiler_version=_text(record["compiler"]["version"]),
+        settings=dict(record["compiler"]["settings"]),
+        creation=_code(record["creation"]),
+        runtime=_code(record["runtime"]),
+        storage=_storage(record["storageLayout"]["storage"], record["storageLayout"]["types"]),
+        constructor=parse_parameters(constructors[0]["inputs"], what="constructor") if constructors else (),
+        functions=tuple(_function(entry) for entry in abi if entry["type"] == "function"),
+        events=tuple(
+            Event(
+                _text(entry["name"]),
+                parse_parameters(entry["inputs"], what=entry["name"]),
+                anonymous=entry["anonymous"] is True,
+            )
+            for entry in abi
+            if entry["type"] == "event"
+        ),
+        errors=tuple(
+            CustomError(_text(entry["name"]), parse_parameters(entry["inputs"], what=entry["name"]))
+            for entry in abi
+            if entry["type"] == "error"
+        ),
+        abi=tuple(abi),
+    )
+
+
+def _function(entry: Any) -> Function:
+    name = _text(entry["name"])
+    inputs, outputs = parse_parameters(entry["inputs"], what=name), parse_parameters(entry["outputs"], what=name)
+    return Function(name, inputs, outputs, _text(entry["stateMutability"]))
+
+
+def _code(record: Any) -> Code:
+    generated = tuple(
+        GeneratedSource(_number(source["id"]), _text(source["name"]), _text(source["contents"]))
+        for source in record["generatedSources"]
+    )
+    immutables = {
+        identifier: tuple((_number(place["start"]), _number(place["length"])) for place in places)
+        for identifier, places in record.get("immutableReferences", {}).items()
+    }
+    return Code(parse_hex(record["bytecode"], what="bytecode"), _text(record["sourceMap"]), generated, immutables)
+
+
+def _storage(entries: Any, types: Any, first_slot: int = 0) -> tuple[StorageVariable, ...]:
+    variables = []
+    for entry in entries:
+        described = types[entry["type"]]
+        slot = first_slot + int(entry["slot"])
+        variables.append(
+            StorageVariable(
+                label=_text(entry["label"]),
+                type=_text(described["label"]),
+                slot=slot,
+                offset=_number(entry["offset"]),
+                size=int(described["numberOfBytes"]),
+                members=_storage(described.get("members", ()), types, slot),
+            )
+        )
+    return tuple(variables)
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise DecodingError(f"artifact: {value!r:.80} where a text is wanted")
+    return value
+
+
+def _number(value: Any) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        raise DecodingError(f"artifact: {value!r:.80} where a number is wanted")
+    return value
