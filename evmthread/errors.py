@@ -27,3 +27,19 @@ class CryptoError(EvmthreadError):
 
 class BackendError(EvmthreadError):
     """A plug-in (storage backend, signer, provider) failed."""
+
+
+class Missing(EvmthreadError, LookupError):
+    """A piece of state that isn't here yet and must be waited for: `kind` and `key` say which.
+
+    Kinds and keys: "account" (address,), "code" (code hash,), "slot" (address, storage key), "block_hash" (number,).
+    """
+
+    def __init__(self, kind: str, key: tuple[bytes | int, ...]) -> None:
+        super().__init__(f"missing {kind} {key!r}")
+        self.kind = kind
+        self.key = key
+
+
+class LimitExceeded(EvmthreadError):
+    """A limit of the host (memory, steps), not of the protocol, stopped an execution; nothing of it was kept."""

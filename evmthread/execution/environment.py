@@ -1,0 +1,62 @@
+"""The block and the transaction in which calls run, and the Host that joins them with the journal."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from evmthread.errors import LimitExceeded
+from evmthread.primitives.types import ZERO_ADDRESS
+from evmthread.state.journal import Journal
+from evmthread.state.view import StateView
+
+BLOB_GAS = 2**17  # GAS_PER_BLOB, EIP-4844
+MIN_BLOB_BASE_FEE = 1  # MIN_BASE_FEE_PER_BLOB_GAS, EIP-4844
+
+
+@dataclass(frozen=True, slots=True)
+class BlockEnvironment:
+    """What a block says (Yellow Paper, section 4.3). `prev_randao` is a word; the two base fees are wei."""
+
+    number: int = 1
+    timestamp: int = 0
+    coinbase: bytes = ZERO_ADDRESS
+    gas_limit: int = 30_000_000
+    base_fee: int = 0
+    difficulty: int = 0
+    prev_randao: int = 0
+    chain_id: int = 1
+    blob_base_fee: int = MIN_BLOB_BASE_FEE
+
+
+class TransactionEnvironment(NamedTuple):
+    """What a transaction says to the code it runs."""
+
+    origin: bytes
+    gas_price: int
+    blob_hashes: tuple[bytes, ...] = ()
+
+
+def fake_exponential(factor: int, numerator: int, denominator: int) -> int:
+    """factor * e ** (numerator / denominator), in integers (EIP-4844)."""
+    index, output, term = 1, 0, factor * denominator
+    while term > 0:
+        output += term
+        term = term * numerator // (denominator * index)
+        index += 1
+    return output // denominator
+
+
+class WorldHost(Journal):
+    """A Journal with a block and a transaction: all that the machine asks for."""
+
+    def __init__(self, view: StateView, block: BlockEnvironment) -> None:
+        super().__init__(view)
+        self.block = block
+        self.transaction = TransactionEnvironment(ZERO_ADDRESS, 0)
+
+    def block_hash(self, number: int) -> int:
+        """The hash of a block as a word. May raise Missing."""
+        return int.from_bytes(self.view.block_hash(number), "big")
+
+    def memory_exceeded(self, words: int) -> None:
+        """Refuses memory above the host's limit. Raises LimitExceeded."""
+        raise LimitExceeded(f"memory of all open frames would hold {words * 32} bytes more than the limit allows")

@@ -1,0 +1,117 @@
+"""CallResult: what became of a call, and of every call that it made."""
+
+from functools import cached_property
+
+from evmthread.isa.frame import Frame
+from evmthread.isa.halts import HaltReason, Status
+from evmthread.isa.message import Message
+from evmthread.primitives.types import Log
+
+
+class CallResult:
+    """One finished call: a node of the tree of calls. Reading it never raises on a revert.
+
+    Gas amounts are this call's own account: `gas_used` includes the calls it made, `refund` is what it and they added
+    to the transaction's refund counter (it may be negative, and is zero for a failed call).
+    """
+
+    def __init__(self, frame: Frame, logs: list[Log]) -> None:
+        self._frame = frame
+        self._logs = logs
+
+    @property
+    def message(self) -> Message:
+        """The call or creation itself."""
+        return self._frame.message
+
+    @property
+    def status(self) -> Status:
+        assert self._frame.status is not None
+        return self._frame.status
+
+    @property
+    def success(self) -> bool:
+        return self._frame.status is Status.SUCCESS
+
+    @property
+    def halt_reason(self) -> HaltReason | None:
+        """Why the call halted exceptionally; None when it didn't."""
+        return self._frame.halt_reason
+
+    @property
+    def output(self) -> bytes:
+        """Return data, revert data, or the code that a creation left."""
+        return self._frame.output
+
+    @property
+    def gas_left(self) -> int:
+        return self._frame.gas
+
+    @property
+    def gas_used(self) -> int:
+        return self._frame.message.gas - self._frame.gas
+
+    @property
+    def refund(self) -> int:
+        return self._frame.refund_end - self._frame.refund_start
+
+    @property
+    def pc(self) -> int:
+        """Where the call ended."""
+        return self._frame.pc
+
+    @property
+    def caller_pc(self) -> int:
+        """Where, in the caller's code, the call was made."""
+        return self._frame.caller_pc
+
+    @property
+    def code(self) -> bytes:
+        """The code that ran."""
+        return self._frame.code
+
+    @property
+    def created(self) -> bytes | None:
+        """The address of the contract that this call itself created."""
+        return self.message.address if self.success and self.message.kind.creates else None
+
+    @property
+    def stack(self) -> list[int]:
+        """The stack of a call that failed, as it was then."""
+        return self._frame.stack
+
+    @property
+    def memory(self) -> list[int]:
+        """The memory of a call that failed, as 32-byte words."""
+        return self._frame.memory
+
+    @property
+    def log_index(self) -> int:
+        """The index, in the transaction, of the first log that this call or its children emitted."""
+        return self._frame.log_start
+
+    @cached_property
+    def logs(self) -> tuple[Log, ...]:
+        """The logs that stand: this call's and its children's, in order; none where it failed."""
+        start = self._frame.log_start
+        return tuple(self._logs[: self._frame.log_end - start]) if self.success else ()
+
+    @cached_property
+    def children(self) -> tuple["CallResult", ...]:
+        """The calls that this call made, in order."""
+        start = self._frame.log_start
+        return tuple([CallResult(child, self._logs[child.log_start - start :]) for child in self._frame.children or ()])
+
+    @property
+    def reason(self) -> str | None:
+        """Why it failed, in words: the halt's reason, a decoded Error(string) or Panic(uint256), or the raw data."""
+        if self.success:
+            return None
+        if self.halt_reason is not None:
+            return self.halt_reason.value
+        from evmthread.contracts.artifact import decode_revert
+
+        return decode_revert(self.output)
+
+    def __repr__(self) -> str:
+        return f"CallResult({self.status.value}, gas_used={self.gas_used}, output=0x{self.output.hex()})"

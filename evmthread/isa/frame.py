@@ -1,0 +1,178 @@
+"""The frame: everything that belongs to one running call, and the memory it works on.
+
+Memory is a list of 32-byte words (ints), since contracts read and write whole aligned words nearly always and a word
+that stays an int costs a tenth of one that passes through bytes. A plain list and functions, not a class: the hot path
+indexes it directly.
+"""
+
+from typing import TYPE_CHECKING
+
+from evmthread.isa.halts import HaltReason, OutOfGas, Status
+from evmthread.isa.message import Message
+
+if TYPE_CHECKING:
+    from evmthread.isa.forks import Fork
+    from evmthread.isa.host import Host
+
+MEMORY_WORD_PRICE = 3  # G_memory, Yellow Paper appendix G
+MEMORY_QUADRATIC_SHIFT = 9  # words squared / 512, Yellow Paper section H.1
+
+
+class Frame:
+    """One running call. Mutable; only the instruction that runs and the machine change it."""
+
+    __slots__ = (
+        "address",
+        "caller_pc",
+        "children",
+        "code",
+        "data",
+        "depth",
+        "destinations",
+        "fork",
+        "gas",
+        "halt_reason",
+        "host",
+        "is_static",
+        "log_end",
+        "log_start",
+        "mark",
+        "memory",
+        "memory_limit",
+        "message",
+        "output",
+        "pc",
+        "prices",
+        "program",
+        "refund_end",
+        "refund_start",
+        "return_data",
+        "rules",
+        "slots",
+        "stack",
+        "status",
+        "stored",
+    )
+
+    def __init__(self, message: Message, fork: "Fork", host: "Host", program: object, destinations: frozenset[int]) -> None:
+        self.message = message
+        self.fork = fork
+        self.prices = fork.prices
+        self.rules = fork.rules
+        self.host = host
+        self.program = program
+        self.destinations = destinations
+        self.address = message.address
+        self.code = message.code
+        self.data = message.data
+        self.depth = message.depth
+        self.is_static = message.is_static
+        self.gas = message.gas
+        self.pc = message.start_pc
+        self.stack: list[int] = []
+        self.memory: list[int] = []
+        self.return_data = b""
+        self.output = b""
+        self.status: Status | None = None
+        self.halt_reason: HaltReason | None = None
+        self.children: list[Frame] | None = None
+
+    # Set by the machine before the first instruction: `slots` and `stored` (the account's warm slots and their values
+    # at the start of the transaction), `mark` (what a failing call rolls back to), `memory_limit` (in words),
+    # `caller_pc`, `log_start`, `refund_start`; at the end `log_end`
+    # and `refund_end`.
+    slots: dict[int, int]
+    stored: dict[int, int]
+    mark: tuple[int, int, int]
+    memory_limit: int
+    caller_pc: int
+    log_start: int
+    log_end: int
+    refund_start: int
+    refund_end: int
+
+    def charge(self, amount: int) -> None:
+        """Takes `amount` gas. Raises OutOfGas, with the gas unchanged, when there is less."""
+        gas = self.gas - amount
+        if gas < 0:
+            raise OutOfGas
+        self.gas = gas
+
+    def grow(self, end: int) -> None:
+        """Makes memory reach at least byte `end` and charges for it (Yellow Paper, appendix H.1)."""
+        memory = self.memory
+        words = (end + 31) >> 5
+        have = len(memory)
+        if words > have:
+            gas = self.gas - (
+                MEMORY_WORD_PRICE * (words - have)
+                + (words * words >> MEMORY_QUADRATIC_SHIFT)
+                - (have * have >> MEMORY_QUADRATIC_SHIFT)
+            )
+            if gas < 0:
+                raise OutOfGas
+            if words > self.memory_limit:
+                self.host.memory_exceeded(words)
+            self.gas = gas
+            memory.extend([0] * (words - have))
+
+    def grow_range(self, offset: int, size: int) -> None:
+        """Makes memory hold the range; an empty range grows nothing, wherever it lies."""
+        if size:
+            self.grow(offset + size)
+
+
+def load_unaligned(memory: list[int], offset: int) -> int:
+    """The word at a byte offset that is no multiple of 32; memory already reaches its end."""
+    index = offset >> 5
+    shift = (offset & 31) << 3
+    return ((memory[index] << shift) | (memory[index + 1] >> (256 - shift))) & ((1 << 256) - 1)
+
+
+def store_unaligned(memory: list[int], offset: int, value: int) -> None:
+    """Writes a word at a byte offset that is no multiple of 32; memory already reaches its end."""
+    index = offset >> 5
+    shift = (offset & 31) << 3
+    rest = 256 - shift
+    memory[index] = (memory[index] >> rest << rest) | (value >> shift)
+    memory[index + 1] = (memory[index + 1] & ((1 << rest) - 1)) | ((value << rest) & ((1 << 256) - 1))
+
+
+def store_byte(memory: list[int], offset: int, value: int) -> None:
+    """Writes one byte (0 to 255); memory already reaches it."""
+    index = offset >> 5
+    shift = (31 - (offset & 31)) << 3
+    memory[index] = (memory[index] & ~(0xFF << shift)) | (value << shift)
+
+
+def read_memory(memory: list[int], offset: int, size: int) -> bytes:
+    """`size` bytes from `offset`; memory already holds the range."""
+    if not size:
+        return b""
+    first = offset >> 5
+    last = (offset + size + 31) >> 5
+    start = offset & 31
+    if last - first == 1:
+        raw = memory[first].to_bytes(32, "big")
+    elif last - first == 2:
+        raw = ((memory[first] << 256) | memory[first + 1]).to_bytes(64, "big")
+    else:
+        raw = b"".join([word.to_bytes(32, "big") for word in memory[first:last]])
+    return raw if len(raw) == size else raw[start : start + size]
+
+
+def write_memory(memory: list[int], offset: int, data: bytes) -> None:
+    """Writes `data` at `offset`; memory already holds the range."""
+    size = len(data)
+    if not size:
+        return
+    first = offset >> 5
+    last = (offset + size + 31) >> 5
+    start = offset & 31
+    tail = (last << 5) - offset - size
+    if start or tail:
+        head_word = memory[first].to_bytes(32, "big")
+        tail_word = memory[last - 1].to_bytes(32, "big")
+        data = head_word[:start] + data + tail_word[32 - tail :]
+    from_bytes = int.from_bytes
+    memory[first:last] = [from_bytes(data[i : i + 32], "big") for i in range(0, len(data), 32)]

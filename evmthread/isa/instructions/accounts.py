@@ -1,0 +1,64 @@
+"""Balances and code of accounts (Yellow Paper, appendix H.2, 30s; EIP-1052, 1884, 2929).
+
+The surcharge for a cold account is zero before Berlin, so that one body serves every fork.
+"""
+
+from evmthread.isa.frame import Frame
+from evmthread.isa.host import Host
+from evmthread.isa.instruction import host
+from evmthread.isa.instructions.calldata import copy_to_memory
+from evmthread.primitives.words import ADDRESS_MASK
+
+
+def address_of(word: int) -> bytes:
+    """The address in a word's low 20 bytes."""
+    return (word & ADDRESS_MASK).to_bytes(20, "big")
+
+
+def charge_account(frame: Frame, world: Host, address: bytes) -> None:
+    """Makes an account warm; charges the surcharge if it was cold (EIP-2929)."""
+    if world.warm_account(address):
+        frame.charge(frame.prices.cold_account)
+
+
+@host(0x31, "BALANCE")
+def balance(frame: Frame, world: Host, word: int) -> int:
+    address = address_of(word)
+    result = world.balance(address)
+    charge_account(frame, world, address)
+    return result
+
+
+@host(0x3B, "EXTCODESIZE")
+def extcodesize(frame: Frame, world: Host, word: int) -> int:
+    address = address_of(word)
+    code = world.code(address)
+    charge_account(frame, world, address)
+    return len(code)
+
+
+@host(0x3C, "EXTCODECOPY")
+def extcodecopy(frame: Frame, world: Host, word: int, destination: int, source: int, size: int) -> None:
+    address = address_of(word)
+    code = world.code(address)
+    charge_account(frame, world, address)
+    copy_to_memory(frame, code, destination, source, size)
+
+
+@host(0x3F, "EXTCODEHASH")
+def extcodehash(frame: Frame, world: Host, word: int) -> int:
+    """EIP-1052: zero for an account that is absent or empty."""
+    address = address_of(word)
+    result = 0
+    if not world.is_dead(address):
+        account = world.account(address)
+        assert account is not None
+        result = int.from_bytes(account.code_hash, "big")
+    charge_account(frame, world, address)
+    return result
+
+
+@host(0x47, "SELFBALANCE")
+def selfbalance(frame: Frame, world: Host) -> int:
+    """EIP-1884."""
+    return world.balance(frame.address)

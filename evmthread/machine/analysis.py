@@ -1,0 +1,290 @@
+"""What is known of a code before it runs: its jump destinations and its segments, decoded when first reached.
+
+A **segment** is a straight run of instructions whose stack bounds and base gas are checked once. It ends after the
+first instruction that may charge more gas, fail, wait, show the gas left, or go elsewhere: so gas and pc are exact
+whenever anything can see them.
+"""
+
+import re
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import NamedTuple
+
+from evmthread.isa.forks import Fork
+from evmthread.isa.frame import Frame
+from evmthread.isa.instruction import Instruction, Shape
+from evmthread.isa.instructions import halts
+
+Operation = Callable[[Frame, list[int]], object]
+
+STACK_LIMIT = 1024  # Yellow Paper, section 9.1
+SEGMENT_LIMIT = 256  # instructions: bounds the work that is repeated when code is entered at many places
+CACHE_ENTRIES = 4096
+CACHE_CODE_BYTES = 32 * 2**20
+
+_PUSHES = b"|".join(
+    re.escape(bytes((0x5F + size,))) + b".{0,%d}" % size for size in range(1, 33)
+)
+_UP_TO_DESTINATION = re.compile(b"(?s:[^\\x5b\\x60-\\x7f]++|" + _PUSHES + b")*+\\x5b")
+
+
+def jump_destinations(code: bytes) -> frozenset[int]:
+    """The offsets of all JUMPDESTs that aren't data of a PUSH (Yellow Paper, section 9.4.3)."""
+    if b"\x5b" not in code:
+        return frozenset()
+    return frozenset([match.end() - 1 for match in _UP_TO_DESTINATION.finditer(code)])
+
+
+class Segment(NamedTuple):
+    """A run of instructions. `operations` never fail; `last`, where there is one, may.
+
+    Stack sizes from `low` to `high` are right for the whole run; `gas` is the sum of its base prices, of which
+    `last_price` is the last one's.
+    """
+
+    operations: tuple[Operation, ...]
+    last: Operation | None
+    gas: int
+    low: int
+    high: int
+    next_pc: int
+    last_pc: int
+    last_price: int
+
+
+def push(value: int) -> Operation:
+    """Pushes a constant."""
+
+    def run(frame: Frame, stack: list[int]) -> None:
+        stack.append(value)
+
+    return run
+
+
+def _duplicate(depth: int) -> Operation:
+    def run(frame: Frame, stack: list[int]) -> None:
+        stack.append(stack[-depth])
+
+    return run
+
+
+def _swap(depth: int) -> Operation:
+    other = -depth - 1
+
+    def run(frame: Frame, stack: list[int]) -> None:
+        stack[-1], stack[other] = stack[other], stack[-1]
+
+    return run
+
+
+def _pop(frame: Frame, stack: list[int]) -> None:
+    stack.pop()
+
+
+def _nothing(frame: Frame, stack: list[int]) -> None:
+    pass
+
+
+def _pure_operation(function: Callable[..., object], pops: int) -> Operation:
+    # Hot path: one closure for each arity.
+    def unary(frame: Frame, stack: list[int]) -> None:
+        stack[-1] = function(stack[-1])  # type: ignore[call-overload]
+
+    def binary(frame: Frame, stack: list[int]) -> None:
+        top = stack.pop()
+        stack[-1] = function(top, stack[-1])  # type: ignore[call-overload]
+
+    def ternary(frame: Frame, stack: list[int]) -> None:
+        top = stack.pop()
+        second = stack.pop()
+        stack[-1] = function(top, second, stack[-1])  # type: ignore[call-overload]
+
+    return {1: unary, 2: binary, 3: ternary}[pops]
+
+
+def _framed_operation(function: Callable[..., object], pops: int, pushes: int) -> Operation:
+    # Hot path. Operands leave the stack only when the function is through: it may be told to wait and run again.
+    def load(frame: Frame, stack: list[int]) -> None:
+        stack.append(function(frame))  # type: ignore[arg-type]
+
+    def replace(frame: Frame, stack: list[int]) -> None:
+        stack[-1] = function(frame, stack[-1])  # type: ignore[call-overload]
+
+    def store(frame: Frame, stack: list[int]) -> None:
+        function(frame, stack[-1], stack[-2])
+        del stack[-2:]
+
+    def other(frame: Frame, stack: list[int]) -> None:
+        result = function(frame, *stack[: -pops - 1 : -1])
+        del stack[len(stack) - pops :]
+        if pushes:
+            stack.append(result)  # type: ignore[arg-type]
+
+    return {(0, 1): load, (1, 1): replace, (2, 0): store}.get((pops, pushes), other)
+
+
+def _host_operation(function: Callable[..., object], pops: int, pushes: int) -> Operation:
+    def load(frame: Frame, stack: list[int]) -> None:
+        stack.append(function(frame, frame.host))  # type: ignore[arg-type]
+
+    def replace(frame: Frame, stack: list[int]) -> None:
+        stack[-1] = function(frame, frame.host, stack[-1])  # type: ignore[call-overload]
+
+    def store(frame: Frame, stack: list[int]) -> None:
+        function(frame, frame.host, stack[-1], stack[-2])
+        del stack[-2:]
+
+    def other(frame: Frame, stack: list[int]) -> None:
+        result = function(frame, frame.host, *stack[: -pops - 1 : -1])
+        del stack[len(stack) - pops :]
+        if pushes:
+            stack.append(result)  # type: ignore[arg-type]
+
+    return {(0, 1): load, (1, 1): replace, (2, 0): store}.get((pops, pushes), other)
+
+
+def _control_operation(function: Callable[..., object], pops: int) -> Operation:
+    def none(frame: Frame, stack: list[int]) -> object:
+        return function(frame, frame.host)
+
+    def one(frame: Frame, stack: list[int]) -> object:
+        result = function(frame, frame.host, stack[-1])
+        del stack[-1]
+        return result
+
+    def two(frame: Frame, stack: list[int]) -> object:
+        result = function(frame, frame.host, stack[-1], stack[-2])
+        del stack[-2:]
+        return result
+
+    def call(frame: Frame, stack: list[int]) -> object:
+        result = function(frame, frame.host, *stack[: -pops - 1 : -1])
+        del stack[len(stack) - pops :]
+        if type(result) is int:
+            stack.append(result)
+            return None
+        return result
+
+    return {0: none, 1: one, 2: two}.get(pops, call)
+
+
+def operation_of(instruction: Instruction) -> Operation:
+    """The instruction as a step on a frame and its stack. PUSH and PC depend on their place and are made there."""
+    function, pops, pushes = instruction.function, instruction.pops, instruction.pushes
+    if instruction.shape is Shape.STACK:
+        name = instruction.name
+        if name.startswith("DUP"):
+            return _duplicate(pops)
+        if name.startswith("SWAP"):
+            return _swap(pops - 1)
+        return _pop if name == "POP" else _nothing
+    assert function is not None
+    if instruction.shape is Shape.PURE:
+        return _pure_operation(function, pops)
+    if instruction.shape is Shape.FRAMED:
+        return _framed_operation(function, pops, pushes)
+    if instruction.shape is Shape.HOST:
+        return _host_operation(function, pops, pushes)
+    return _control_operation(function, pops)
+
+
+STOP = halts.stop.instruction  # type: ignore[attr-defined]
+
+
+class Program:
+    """A code under a fork: its jump destinations at once, its segments as they are reached."""
+
+    __slots__ = ("code", "destinations", "fork", "operations", "segments")
+
+    def __init__(self, code: bytes, fork: Fork, operations: tuple[Operation | None, ...]) -> None:
+        self.code = code
+        self.fork = fork
+        self.operations = operations
+        self.destinations = jump_destinations(code)
+        self.segments: dict[int, Segment] = {}
+
+    def instruction_at(self, pc: int) -> Instruction | None:
+        """The instruction at an offset; STOP beyond the end; None for an invalid opcode."""
+        record: Instruction | None = self.fork.table[self.code[pc]] if pc < len(self.code) else STOP
+        return record
+
+    def operation_at(self, pc: int, instruction: Instruction) -> Operation:
+        """The step that the instruction at an offset takes."""
+        if instruction.name.startswith("PUSH"):
+            size = instruction.immediate
+            data = self.code[pc + 1 : pc + 1 + size]
+            return push(int.from_bytes(data, "big") << 8 * (size - len(data)))
+        if instruction.name == "PC":
+            return push(pc)
+        operation = self.operations[instruction.opcode]
+        assert operation is not None
+        return operation
+
+    def segment(self, pc: int) -> Segment:
+        """The segment that begins at an offset, decoded and kept."""
+        code, table, base_prices, operations = self.code, self.fork.table, self.fork.base_prices, self.operations
+        start, steps = pc, []
+        last: Operation | None = None
+        gas = low = height = peak = last_pc = last_price = 0
+        end = len(code)
+        while len(steps) < SEGMENT_LIMIT:
+            opcode = code[pc] if pc < end else 0
+            instruction = table[opcode]
+            if instruction is None:
+                # An empty run makes the caller step, and stepping finds the invalid opcode.
+                break
+            pops = instruction.pops
+            if pops - height > low:
+                low = pops - height
+            height += instruction.pushes - pops
+            if height > peak:
+                peak = height
+            price = base_prices[opcode]
+            gas += price
+            if instruction.steady:
+                if 0x60 <= opcode <= 0x7F and instruction.immediate:
+                    size = instruction.immediate
+                    data = code[pc + 1 : pc + 1 + size]
+                    steps.append(push(int.from_bytes(data, "big") << 8 * (size - len(data))))
+                    pc += 1 + size
+                    continue
+                if opcode != 0x5B:
+                    steps.append(self.operation_at(pc, instruction))
+                pc += 1
+                continue
+            last, last_pc, last_price = operations[opcode], pc, price
+            pc += 1
+            break
+        segment = Segment(tuple(steps), last, gas, low, STACK_LIMIT - peak, pc, last_pc, last_price)
+        self.segments[start] = segment
+        return segment
+
+
+class CodeCache:
+    """Programs by fork and code, least recently used out first; safe to share between machines."""
+
+    def __init__(self, *, entries: int = CACHE_ENTRIES, code_bytes: int = CACHE_CODE_BYTES) -> None:
+        self._entries = entries
+        self._code_bytes = code_bytes
+        self._held = 0
+        self._programs: OrderedDict[tuple[Fork, bytes], Program] = OrderedDict()
+        self._operations: dict[Fork, tuple[Operation | None, ...]] = {}
+
+    def program(self, code: bytes, fork: Fork) -> Program:
+        """The program of a code, made if it isn't here."""
+        key = (fork, code)
+        program = self._programs.get(key)
+        if program is not None:
+            self._programs.move_to_end(key)
+            return program
+        operations = self._operations.get(fork)
+        if operations is None:
+            operations = tuple([None if record is None else operation_of(record) for record in fork.table])
+            self._operations[fork] = operations
+        program = Program(code, fork, operations)
+        self._programs[key] = program
+        self._held += len(code)
+        while len(self._programs) > self._entries or (self._held > self._code_bytes and len(self._programs) > 1):
+            (_, dropped), _ = self._programs.popitem(last=False)
+            self._held -= len(dropped)
+        return program

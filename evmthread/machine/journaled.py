@@ -1,0 +1,30 @@
+"""What the machine asks of its host beyond what instructions ask: to begin, keep and undo the effects of a call."""
+
+from typing import Protocol
+
+from evmthread.isa.host import Host
+from evmthread.primitives.types import Log
+
+
+class JournaledHost(Host, Protocol):
+    """A Host whose effects can be rolled back to a mark. Marks nest; rolling back costs what changed since."""
+
+    logs: list[Log]
+
+    def mark(self) -> tuple[int, int, int]:
+        """A point to roll back to."""
+
+    def rollback(self, mark: tuple[int, int, int]) -> None:
+        """Undoes all that happened since the mark."""
+
+    def open_storage(self, address: bytes) -> tuple[dict[int, int], dict[int, int]]:
+        """The account's warm slots, and its slots' values at the start of the transaction."""
+
+    def touch(self, address: bytes) -> None:
+        """A call reaches the account: it comes into being, empty, where there was none (EIP-161 may delete it again)."""
+
+    def create_account(self, address: bytes, nonce: int) -> None:
+        """A contract comes into being here: no code, no storage, this nonce, the balance that was there."""
+
+    def set_code(self, address: bytes, code: bytes) -> None:
+        """Gives the account its code."""

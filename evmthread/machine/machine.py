@@ -1,0 +1,124 @@
+"""The machine: a list of frames and the loop that runs the last one.
+
+Nothing of a running computation lives on Python's own stack, so 1,024 nested calls need no deep recursion and the
+machine can stop between any two instructions.
+"""
+
+from evmthread.isa.forks import Fork
+from evmthread.isa.frame import Frame, write_memory
+from evmthread.isa.halts import ExceptionalHalt, HaltReason, Status
+from evmthread.isa.instruction import HALTED
+from evmthread.isa.message import CallKind, Message
+from evmthread.machine.analysis import CodeCache
+from evmthread.machine.journaled import JournaledHost
+from evmthread.machine.stepper import execute, fail
+from evmthread.precompiles.precompile import PrecompileFailure
+
+
+class Machine:
+    """Runs one message with all the calls that it makes."""
+
+    __slots__ = ("cache", "fork", "frames", "host", "root")
+
+    def __init__(self, message: Message, *, fork: Fork, host: JournaledHost, cache: CodeCache) -> None:
+        self.fork = fork
+        self.host = host
+        self.cache = cache
+        self.frames: list[Frame] = []
+        self.root = self._enter(message, None)
+
+    def run(self) -> Frame:
+        """The finished frame of the whole message.
+
+        May raise Missing: get the state, then run again. LimitExceeded leaves the host to be rolled back.
+        """
+        frames = self.frames
+        while frames:
+            frame = frames[-1]
+            outcome = execute(frame)
+            if outcome is HALTED:
+                self._leave(frame)
+            else:
+                self._enter(outcome, frame)
+        return self.root
+
+    def _enter(self, message: Message, parent: Frame | None) -> Frame:
+        """Begins a message: its frame is put on the list, or has ended already (a precompile, an address taken)."""
+        host = self.host
+        fork = self.fork
+        program = self.cache.program(message.code, fork)
+        frame = Frame(message, fork, host, program, program.destinations)
+        frame.mark = host.mark()
+        frame.log_start = len(host.logs)
+        frame.refund_start = host.refund
+        if parent is None:
+            frame.caller_pc = 0
+            frame.memory_limit = fork.limits.memory_bytes >> 5
+        else:
+            frame.caller_pc = parent.pc - 1
+            frame.memory_limit = parent.memory_limit - len(parent.memory)
+            if parent.children is None:
+                parent.children = []
+            parent.children.append(frame)
+        self.frames.append(frame)
+        kind, address = message.kind, message.address
+        if kind is CallKind.CREATE or kind is CallKind.CREATE2:
+            host.create_account(address, fork.rules.contract_start_nonce)
+        elif kind is CallKind.CALL or kind is CallKind.STATICCALL:
+            host.touch(address)
+        if message.transfer and message.sender != address:
+            host.move(message.sender, address, message.transfer)
+        frame.slots, frame.stored = host.open_storage(address)
+        precompile = fork.precompiles.get(message.code_address)
+        if precompile is not None and not kind.creates:
+            self._run_precompile(frame)
+        return frame
+
+    def _run_precompile(self, frame: Frame) -> None:
+        contract = self.fork.precompiles[frame.message.code_address]
+        data = frame.data
+        try:
+            frame.charge(contract.price(data))
+            frame.output = contract.run(data)
+            frame.status = Status.SUCCESS
+        except ExceptionalHalt as halt:
+            fail(frame, halt.reason)
+        except PrecompileFailure:
+            fail(frame, HaltReason.PRECOMPILE_FAILURE)
+        self._leave(frame)
+
+    def _leave(self, frame: Frame) -> None:
+        """Ends the last frame: settles its effects and hands its outcome to the caller."""
+        host = self.host
+        message = frame.message
+        creates = message.kind.creates
+        if frame.status is Status.SUCCESS and creates:
+            try:
+                code = frame.rules.deposit_code(frame, frame.output)
+                host.set_code(message.address, code)
+                frame.output = code
+            except ExceptionalHalt as halt:
+                fail(frame, halt.reason)
+        succeeded = frame.status is Status.SUCCESS
+        if not succeeded:
+            host.rollback(frame.mark)
+        frame.log_end = len(host.logs)
+        frame.refund_end = host.refund
+        self.frames.pop()
+        if succeeded:
+            # A failed frame keeps what it was working on, for whoever looks into the failure.
+            frame.memory = []
+            frame.stack = []
+        if not self.frames:
+            return
+        parent = self.frames[-1]
+        parent.gas += frame.gas
+        if creates:
+            parent.return_data = b"" if succeeded else frame.output
+            parent.stack.append(int.from_bytes(message.address, "big") if succeeded else 0)
+            return
+        output = frame.output
+        parent.return_data = output
+        parent.stack.append(1 if succeeded else 0)
+        if message.return_size and output:
+            write_memory(parent.memory, message.return_offset, output[: message.return_size])

@@ -1,0 +1,7 @@
+"""Floor 2: accounts and storage. Knows nothing of instructions or machines."""
+
+from evmthread.state.journal import Journal
+from evmthread.state.memory import MemoryState
+from evmthread.state.view import EMPTY_ACCOUNT, Account, AccountChange, StateBackend, StateChanges, StateView
+
+__all__ = ["EMPTY_ACCOUNT", "Account", "AccountChange", "Journal", "MemoryState", "StateBackend", "StateChanges", "StateView"]

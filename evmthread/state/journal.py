@@ -1,0 +1,394 @@
+"""The journal: what an execution has changed, over a view that it never writes.
+
+Reads are cached; writes go to dictionaries and leave their old values in one flat undo list, so that a mark is an
+integer and rolling back costs what changed. A transaction has a scope of its own (warm sets, transient storage, logs,
+refund); the scope is replaced, never emptied, so that marks hold across transactions too.
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final, NamedTuple
+
+from evmthread.primitives.keccak import EMPTY_HASH, keccak256
+from evmthread.primitives.types import Log
+from evmthread.state.view import EMPTY_ACCOUNT, Account, AccountChange, StateChanges, StateView
+
+RIPEMD160_ADDRESS = (3).to_bytes(20, "big")
+
+
+class _Absent:
+    """The old value of a key that wasn't there."""
+
+
+ABSENT: Final = _Absent()
+_NO_SLOTS: Mapping[int, tuple[int, int]] = MappingProxyType({})
+
+
+class _Scope(NamedTuple):
+    """What belongs to one transaction. Each dictionary is undone through the journal's list."""
+
+    warm: dict[bytes, bool]  # EIP-2929
+    opened: dict[bytes, dict[int, int]]  # account -> warm slots with their present values
+    transient: dict[bytes, dict[int, int]]  # EIP-1153
+    touched: dict[bytes, bool]  # EIP-161: only accounts that may be empty
+    created: dict[bytes, bool]  # EIP-6780
+    destroyed: dict[bytes, bool]
+    logs: list[Log]
+
+
+def _new_scope() -> _Scope:
+    return _Scope({}, {}, {}, {}, {}, {}, [])
+
+
+class Mark(NamedTuple):
+    """A point to which the whole journal can go back, also across transactions."""
+
+    undo: int
+    scope: _Scope
+    logs: int
+    refund: int
+
+
+class Journal:
+    """Cached reads, undo log, warm sets, transient storage, logs and refund over a StateView.
+
+    Reads may raise Missing; nothing has changed then.
+    """
+
+    def __init__(self, view: StateView) -> None:
+        self.view = view
+        self.refund = 0
+        self._undo: list[object] = []
+        self._accounts: dict[bytes, Account | None] = {}
+        self._loaded: dict[bytes, Account | None] = {}
+        self._changed: set[bytes] = set()
+        self._codes: dict[bytes, bytes] = {EMPTY_HASH: b""}
+        self._new_codes: dict[bytes, bytes] = {}
+        # Per account: its slots at the start of the transaction, as far as known; which ones may differ from the view.
+        self._stored: dict[bytes, dict[int, int]] = {}
+        self._changed_slots: dict[bytes, set[int]] = {}
+        self._wiped: dict[bytes, bool] = {}
+        self._marks_kept = False
+        self._enter_scope(_new_scope())
+
+    def _enter_scope(self, scope: _Scope) -> None:
+        self._scope = scope
+        self._warm = scope.warm
+        self._opened = scope.opened
+        self._transient = scope.transient
+        self._touched = scope.touched
+        self._created = scope.created
+        self._destroyed = scope.destroyed
+        self.logs = scope.logs
+
+    # Accounts ---------------------------------------------------------------------------------------------------------
+    def account(self, address: bytes) -> Account | None:
+        """The account as it is now."""
+        try:
+            return self._accounts[address]
+        except KeyError:
+            account = self.view.account(address)
+            self._accounts[address] = self._loaded[address] = account
+            return account
+
+    def _set_account(self, address: bytes, account: Account | None) -> None:
+        old = self.account(address)
+        self._undo.extend((self._accounts, address, old))
+        self._accounts[address] = account
+        self._changed.add(address)
+
+    def balance(self, address: bytes) -> int:
+        account = self.account(address)
+        return account.balance if account is not None else 0
+
+    def nonce(self, address: bytes) -> int:
+        account = self.account(address)
+        return account.nonce if account is not None else 0
+
+    def is_dead(self, address: bytes) -> bool:
+        """True for an account that is absent or empty (EIP-161)."""
+        account = self.account(address)
+        return account is None or account == EMPTY_ACCOUNT
+
+    def code(self, address: bytes) -> bytes:
+        account = self.account(address)
+        if account is None or account.code_hash == EMPTY_HASH:
+            return b""
+        code = self._codes.get(account.code_hash)
+        if code is None:
+            code = self._codes[account.code_hash] = self.view.code(account.code_hash)
+        return code
+
+    def set_code(self, address: bytes, code: bytes) -> None:
+        code_hash = keccak256(code)
+        if code_hash not in self._codes:
+            self._codes[code_hash] = code
+        self._new_codes[code_hash] = self._codes[code_hash]
+        self._set_account(address, (self.account(address) or EMPTY_ACCOUNT)._replace(code_hash=code_hash))
+
+    def set_balance(self, address: bytes, balance: int) -> None:
+        self._set_account(address, (self.account(address) or EMPTY_ACCOUNT)._replace(balance=balance))
+
+    def set_nonce(self, address: bytes, nonce: int) -> None:
+        self._set_account(address, (self.account(address) or EMPTY_ACCOUNT)._replace(nonce=nonce))
+
+    def increment_nonce(self, address: bytes) -> None:
+        nonce, balance, code_hash = self.account(address) or EMPTY_ACCOUNT
+        self._set_account(address, Account(nonce + 1, balance, code_hash))
+
+    def move(self, sender: bytes, receiver: bytes, amount: int) -> None:
+        """Moves wei and touches both accounts; the sender has enough."""
+        if amount and sender != receiver:
+            nonce, balance, code_hash = self.account(sender) or EMPTY_ACCOUNT
+            self._set_account(sender, Account(nonce, balance - amount, code_hash))
+            nonce, balance, code_hash = self.account(receiver) or EMPTY_ACCOUNT
+            self._set_account(receiver, Account(nonce, balance + amount, code_hash))
+        self.touch(receiver)
+
+    def credit(self, address: bytes, amount: int) -> None:
+        """Adds wei and touches the account."""
+        if amount:
+            self.set_balance(address, self.balance(address) + amount)
+        self.touch(address)
+
+    def burn(self, address: bytes) -> None:
+        """Sets the balance to zero."""
+        self.set_balance(address, 0)
+
+    def touch(self, address: bytes) -> None:
+        """The account comes into being, empty, where there was none; an empty one is remembered (EIP-161)."""
+        account = self.account(address)
+        if account is None or account == EMPTY_ACCOUNT:
+            if account is None:
+                self._set_account(address, EMPTY_ACCOUNT)
+            if address not in self._touched:
+                self._undo.extend((self._touched, address, ABSENT))
+                self._touched[address] = True
+
+    def create_account(self, address: bytes, nonce: int) -> None:
+        """A contract comes into being: no code, no storage, this nonce, the balance that was there."""
+        self._set_account(address, Account(nonce, self.balance(address)))
+        self._wipe(address)
+        undo = self._undo
+        undo.extend((self._opened, address, self._opened.get(address, ABSENT)))
+        self._opened[address] = {}
+        undo.extend((self._created, address, self._created.get(address, ABSENT)))
+        self._created[address] = True
+
+    def _wipe(self, address: bytes) -> None:
+        undo = self._undo
+        undo.extend((self._stored, address, self._stored.get(address, ABSENT)))
+        self._stored[address] = {}
+        undo.extend((self._wiped, address, self._wiped.get(address, ABSENT)))
+        self._wiped[address] = True
+
+    def is_created(self, address: bytes) -> bool:
+        return address in self._created
+
+    def is_destroyed(self, address: bytes) -> bool:
+        return address in self._destroyed
+
+    def destroyed(self) -> tuple[bytes, ...]:
+        """The accounts that are to be deleted at the end of the transaction."""
+        return tuple(self._destroyed)
+
+    def destroy(self, address: bytes) -> None:
+        """Marks the account for deletion at the end of the transaction."""
+        if address not in self._destroyed:
+            self._undo.extend((self._destroyed, address, ABSENT))
+            self._destroyed[address] = True
+
+    # Warm sets, storage -----------------------------------------------------------------------------------------------
+    def warm_account(self, address: bytes) -> bool:
+        """Makes the account warm; True when it was cold (EIP-2929)."""
+        if address in self._warm:
+            return False
+        self._undo.extend((self._warm, address, ABSENT))
+        self._warm[address] = True
+        return True
+
+    def open_storage(self, address: bytes) -> tuple[dict[int, int], dict[int, int]]:
+        """(warm slots with their present values, values at the start of the transaction)."""
+        slots = self._opened.get(address)
+        if slots is None:
+            slots = self._opened[address] = {}
+        stored = self._stored.get(address)
+        if stored is None:
+            stored = self._stored[address] = {}
+        return slots, stored
+
+    def peek_slot(self, address: bytes, key: int) -> int:
+        """The value of a slot that isn't warm."""
+        stored = self._stored.get(address)
+        if stored is None:
+            stored = self._stored[address] = {}
+        value = stored.get(key)
+        if value is None:
+            value = 0 if address in self._wiped else self.view.slot(address, key)
+            stored[key] = value
+        return value
+
+    def warm_slot(self, slots: dict[int, int], key: int, value: int) -> None:
+        self._undo.extend((slots, key, ABSENT))
+        slots[key] = value
+
+    def write_slot(self, address: bytes, slots: dict[int, int], key: int, old: int, value: int) -> None:
+        self._undo.extend((slots, key, old))
+        slots[key] = value
+
+    def slot(self, address: bytes, key: int) -> int:
+        """The value of a slot now, warm or not; it isn't warmed."""
+        slots = self._opened.get(address)
+        value = slots.get(key) if slots is not None else None
+        return self.peek_slot(address, key) if value is None else value
+
+    def set_slot(self, address: bytes, key: int, value: int) -> None:
+        """Writes a slot from outside of any call; it becomes warm."""
+        slots, _ = self.open_storage(address)
+        old = slots.get(key)
+        if old is None:
+            self.warm_slot(slots, key, self.peek_slot(address, key))
+            old = slots[key]
+        self.write_slot(address, slots, key, old, value)
+
+    def has_storage(self, address: bytes) -> bool:
+        """True when the account has a slot that isn't zero, as far as can be told: by the view, or by what is cached."""
+        if any(self._opened.get(address, {}).values()) or any(self._stored.get(address, {}).values()):
+            return True
+        if address in self._wiped:
+            return False
+        ask = getattr(self.view, "has_storage", None)
+        return bool(ask(address)) if ask is not None else False
+
+    def read_transient(self, address: bytes, key: int) -> int:
+        slots = self._transient.get(address)
+        return slots.get(key, 0) if slots is not None else 0
+
+    def write_transient(self, address: bytes, key: int, value: int) -> None:
+        slots = self._transient.setdefault(address, {})
+        self._undo.extend((slots, key, slots.get(key, ABSENT)))
+        slots[key] = value
+
+    # Logs, marks ------------------------------------------------------------------------------------------------------
+    def emit(self, address: bytes, topics: tuple[bytes, ...], data: bytes) -> None:
+        self.logs.append(Log(address, topics, data))
+
+    def mark(self) -> tuple[int, int, int]:
+        """A point inside this transaction to roll back to."""
+        return len(self._undo), len(self.logs), self.refund
+
+    def rollback(self, mark: tuple[int, int, int]) -> None:
+        """Undoes all that happened since the mark, in this transaction."""
+        undo_length, logs, self.refund = mark
+        # Mainnet block 2675119: a touch of RIPEMD-160 outlives the failure of the call that touched it (EIP-161's note).
+        ripemd = RIPEMD160_ADDRESS in self._touched
+        self._undo_to(undo_length)
+        del self.logs[logs:]
+        if ripemd and RIPEMD160_ADDRESS not in self._touched:
+            self._undo.extend((self._touched, RIPEMD160_ADDRESS, ABSENT))
+            self._touched[RIPEMD160_ADDRESS] = True
+
+    def _undo_to(self, length: int) -> None:
+        undo = self._undo
+        if len(undo) <= length:
+            return
+        for index in range(len(undo) - 3, length - 1, -3):
+            mapping, key, old = undo[index : index + 3]
+            if old is ABSENT:
+                del mapping[key]  # type: ignore[attr-defined]
+            else:
+                mapping[key] = old  # type: ignore[index]
+        del undo[length:]
+
+    def keep_mark(self) -> Mark:
+        """A point to which `return_to` goes back, also across transactions; undo is kept from now on."""
+        self._marks_kept = True
+        return Mark(len(self._undo), self._scope, len(self.logs), self.refund)
+
+    def return_to(self, mark: Mark) -> None:
+        """Makes everything as it was at the mark, which stays good."""
+        self._undo_to(mark.undo)
+        self._enter_scope(mark.scope)
+        del self.logs[mark.logs :]
+        self.refund = mark.refund
+
+    def forget_marks(self) -> None:
+        """No mark is needed any more: transactions drop their undo again when they end."""
+        self._marks_kept = False
+
+    # Transactions -----------------------------------------------------------------------------------------------------
+    def begin_transaction(self, warm: Mapping[bytes, bool] = MappingProxyType({})) -> None:
+        """A new scope: no logs, no refund, everything cold but the accounts in `warm`.
+
+        What the last scope wrote becomes the stored state.
+        """
+        undo = self._undo
+        for address, slots in self._opened.items():
+            if not slots:
+                continue
+            stored = self._stored.setdefault(address, {})
+            for key, value in slots.items():
+                old = stored.get(key)
+                if old != value:
+                    self._changed_slots.setdefault(address, set()).add(key)
+                    undo.extend((stored, key, ABSENT if old is None else old))
+                    stored[key] = value
+        self._enter_scope(_new_scope())
+        self._warm.update(warm)
+        self.refund = 0
+        if not self._marks_kept:
+            undo.clear()
+
+    def end_transaction(self, *, delete_empty: bool) -> None:
+        """Deletes destroyed accounts, and touched ones that are empty where the fork says so (EIP-161)."""
+        for address in self._destroyed:
+            self._set_account(address, None)
+            self._wipe(address)
+            self._undo.extend((self._opened, address, self._opened.get(address, ABSENT)))
+            self._opened[address] = {}
+        if delete_empty:
+            for address in self._touched:
+                if self.account(address) == EMPTY_ACCOUNT:
+                    self._set_account(address, None)
+
+    # Outcome ----------------------------------------------------------------------------------------------------------
+    def changes(self) -> StateChanges:
+        """What differs from the view now, with the values before and after."""
+        slots_changed: dict[bytes, set[int]] = {address: set(keys) for address, keys in self._changed_slots.items()}
+        for address, slots in self._opened.items():
+            if slots:
+                stored = self._stored[address]
+                keys = {key for key, value in slots.items() if stored.get(key) != value}
+                if keys:
+                    slots_changed.setdefault(address, set()).update(keys)
+        accounts: dict[bytes, AccountChange] = {}
+        codes: dict[bytes, bytes] = {}
+        for address in self._changed | slots_changed.keys() | self._wiped.keys():
+            after = self.account(address)
+            before = self._loaded[address]
+            changed: dict[int, tuple[int, int]] = {}
+            wiped = address in self._wiped
+            for key in slots_changed.get(address, ()):
+                value = self.slot(address, key)
+                old = 0 if wiped else self.view.slot(address, key)
+                if value != old:
+                    changed[key] = (old, value)
+            if before == after and not changed and not wiped:
+                continue
+            if before is None and after is None:
+                continue
+            accounts[address] = AccountChange(before, after, changed or _NO_SLOTS, wiped)
+            if after is not None and after.code_hash in self._new_codes:
+                codes[after.code_hash] = self._new_codes[after.code_hash]
+        return StateChanges(accounts, codes)
+
+    def rebase(self) -> None:
+        """The view now holds all changes: what is cached is what it says. Between transactions only."""
+        self.begin_transaction()
+        self._undo.clear()
+        for address in self._changed:
+            self._loaded[address] = self._accounts[address]
+        self._changed.clear()
+        self._changed_slots.clear()
+        self._wiped.clear()
+        self._new_codes.clear()

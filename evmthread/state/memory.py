@@ -1,0 +1,114 @@
+"""A state held in dictionaries: the plainest backend, and the one that tests start from."""
+
+from collections.abc import Iterator, Mapping
+
+from evmthread.errors import InvalidInput
+from evmthread.merkle.accounts import StateRoots
+from evmthread.primitives.keccak import EMPTY_HASH, keccak256
+from evmthread.primitives.types import ZERO_HASH
+from evmthread.state.view import Account, StateChanges
+
+
+class MemoryState:
+    """Accounts, codes and slots in memory; keeps Merkle roots up to date with what is applied, once they are asked for."""
+
+    def __init__(self) -> None:
+        self._accounts: dict[bytes, Account] = {}
+        self._codes: dict[bytes, bytes] = {EMPTY_HASH: b""}
+        self._storage: dict[bytes, dict[int, int]] = {}
+        self._block_hashes: dict[int, bytes] = {}
+        self._roots: StateRoots | None = None
+
+    def set_account(
+        self,
+        address: bytes,
+        *,
+        nonce: int = 0,
+        balance: int = 0,
+        code: bytes = b"",
+        storage: Mapping[int, int] | None = None,
+    ) -> None:
+        """Puts a whole account, replacing what was there. Zero slots are left out. Raises InvalidInput."""
+        if len(address) != 20:
+            raise InvalidInput(f"an address is 20 bytes, not {len(address)}")
+        if not 0 <= nonce < 2**64 or not 0 <= balance < 2**256:
+            raise InvalidInput("nonce or balance out of range")
+        code_hash = keccak256(code)
+        self._codes[code_hash] = code
+        self._accounts[address] = Account(nonce, balance, code_hash)
+        self._storage[address] = {key: value for key, value in (storage or {}).items() if value}
+        self._roots = None
+
+    def set_block_hash(self, number: int, block_hash: bytes) -> None:
+        """Makes a block's hash known."""
+        self._block_hashes[number] = block_hash
+
+    def account(self, address: bytes) -> Account | None:
+        return self._accounts.get(address)
+
+    def code(self, code_hash: bytes) -> bytes:
+        return self._codes[code_hash]
+
+    def slot(self, address: bytes, key: int) -> int:
+        slots = self._storage.get(address)
+        return slots.get(key, 0) if slots else 0
+
+    def has_storage(self, address: bytes) -> bool:
+        """True when the account has a slot that isn't zero."""
+        return bool(self._storage.get(address))
+
+    def block_hash(self, number: int) -> bytes:
+        return self._block_hashes.get(number, ZERO_HASH)
+
+    def addresses(self) -> Iterator[bytes]:
+        """All accounts that exist."""
+        return iter(self._accounts)
+
+    def storage(self, address: bytes) -> dict[int, int]:
+        """A copy of an account's non-zero slots."""
+        return dict(self._storage.get(address, {}))
+
+    def apply(self, changes: StateChanges) -> None:
+        if self._roots is not None:
+            apply_to_roots(self._roots, changes)
+        self._codes.update(changes.codes)
+        for address, change in changes.accounts.items():
+            slots = self._storage.setdefault(address, {})
+            if change.wiped:
+                slots.clear()
+            for key, (_, value) in change.slots.items():
+                if value:
+                    slots[key] = value
+                else:
+                    slots.pop(key, None)
+            if change.after is None:
+                self._accounts.pop(address, None)
+                self._storage.pop(address, None)
+            else:
+                self._accounts[address] = change.after
+
+    def roots(self) -> StateRoots:
+        """The tries of this state; callers that change them work on a copy."""
+        if self._roots is None:
+            roots = StateRoots()
+            for address, account in self._accounts.items():
+                roots.set_account(address, account.nonce, account.balance, account.code_hash)
+                for key, value in self._storage.get(address, {}).items():
+                    roots.set_slot(address, key, value)
+            self._roots = roots
+        return self._roots
+
+
+def apply_to_roots(roots: StateRoots, changes: StateChanges) -> None:
+    """Enters changes into the tries."""
+    for address, change in changes.accounts.items():
+        if change.wiped:
+            roots.clear_storage(address)
+        after = change.after
+        if after is None:
+            roots.delete_account(address)
+            continue
+        if after != change.before or change.wiped:
+            roots.set_account(address, after.nonce, after.balance, after.code_hash)
+        for key, (_, value) in change.slots.items():
+            roots.set_slot(address, key, value)

@@ -1,0 +1,1 @@
+"""Official fixtures as runnable cases, and suites with which third parties test their own plug-ins."""
