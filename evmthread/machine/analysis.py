@@ -25,14 +25,22 @@ CACHE_CODE_BYTES = 32 * 2**20
 _PUSHES = b"|".join(
     re.escape(bytes((0x5F + size,))) + b".{0,%d}" % size for size in range(1, 33)
 )
-_UP_TO_DESTINATION = re.compile(b"(?s:[^\\x5b\\x60-\\x7f]++|" + _PUSHES + b")*+\\x5b")
+_UP_TO_DESTINATIONS = re.compile(b"(?s:[^\\x5b\\x60-\\x7f]++|" + _PUSHES + b")*+(\\x5b++)")
 
 
 def jump_destinations(code: bytes) -> frozenset[int]:
     """The offsets of all JUMPDESTs that aren't data of a PUSH (Yellow Paper, section 9.4.3)."""
     if b"\x5b" not in code:
         return frozenset()
-    return frozenset([match.end() - 1 for match in _UP_TO_DESTINATION.finditer(code)])
+    # `match` at a place, not `finditer`, which would go on searching inside the data of a PUSH.
+    found: list[int] = []
+    match = _UP_TO_DESTINATIONS.match
+    reached = match(code)
+    while reached:
+        start, end = reached.span(1)
+        found.extend(range(start, end))
+        reached = match(code, end)
+    return frozenset(found)
 
 
 class Segment(NamedTuple):

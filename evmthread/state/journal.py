@@ -170,8 +170,11 @@ class Journal:
         self._set_account(address, Account(nonce, self.balance(address)))
         self._wipe(address)
         undo = self._undo
-        undo.extend((self._opened, address, self._opened.get(address, ABSENT)))
-        self._opened[address] = {}
+        slots = self._opened.get(address)
+        undo.extend((self._opened, address, ABSENT if slots is None else slots))
+        # Slots that an access list made warm stay warm; a new contract's are zero.
+        self._opened[address] = dict.fromkeys(slots or (), 0)
+        self._stored[address].update(self._opened[address])
         undo.extend((self._created, address, self._created.get(address, ABSENT)))
         self._created[address] = True
 
