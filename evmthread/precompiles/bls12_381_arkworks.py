@@ -6,6 +6,8 @@ from typing import Any
 from evmthread.precompiles.bls12_381_groups import KZG_TAU_G2
 from evmthread.precompiles.precompile import PrecompileFailure
 
+_COMPRESSED_INFINITY = b"\xc0" + bytes(47)
+
 
 class ArkworksBls12381:
     """The operations of Bls12381 on the module `library`."""
@@ -65,14 +67,20 @@ class ArkworksBls12381:
         e(C - y G1, G2) = e(proof, (tau - z) G2), rearranged to e(C - y G1 + z proof, -G2) e(proof, tau G2) = 1, which
         takes two multiplications in the cheaper group.
         """
-        try:
-            committed = self.g1.from_compressed_bytes(commitment)
-            quotient = self.g1.from_compressed_bytes(proof)
-        except ValueError as error:
-            raise PrecompileFailure(f"commitment or proof: {error}") from None
+        committed = self._decompressed(commitment)
+        quotient = self._decompressed(proof)
         left = committed - self._generator_g1 * self._scalar(value) + quotient * self._scalar(point)
         is_one: bool = self.pairing([left, quotient], [self._minus_generator_g2, self._tau_g2])
         return is_one
+
+    def _decompressed(self, data: bytes) -> Any:
+        # The parser looks at no other bit when the one for infinity is set, where the encoding wants all of them zero.
+        if data[0] & 0x40 and data != _COMPRESSED_INFINITY:
+            raise PrecompileFailure(f"0x{data.hex()} is no canonical point at infinity")
+        try:
+            return self.g1.from_compressed_bytes(data)
+        except ValueError as error:
+            raise PrecompileFailure(f"0x{data.hex()} is no compressed point: {error}") from None
 
     def _add(self, group: Any, left: bytes, right: bytes) -> bytes:
         parse = group.from_xy_bytes_unchecked_be
