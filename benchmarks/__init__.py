@@ -1,0 +1,1 @@
+"""What evmthread is measured with: workloads, their references, and pytest-benchmark files."""

@@ -1,0 +1,72 @@
+"""Run one workload, read from standard input, on pyrevm and print what came out, as JSON.
+
+Runs under a Python of its own that has pyrevm; knows nothing of evmthread. Prints `success`, `output` and `logs`, and
+`gas`: what the call used with the intrinsic price and after refunds (at most a fifth), all that pyrevm tells.
+"""
+
+# mypy: disable-error-code="import-not-found"
+
+import json
+import sys
+from typing import Any
+
+import pyrevm
+
+
+def number(text: str) -> int:
+    return int(text, 16)
+
+
+def data(text: str) -> bytes:
+    return bytes.fromhex(text.removeprefix("0x"))
+
+
+def run(workload: dict[str, Any]) -> dict[str, Any]:
+    env, call = workload["env"], workload["call"]
+    block = pyrevm.BlockEnv(
+        number=number(env["number"]),
+        coinbase=env["coinbase"],
+        timestamp=number(env["timestamp"]),
+        prevrandao=data(env["prevRandao"]),
+        basefee=number(env["baseFee"]),
+        gas_limit=number(env["gasLimit"]),
+        excess_blob_gas=0,
+    )
+    settings = pyrevm.CfgEnv(chain_id=number(env["chainId"]))
+    evm = pyrevm.EVM(env=pyrevm.Env(cfg=settings, block=block), gas_limit=number(call["gas"]), spec_id="CANCUN")
+    for address, account in workload["pre"].items():
+        code = data(account["code"])
+        evm.insert_account_info(
+            address,
+            pyrevm.AccountInfo(balance=number(account["balance"]), nonce=number(account["nonce"]), code=code or None),
+        )
+        for slot, value in account["storage"].items():
+            # The first slot of an account goes into the database and the account into the journal, as warm; reverting
+            # takes it out of the journal again, so that each slot is the first and all is cold.
+            before = evm.snapshot()
+            evm.insert_account_storage(address, number(slot), number(value))
+            evm.revert(before)
+    success, output = True, b""
+    try:
+        output = evm.message_call(
+            caller=call["from"],
+            to=call["to"],
+            calldata=data(call["data"]),
+            value=number(call["value"]),
+            gas=number(call["gas"]),
+            gas_price=number(call["gasPrice"]),
+        )
+    except RuntimeError:  # what pyrevm raises for a revert or a halt
+        success = False
+    result = evm.result
+    return {
+        "success": success and result.is_success,
+        "output": "0x" + bytes(output).hex(),
+        "gas": result.gas_used,
+        "gas_refunded": result.gas_refunded,
+        "logs": len(result.logs),
+    }
+
+
+if __name__ == "__main__":
+    print(json.dumps(run(json.load(sys.stdin))))
