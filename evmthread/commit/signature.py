@@ -1,0 +1,46 @@
+"""The 65 bytes of a signature: r ++ s ++ v. Reads them strictly and recovers who made them.
+
+Accepts exactly what the registry accepts: v 27 or 28, low s (EIP-2), r and s from 1 to the group's order less 1.
+"""
+
+from evmthread.commit.refusals import MalformedSignature
+from evmthread.errors import CryptoError, InvalidInput
+from evmthread.primitives.secp256k1 import GROUP_ORDER, HALF_ORDER, recover_address, sign_digest
+
+SIGNATURE_BYTES = 65
+V_OFFSET = 27
+
+
+def parse_signature(signature: bytes) -> tuple[int, int, int]:
+    """(r, s, y parity) of a 65-byte signature. Raises MalformedSignature saying what is wrong with it."""
+    if not isinstance(signature, bytes):
+        raise InvalidInput(f"signature: a {type(signature).__name__} where bytes are wanted")
+    if len(signature) != SIGNATURE_BYTES:
+        raise MalformedSignature(f"{len(signature)} bytes where 65 are wanted")
+    v = signature[64]
+    if v not in (V_OFFSET, V_OFFSET + 1):
+        raise MalformedSignature(f"v is {v}, neither 27 nor 28")
+    r = int.from_bytes(signature[:32], "big")
+    if not 0 < r < GROUP_ORDER:
+        raise MalformedSignature(f"r is out of range: {r:#x}")
+    s = int.from_bytes(signature[32:64], "big")
+    if not 0 < s < GROUP_ORDER:
+        raise MalformedSignature(f"s is out of range: {s:#x}")
+    if s > HALF_ORDER:
+        raise MalformedSignature(f"s is high: {s:#x}")
+    return r, s, v - V_OFFSET
+
+
+def make_signature(private_key: bytes, digest: bytes) -> bytes:
+    """The 65-byte signature of a digest (RFC 6979: the same digest gives the same bytes)."""
+    r, s, y_parity = sign_digest(private_key, digest)
+    return r.to_bytes(32, "big") + s.to_bytes(32, "big") + bytes((V_OFFSET + y_parity,))
+
+
+def recover_signer(digest: bytes, signature: bytes) -> bytes:
+    """The address whose key made the signature. Raises MalformedSignature for what is no signature."""
+    r, s, y_parity = parse_signature(signature)
+    try:
+        return recover_address(digest, r, s, y_parity)
+    except CryptoError as error:
+        raise MalformedSignature(str(error)) from None

@@ -1,0 +1,135 @@
+"""Evidence that verifies, and what is no evidence."""
+
+import json
+import pickle
+from dataclasses import FrozenInstanceError, replace
+
+import commit_samples as samples
+import pytest
+
+from evmthread.commit import Commitment, Equivocation, Input, InputEquivocation, TypedData
+from evmthread.commit.refusals import (
+    IllFormedBatch,
+    IllFormedTerms,
+    MalformedSignature,
+    NoEquivocation,
+    UnknownSigner,
+    WrongSignature,
+    WrongThread,
+)
+from evmthread.errors import InvalidInput
+
+DOMAIN = samples.DOMAIN
+TERMS = samples.terms_of(2)
+LIAR, HONEST = samples.signers(2)
+FIRST = samples.commitment_of(DOMAIN, TERMS)
+SECOND = replace(FIRST, state_root=bytes(32))
+
+
+def signed(record: Commitment | Input) -> bytes:
+    return LIAR.sign(TypedData(DOMAIN, record))
+
+
+def convict(first: Commitment, second: Commitment, index: int = 0) -> Equivocation:
+    return Equivocation(DOMAIN, TERMS, index, first, signed(first), second, signed(second))
+
+
+def test_two_commitments_for_one_nonce_convict() -> None:
+    evidence = convict(FIRST, SECOND)
+    assert (evidence.index, evidence.first, evidence.second) == (0, FIRST, SECOND)
+    assert Equivocation.from_json(DOMAIN, TERMS, json.loads(json.dumps(evidence.to_json()))) == evidence
+    assert pickle.loads(pickle.dumps(evidence)) == evidence
+    assert replace(evidence) == evidence
+
+
+def test_they_convict_although_ill_formed() -> None:
+    convict(FIRST, replace(FIRST, status=9))
+
+
+def test_what_convicts_nobody() -> None:
+    with pytest.raises(NoEquivocation, match="the same"):
+        convict(FIRST, FIRST)
+    with pytest.raises(NoEquivocation, match="nonces differ: 5 and 6"):
+        convict(FIRST, replace(SECOND, nonce=6))
+    with pytest.raises(WrongSignature):
+        convict(FIRST, SECOND, index=1)
+    with pytest.raises(UnknownSigner):
+        convict(FIRST, SECOND, index=2)
+    with pytest.raises(WrongThread):
+        convict(FIRST, replace(SECOND, thread_id=bytes(32)))
+    with pytest.raises(WrongSignature):
+        Equivocation(DOMAIN, TERMS, 0, FIRST, signed(FIRST), SECOND, signed(FIRST))
+    with pytest.raises(WrongSignature):
+        Equivocation(DOMAIN, TERMS, 0, FIRST, HONEST.sign(TypedData(DOMAIN, FIRST)), SECOND, signed(SECOND))
+    with pytest.raises(MalformedSignature):
+        Equivocation(DOMAIN, TERMS, 0, FIRST, signed(FIRST), SECOND, b"")
+    with pytest.raises(IllFormedTerms):
+        Equivocation(DOMAIN, replace(TERMS, threshold=0), 0, FIRST, signed(FIRST), SECOND, signed(SECOND))
+    with pytest.raises(InvalidInput):
+        convict(FIRST, SECOND, index=-1)
+    with pytest.raises(InvalidInput):
+        Equivocation(DOMAIN, TERMS, 0, INPUT, b"", SECOND, b"")  # type: ignore[arg-type]
+    with pytest.raises(InvalidInput):
+        Equivocation.from_json(DOMAIN, TERMS, convict(FIRST, SECOND).to_json() | {"index": "0"})
+
+
+def test_evidence_cant_be_forged() -> None:
+    evidence = convict(FIRST, SECOND)
+    with pytest.raises(NoEquivocation):
+        replace(evidence, second=FIRST)
+    with pytest.raises(FrozenInstanceError):
+        evidence.index = 1  # type: ignore[misc]
+    with pytest.raises(NoEquivocation):
+        evidence.__init__(DOMAIN, TERMS, 0, FIRST, b"", FIRST, b"")  # type: ignore[misc]
+    with pytest.raises(InvalidInput):
+        Equivocation.__new__(Equivocation).__setstate__([])
+    with pytest.raises(InvalidInput):
+        InputEquivocation.__new__(InputEquivocation).__setstate__([])
+    for cls in (Equivocation, InputEquivocation):
+        with pytest.raises(TypeError):
+            type("Fake", (cls,), {})
+    assert evidence == convict(FIRST, SECOND)
+
+
+PARENT = b"\x05" * 32
+INPUT = samples.input_of(DOMAIN, TERMS, parent=PARENT)
+OTHER = replace(INPUT, value=1)
+
+
+def convict_inputs(first: Input, second: Input) -> InputEquivocation:
+    return InputEquivocation(DOMAIN, TERMS, first, signed(first), second, signed(second))
+
+
+def test_two_inputs_on_one_parent_convict() -> None:
+    evidence = convict_inputs(INPUT, OTHER)
+    assert InputEquivocation.from_json(DOMAIN, TERMS, json.loads(json.dumps(evidence.to_json()))) == evidence
+    assert pickle.loads(pickle.dumps(evidence)) == evidence
+    for changes in ({"to": bytes(20)}, {"gas": 1}, {"data": b""}):
+        convict_inputs(INPUT, replace(INPUT, **changes))
+
+
+def test_two_answers_to_one_question_convict() -> None:
+    answer = replace(INPUT, kind=2, nonce=0, data=bytes(33))
+    convict_inputs(answer, replace(answer, data=bytes(34)))
+
+
+def test_inputs_that_convict_nobody() -> None:
+    with pytest.raises(NoEquivocation, match="the same"):
+        convict_inputs(INPUT, INPUT)
+    with pytest.raises(NoEquivocation, match="parent is zero"):
+        convict_inputs(replace(INPUT, parent=bytes(32)), replace(OTHER, parent=bytes(32)))
+    for changes in ({"actor": TERMS.owners[1]}, {"kind": 3}, {"nonce": 4}, {"parent": b"\x06" * 32}):
+        (name,) = changes
+        with pytest.raises(NoEquivocation, match=f"differ in {name}"):
+            convict_inputs(INPUT, replace(OTHER, **changes))  # type: ignore[arg-type]
+    with pytest.raises(WrongThread):
+        convict_inputs(replace(INPUT, thread_id=bytes(32)), OTHER)
+    with pytest.raises(WrongSignature):
+        InputEquivocation(DOMAIN, TERMS, INPUT, signed(INPUT), OTHER, HONEST.sign(TypedData(DOMAIN, OTHER)))
+    with pytest.raises(WrongSignature):
+        InputEquivocation(DOMAIN, TERMS, INPUT, signed(OTHER), OTHER, signed(OTHER))
+    stranger = samples.LocalSigner(samples.private_key(9)).address
+    with pytest.raises(IllFormedBatch, match="actor is an owner"):
+        convict_inputs(replace(INPUT, actor=stranger), replace(OTHER, actor=stranger))
+    with pytest.raises(InvalidInput):
+        InputEquivocation(DOMAIN, TERMS, FIRST, b"", OTHER, b"")  # type: ignore[arg-type]

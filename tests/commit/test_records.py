@@ -1,0 +1,216 @@
+"""Records: members are checked at the door; JSON and RLP have one form each and strict readers."""
+
+import copy
+import json
+import pickle
+from dataclasses import replace
+
+import commit_samples as samples
+import pytest
+from commit_strategies import any_record
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from evmthread.commit import Commitment, Input, Ruleset, Suspension, Terms
+from evmthread.commit.records import Record
+from evmthread.errors import DecodingError, InvalidInput
+from evmthread.primitives import rlp
+from evmthread.primitives.types import Address, Hash32, Wei
+
+TERMS = samples.terms_of()
+COMMITMENT = samples.commitment_of(samples.DOMAIN, TERMS)
+INPUT = samples.input_of(samples.DOMAIN, TERMS)
+SUSPENSION = Suspension(bytes(32), (b"", b"\x01" * 40), 3, TERMS.owners[0], b"who?")
+RECORDS: tuple[Record, ...] = (TERMS, samples.RULESET, COMMITMENT, INPUT, SUSPENSION)
+
+WRONG = {
+    "uint8": [-1, 256, True, 1.0, "1", None, b"\x01"],
+    "uint32": [-1, 1 << 32, False, "1"],
+    "uint64": [-1, 1 << 64, 1 << 20_000, "1"],
+    "uint256": [-1, 1 << 256, None],
+    "address": [b"", bytes(19), bytes(21), "0x" + "00" * 20, bytearray(20), 0, None],
+    "bytes32": [b"", bytes(31), bytes(33), bytearray(32), memoryview(bytes(32))],
+    "bytes": ["", None, bytearray(1)],
+    "string": [b"", None, "\ud800"],
+    "bool": [0, 1, None, "true"],
+    "address[]": [[bytes(20)], (bytes(19),), None, bytes(20)],
+    "uint256[]": [[1], (1, -1), (True,), (1 << 256,), 5],
+    "bytes[]": [[b""], ("",), b""],
+}
+
+
+@pytest.mark.parametrize(
+    ("record", "attribute", "where", "value"),
+    [
+        pytest.param(record, member.attribute, member.where, value, id=f"{member.where}-{number}")
+        for record in RECORDS
+        for member in record.STRUCT.members
+        for number, value in enumerate(WRONG[member.type_name])
+    ],
+)
+def test_a_malformed_member_is_refused_by_name(record: Record, attribute: str, where: str, value: object) -> None:
+    with pytest.raises(InvalidInput) as caught:
+        replace(record, **{attribute: value})  # type: ignore[type-var]
+    assert str(caught.value).startswith(where)
+    assert len(str(caught.value)) < 250
+
+
+def test_typed_bytes_and_ints_are_accepted() -> None:
+    typed = replace(COMMITMENT, thread_id=Hash32(COMMITMENT.thread_id), awaiting=Address(bytes(20)), fee=Wei(5))
+    assert typed.encode() == replace(COMMITMENT, fee=5).encode()
+    assert typed.to_json()["fee"] == "5"
+
+
+@settings(max_examples=150)
+@given(any_record)
+def test_json_and_bytes_round_trip(record: Record) -> None:
+    assert type(record).from_json(json.loads(json.dumps(record.to_json()))) == record
+    assert type(record).decode(record.encode()) == record
+    assert pickle.loads(pickle.dumps(record)) == record
+    assert copy.deepcopy(record) == record
+
+
+def test_json_form() -> None:
+    assert INPUT.to_json() == {
+        "threadId": "0x" + INPUT.thread_id.hex(),
+        "nonce": "3",
+        "parent": "0x" + "00" * 32,
+        "kind": 0,
+        "actor": "0x" + INPUT.actor.hex(),
+        "to": "0x" + INPUT.to.hex(),
+        "value": "0",
+        "gas": "200000",
+        "data": "0x" + INPUT.data.hex(),
+    }
+    assert samples.RULESET.to_json()["transcript"] is True
+    assert TERMS.to_json()["deposits"] == [str(deposit) for deposit in TERMS.deposits]
+
+
+def test_json_hex_of_either_case_is_read() -> None:
+    value = INPUT.to_json() | {"actor": "0x" + INPUT.actor.hex().upper()}
+    assert Input.from_json(value) == INPUT
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("nonce", 3),
+        ("nonce", "03"),
+        ("nonce", "+3"),
+        ("nonce", "1_0"),
+        ("nonce", " 3"),
+        ("nonce", "-1"),
+        ("nonce", "٣"),
+        ("nonce", ""),
+        ("nonce", "9" * 5000),
+        ("nonce", str(1 << 64)),
+        ("kind", "0"),
+        ("kind", 0.0),
+        ("kind", True),
+        ("kind", 256),
+        ("actor", "00" * 20),
+        ("actor", "0X" + "00" * 20),
+        ("actor", "0x" + "00" * 19),
+        ("actor", "0x" + "zz" * 20),
+        ("actor", "0x" + "0 " * 20),
+        ("actor", None),
+        ("data", "0x0"),
+        ("data", []),
+    ],
+)
+def test_malformed_json_members_are_refused(name: str, value: object) -> None:
+    with pytest.raises(InvalidInput, match=name):
+        Input.from_json(INPUT.to_json() | {name: value})  # type: ignore[dict-item]
+
+
+def test_json_objects_have_exactly_the_members() -> None:
+    value = INPUT.to_json()
+    with pytest.raises(InvalidInput, match="'extra'"):
+        Input.from_json(value | {"extra": 1})
+    del value["gas"]
+    with pytest.raises(InvalidInput, match="'gas' is missing"):
+        Input.from_json(value)
+    with pytest.raises(InvalidInput, match="object"):
+        Input.from_json([])
+    with pytest.raises(InvalidInput, match="list"):
+        Terms.from_json(TERMS.to_json() | {"keys": "0x"})
+
+
+def test_every_truncation_and_extension_is_refused() -> None:
+    for record in RECORDS:
+        data = record.encode()
+        for size in range(len(data)):
+            with pytest.raises(DecodingError):
+                type(record).decode(data[:size])
+        with pytest.raises(DecodingError):
+            type(record).decode(data + b"\x00")
+
+
+def _encoded(items: list[object]) -> bytes:
+    return b"\x01" + rlp.encode(items)  # type: ignore[arg-type]
+
+
+def test_wrong_rlp_members_are_refused() -> None:
+    good = rlp.decode(COMMITMENT.encode()[1:])
+    assert isinstance(good, list)
+    cases: list[tuple[int, object, str]] = [
+        (0, bytes(31), "Commitment.threadId"),
+        (0, [], "Commitment.threadId"),
+        (1, b"\x00\x05", "Commitment.nonce: integer with a leading zero"),
+        (1, b"\x00", "Commitment.nonce"),
+        (1, b"\x01" * 9, "Commitment.nonce"),
+        (1, [b"\x05"], "Commitment.nonce"),
+        (3, b"\x01\x00", "Commitment.status"),
+        (4, b"", "Commitment.awaiting"),
+        (11, b"\x01", "Commitment.balances"),
+        (11, [bytes(1)], "Commitment.balances"),
+        (11, [b"\x01" * 33], "Commitment.balances"),
+    ]
+    for position, value, message in cases:
+        with pytest.raises(DecodingError, match=message.replace("[", r"\[")):
+            Commitment.decode(_encoded([*good[:position], value, *good[position + 1 :]]))
+    with pytest.raises(DecodingError, match="12 items where 13"):
+        Commitment.decode(_encoded(good[:12]))  # type: ignore[arg-type]
+    with pytest.raises(DecodingError, match="14 items where 13"):
+        Commitment.decode(_encoded([*good, b""]))
+
+
+def test_wrong_bools_and_texts_are_refused() -> None:
+    good = rlp.decode(samples.RULESET.encode()[1:])
+    assert isinstance(good, list)
+    with pytest.raises(DecodingError, match=r"Ruleset.transcript: 0x02"):
+        Ruleset.decode(_encoded([*good[:13], b"\x02", *good[14:]]))
+    with pytest.raises(DecodingError, match=r"Ruleset.fork"):
+        Ruleset.decode(_encoded([*good[:1], b"\xff", *good[2:]]))
+
+
+def test_version_size_and_depth_are_bounded() -> None:
+    data = COMMITMENT.encode()
+    with pytest.raises(DecodingError, match="version byte 0x02"):
+        Commitment.decode(b"\x02" + data[1:])
+    with pytest.raises(DecodingError, match="at most 100"):
+        Commitment.decode(data, max_bytes=100)
+    assert Commitment.decode(data, max_bytes=len(data)) == COMMITMENT
+    with pytest.raises(DecodingError, match="at most 4096"):
+        Commitment.decode(b"\x01" + b"\xc0" * 5000)
+    nested: object = []
+    for _ in range(8):
+        nested = [nested]
+    with pytest.raises(DecodingError, match="nested too deep"):
+        Commitment.decode(b"\x01" + rlp.encode(nested))  # type: ignore[arg-type]
+    with pytest.raises(InvalidInput):
+        Commitment.decode("0x01")  # type: ignore[arg-type]
+
+
+@given(st.binary(max_size=300))
+def test_random_bytes_are_refused_with_a_typed_error(data: bytes) -> None:
+    for cls in (Terms, Ruleset, Commitment, Input, Suspension):
+        with pytest.raises(DecodingError):
+            cls.decode(b"\x01" + data)
+
+
+def test_a_pickled_record_is_checked_again() -> None:
+    rebuild, (cls, values) = COMMITMENT.__reduce__()
+    assert isinstance(values, dict)
+    with pytest.raises(InvalidInput):
+        rebuild(cls, values | {"nonce": -1})
