@@ -3,7 +3,7 @@
 from evmthread.errors import EvmthreadError
 
 
-class InvalidTransaction(EvmthreadError):
+class InvalidTransaction(EvmthreadError):  # noqa: N818 - the fixtures' term; its subclasses name the reason
     """A transaction that its fork refuses; nothing of it happens. `expected` is the bound that `got` breaks."""
 
     summary = "invalid transaction"

@@ -4,7 +4,13 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from evmthread.errors import CryptoError, DecodingError
-from evmthread.execution.invalid import InvalidSignature, MalformedTransaction, UnsupportedType, ValueOverflow, WrongChain
+from evmthread.execution.invalid import (
+    InvalidSignature,
+    MalformedTransaction,
+    UnsupportedType,
+    ValueOverflow,
+    WrongChain,
+)
 from evmthread.isa.transaction_rules import TransactionRules
 from evmthread.primitives import rlp
 from evmthread.primitives.keccak import keccak256
@@ -91,7 +97,11 @@ class Transaction:
             fields.append(number(self.gas_price))
         fields += [number(self.gas_limit), string(self.to or b""), number(self.value), string(self.data)]
         if self.type >= ACCESS_LIST:
-            fields.append(rlp.encode([[entry.address, [key.to_bytes(32, "big") for key in entry.keys]] for entry in self.access_list]))
+            fields.append(
+                rlp.encode(
+                    [[entry.address, [key.to_bytes(32, "big") for key in entry.keys]] for entry in self.access_list]
+                )
+            )
         if self.type == BLOB:
             fields += [number(self.max_blob_fee), rlp.encode(list(self.blob_hashes))]
         if self.type == SET_CODE:

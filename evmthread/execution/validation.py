@@ -1,4 +1,4 @@
-"""What a transaction costs before it runs, and whether its fork accepts it (Yellow Paper, section 6.2, and the EIPs)."""
+"""What a transaction costs before it runs, and whether its fork accepts it (Yellow Paper, section 6.2, and EIPs)."""
 
 from evmthread.execution import invalid
 from evmthread.execution.environment import BLOB_GAS, BlockEnvironment
@@ -57,7 +57,13 @@ def check_transaction(
 
 
 def _check_shape(transaction: Transaction, fork: Fork) -> None:
-    for what, bits in (("value", 256), ("gas_price", 256), ("max_fee", 256), ("max_priority_fee", 256), ("gas_limit", 64)):
+    for what, bits in (
+        ("value", 256),
+        ("gas_price", 256),
+        ("max_fee", 256),
+        ("max_priority_fee", 256),
+        ("gas_limit", 64),
+    ):
         number: int = getattr(transaction, what)
         if number >> bits:
             raise invalid.ValueOverflow(f"{what} of at most {bits} bits", hex(number))

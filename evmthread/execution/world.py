@@ -243,9 +243,7 @@ class World:
         host.warm_account(address)
         if nonce < MAX_NONCE:
             host.increment_nonce(sender)
-        message = Message(
-            CallKind.CREATE, sender, address, address, bytes(init_code), b"", value, value, gas, False, 0
-        )
+        message = Message(CallKind.CREATE, sender, address, address, bytes(init_code), b"", value, value, gas, False, 0)
         return self._run(message)
 
     def _run(self, message: Message) -> CallResult:

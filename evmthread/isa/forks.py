@@ -196,7 +196,12 @@ BYZANTIUM = SPURIOUS_DRAGON.evolve(  # EIP-140, 196, 197, 198, 211, 214, 658
         calldata.returndatacopy: VERY_LOW,
         calls.staticcall: 700,
     },
-    precompiles={5: pre.MODEXP_BYZANTIUM, 6: pre.BN254_ADD_BYZANTIUM, 7: pre.BN254_MULTIPLY_BYZANTIUM, 8: pre.BN254_PAIRING_BYZANTIUM},
+    precompiles={
+        5: pre.MODEXP_BYZANTIUM,
+        6: pre.BN254_ADD_BYZANTIUM,
+        7: pre.BN254_MULTIPLY_BYZANTIUM,
+        8: pre.BN254_PAIRING_BYZANTIUM,
+    },
     transactions={"status_receipts": True},
 )
 
@@ -218,7 +223,12 @@ ISTANBUL = PETERSBURG.evolve(  # EIP-152, 1108, 1344, 1884, 2028, 2200
     add={environment.chainid: BASE, accounts.selfbalance: LOW, storage.sstore_net: ZERO},
     reprice={"BALANCE": 700, "EXTCODEHASH": 700, "SLOAD": 800},
     prices={"slot_touch": 800, "slot_write_sentry": 2_300},
-    precompiles={6: pre.BN254_ADD_ISTANBUL, 7: pre.BN254_MULTIPLY_ISTANBUL, 8: pre.BN254_PAIRING_ISTANBUL, 9: pre.BLAKE2F},
+    precompiles={
+        6: pre.BN254_ADD_ISTANBUL,
+        7: pre.BN254_MULTIPLY_ISTANBUL,
+        8: pre.BN254_PAIRING_ISTANBUL,
+        9: pre.BLAKE2F,
+    },
     transactions={"nonzero_byte_price": 16},
 )
 

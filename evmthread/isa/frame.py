@@ -54,7 +54,9 @@ class Frame:
         "stored",
     )
 
-    def __init__(self, message: Message, fork: "Fork", host: "Host", program: object, destinations: frozenset[int]) -> None:
+    def __init__(
+        self, message: Message, fork: "Fork", host: "Host", program: object, destinations: frozenset[int]
+    ) -> None:
         self.message = message
         self.fork = fork
         self.prices = fork.prices

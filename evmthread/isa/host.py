@@ -56,8 +56,11 @@ class Host(Protocol):
     """The world as instructions see it. Addresses are 20 bytes, storage keys and values are words."""
 
     refund: int
-    block: BlockContext
-    transaction: TransactionContext
+
+    @property
+    def block(self) -> BlockContext: ...
+    @property
+    def transaction(self) -> TransactionContext: ...
 
     def account(self, address: bytes) -> AccountLike | None:
         """The account, or None where there is none. May raise Missing."""

@@ -13,7 +13,9 @@ PUSH0 = Instruction(0x5F, "PUSH0", Shape.STACK, 0, 1, steady=True)
 PUSHES = tuple(
     Instruction(0x5F + size, f"PUSH{size}", Shape.STACK, 0, 1, steady=True, immediate=size) for size in range(1, 33)
 )
-DUPS = tuple(Instruction(0x7F + depth, f"DUP{depth}", Shape.STACK, depth, depth + 1, steady=True) for depth in range(1, 17))
+DUPS = tuple(
+    Instruction(0x7F + depth, f"DUP{depth}", Shape.STACK, depth, depth + 1, steady=True) for depth in range(1, 17)
+)
 SWAPS = tuple(
     Instruction(0x8F + depth, f"SWAP{depth}", Shape.STACK, depth + 1, depth + 1, steady=True) for depth in range(1, 17)
 )

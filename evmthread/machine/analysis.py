@@ -22,9 +22,7 @@ SEGMENT_LIMIT = 256  # instructions: bounds the work that is repeated when code 
 CACHE_ENTRIES = 4096
 CACHE_CODE_BYTES = 32 * 2**20
 
-_PUSHES = b"|".join(
-    re.escape(bytes((0x5F + size,))) + b".{0,%d}" % size for size in range(1, 33)
-)
+_PUSHES = b"|".join(re.escape(bytes((0x5F + size,))) + b".{0,%d}" % size for size in range(1, 33))
 _UP_TO_DESTINATIONS = re.compile(b"(?s:[^\\x5b\\x60-\\x7f]++|" + _PUSHES + b")*+(\\x5b++)")
 
 
@@ -231,7 +229,8 @@ class Program:
     def segment(self, pc: int) -> Segment:
         """The segment that begins at an offset, decoded and kept."""
         code, table, base_prices, operations = self.code, self.fork.table, self.fork.base_prices, self.operations
-        start, steps = pc, []
+        start = pc
+        steps: list[Operation] = []
         last: Operation | None = None
         gas = low = height = peak = last_pc = last_price = 0
         end = len(code)

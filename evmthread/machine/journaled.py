@@ -21,7 +21,7 @@ class JournaledHost(Host, Protocol):
         """The account's warm slots, and its slots' values at the start of the transaction."""
 
     def touch(self, address: bytes) -> None:
-        """A call reaches the account: it comes into being, empty, where there was none (EIP-161 may delete it again)."""
+        """A call reaches the account: where there was none an empty one comes into being (EIP-161 may delete it)."""
 
     def create_account(self, address: bytes, nonce: int) -> None:
         """A contract comes into being here: no code, no storage, this nonce, the balance that was there."""

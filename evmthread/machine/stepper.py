@@ -29,7 +29,7 @@ def step(frame: Frame) -> Outcome | None:
 
     May raise Missing, with the frame as it was before the instruction.
     """
-    program = cast(Program, frame.program)
+    program = cast("Program", frame.program)
     stack, pc = frame.stack, frame.pc
     instruction = program.instruction_at(pc)
     if instruction is None:
@@ -53,7 +53,7 @@ def step(frame: Frame) -> Outcome | None:
         return None
     if result is not HALTED:
         frame.pc = pc + 1 + instruction.immediate
-    return cast(Outcome | None, result)
+    return cast("Outcome | None", result)
 
 
 def execute(frame: Frame) -> Outcome:
@@ -63,7 +63,7 @@ def execute(frame: Frame) -> Outcome:
     """
     # Hot path: no property, no isinstance, gas and stack checked once a segment.
     stack = frame.stack
-    program = cast(Program, frame.program)
+    program = cast("Program", frame.program)
     segments = program.segments
     pc = frame.pc
     segment = None
@@ -103,5 +103,3 @@ def execute(frame: Frame) -> Outcome:
         frame.pc = segment.last_pc
         frame.gas += segment.last_price
         raise
-
-

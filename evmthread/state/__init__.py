@@ -4,4 +4,13 @@ from evmthread.state.journal import Journal
 from evmthread.state.memory import MemoryState
 from evmthread.state.view import EMPTY_ACCOUNT, Account, AccountChange, StateBackend, StateChanges, StateView
 
-__all__ = ["EMPTY_ACCOUNT", "Account", "AccountChange", "Journal", "MemoryState", "StateBackend", "StateChanges", "StateView"]
+__all__ = [
+    "EMPTY_ACCOUNT",
+    "Account",
+    "AccountChange",
+    "Journal",
+    "MemoryState",
+    "StateBackend",
+    "StateChanges",
+    "StateView",
+]

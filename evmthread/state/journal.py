@@ -235,7 +235,7 @@ class Journal:
         self._undo.extend((slots, key, ABSENT))
         slots[key] = value
 
-    def write_slot(self, address: bytes, slots: dict[int, int], key: int, old: int, value: int) -> None:
+    def write_slot(self, address: bytes, slots: dict[int, int], key: int, old: int, value: int) -> None:  # noqa: ARG002 - Host has it
         self._undo.extend((slots, key, old))
         slots[key] = value
 
@@ -255,7 +255,7 @@ class Journal:
         self.write_slot(address, slots, key, old, value)
 
     def has_storage(self, address: bytes) -> bool:
-        """True when the account has a slot that isn't zero, as far as can be told: by the view, or by what is cached."""
+        """True when the account has a slot that isn't zero, as far as the view or what is cached can tell."""
         if any(self._opened.get(address, {}).values()) or any(self._stored.get(address, {}).values()):
             return True
         if address in self._wiped:
@@ -283,7 +283,7 @@ class Journal:
     def rollback(self, mark: tuple[int, int, int]) -> None:
         """Undoes all that happened since the mark, in this transaction."""
         undo_length, logs, self.refund = mark
-        # Mainnet block 2675119: a touch of RIPEMD-160 outlives the failure of the call that touched it (EIP-161's note).
+        # Mainnet block 2675119: a touch of RIPEMD-160 outlives the failure of the call that touched it (EIP-161).
         ripemd = RIPEMD160_ADDRESS in self._touched
         self._undo_to(undo_length)
         del self.logs[logs:]

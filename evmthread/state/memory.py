@@ -10,7 +10,7 @@ from evmthread.state.view import Account, StateChanges
 
 
 class MemoryState:
-    """Accounts, codes and slots in memory; keeps Merkle roots up to date with what is applied, once they are asked for."""
+    """Accounts, codes and slots in memory; once asked for, Merkle roots are kept up to date with what is applied."""
 
     def __init__(self) -> None:
         self._accounts: dict[bytes, Account] = {}

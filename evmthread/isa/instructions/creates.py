@@ -54,9 +54,7 @@ def _depart(frame: Frame, world: Host, kind: CallKind, address: bytes, init_code
     world.increment_nonce(frame.address)
     if taken:
         return 0
-    return Message(
-        kind, frame.address, address, address, init_code, b"", value, value, gas, False, frame.depth + 1
-    )
+    return Message(kind, frame.address, address, address, init_code, b"", value, value, gas, False, frame.depth + 1)
 
 
 @control(0xF0, "CREATE", pushes=1)

@@ -42,9 +42,7 @@ def log3(frame: Frame, world: Host, offset: int, size: int, first: int, second: 
 
 
 @host(0xA4, "LOG4")
-def log4(
-    frame: Frame, world: Host, offset: int, size: int, first: int, second: int, third: int, fourth: int
-) -> None:
+def log4(frame: Frame, world: Host, offset: int, size: int, first: int, second: int, third: int, fourth: int) -> None:
     emit(frame, world, offset, size, (first, second, third, fourth))
 
 

@@ -47,7 +47,7 @@ def sstore(frame: Frame, world: Host, key: int, value: int) -> None:
 
 @host(0x55, "SSTORE")
 def sstore_net(frame: Frame, world: Host, key: int, value: int) -> None:
-    """Net metering: the price follows from the value at the start of the transaction too (EIP-1283, 2200, 2929, 3529)."""
+    """Net metering: the price follows from the transaction's first value too (EIP-1283, 2200, 2929, 3529)."""
     if frame.is_static:
         raise ExceptionalHalt(HaltReason.WRITE_PROTECTION)
     prices = frame.prices
