@@ -136,6 +136,8 @@ class States(RuleBasedStateMachine):
     def teardown(self) -> None:
         for state, model in zip(self.states, self.models, strict=True):
             assert state.root() == state_root_of(*model)
+            for address in ADDRESSES:
+                assert state.storage_root(address) == storage_root_of(model[1].get(address, {}))
         for root, model in self.kept:
             assert root == state_root_of(*model)
 
@@ -197,6 +199,22 @@ def test_slots_may_be_told_between_deleting_and_remaking_an_account() -> None:
     state.set_slot(ADDRESSES[0], 2, 2)
     state.set_account(ADDRESSES[0], 5, 5, EMPTY_HASH)
     assert state.root() == state_root_of({ADDRESSES[0]: (5, 5, EMPTY_HASH)}, {ADDRESSES[0]: {2: 2}})
+
+
+def test_copies_have_their_own_storage_whoever_is_rooted_first() -> None:
+    for rooted_first in (True, False):
+        one = StateRoots()
+        one.set_account(ADDRESSES[0], 1, 1, EMPTY_HASH)
+        one.set_slot(ADDRESSES[0], 1, 1)
+        if rooted_first:
+            one.root()
+        two = one.copy()
+        two.set_slot(ADDRESSES[0], 1, 2)
+        two.root()
+        one.set_account(ADDRESSES[0], 2, 2, EMPTY_HASH)
+        assert (one.slot(ADDRESSES[0], 1), two.slot(ADDRESSES[0], 1)) == (1, 2)
+        assert one.root() == state_root_of({ADDRESSES[0]: (2, 2, EMPTY_HASH)}, {ADDRESSES[0]: {1: 1}})
+        assert two.root() == state_root_of({ADDRESSES[0]: (1, 1, EMPTY_HASH)}, {ADDRESSES[0]: {1: 2}})
 
 
 def test_a_failed_sink_leaves_everything_to_be_committed() -> None:

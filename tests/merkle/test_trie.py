@@ -244,6 +244,41 @@ def test_a_commit_hands_out_only_what_changed() -> None:
         assert dict(Trie.open(root, first | second).items()) == mapping | {next(iter(mapping)): b"changed" * 5}
 
 
+def test_a_commit_after_reading_hands_out_only_what_changed() -> None:
+    mapping = numbered(3000)
+    store: dict[bytes, bytes] = {}
+    root = built(mapping).commit(store)
+    keys = list(mapping)
+    read_first, read_later = Trie.open(root, store), Trie.open(root, store)
+    for key in keys[:500]:
+        read_first.get(key)
+    for trie in (read_first, read_later):
+        trie.set(keys[600], b"changed" * 5)
+    for key in keys[:500]:
+        read_later.get(key)
+    for trie in (read_first, read_later):
+        changed: dict[bytes, bytes] = {}
+        trie.commit(changed)
+        assert 1 < len(changed) < 8
+
+
+def test_a_commit_after_a_shared_prefix_was_parted_hands_out_only_what_changed() -> None:
+    mapping = {b"\x11\x11\x11" + key: value for key, value in numbered(300).items()}
+    for parting in (b"\x11\x11\x21", b"\x11\x11\x12", b"\x21", b"\x11\x11"):
+        trie = built(mapping)
+        store: dict[bytes, bytes] = {}
+        trie.commit(store)
+        trie.set(parting, b"x" * 40)
+        changed: dict[bytes, bytes] = {}
+        root = trie.commit(changed)
+        assert len(changed) < 6
+        trie.delete(parting)
+        again: dict[bytes, bytes] = {}
+        trie.commit(again)
+        assert len(again) < 6
+        assert dict(Trie.open(root, store | changed).items()) == mapping | {parting: b"x" * 40}
+
+
 def test_a_failed_sink_leaves_the_commit_to_be_made() -> None:
     class Full:
         def update(self, nodes: Mapping[bytes, bytes], /) -> None:
@@ -314,11 +349,25 @@ def test_a_store_that_gives_other_bytes_is_found_out() -> None:
         (b"\xd1" + b"\x80" * 17, "fewer than two"),
         (b"\xd1" + b"\x80" * 16 + b"\x61", "fewer than two"),
         (b"\xc2\x20", "RLP"),
+        (b"\xe2\x00\xa0" + bytes(32), "extension without a path"),
+        (b"\xf0" + b"\xdf\x20\x9d" + bytes(29) + b"\x61" + b"\x80" * 15, "inlined node of 32 bytes"),
     ],
 )
 def test_a_stored_node_that_no_trie_has_is_refused(data: bytes, reason: str) -> None:
     with pytest.raises(CorruptNodeError, match=reason):
         Trie.open(keccak256(data), {keccak256(data): data}).get(b"a")
+
+
+def test_a_stored_node_in_a_place_where_no_trie_has_it_is_refused() -> None:
+    short = b"\xc2\x31\x61"
+    branch = b"\xf8\x51" + (b"\xa0" + keccak256(short)) * 2 + b"\x80" * 15
+    leaf = b"\xe1\x31\x9f" + b"v" * 31
+    extension = b"\xe2\x10\xa0" + keccak256(leaf)
+    store = {keccak256(node): node for node in (short, branch, leaf, extension)}
+    with pytest.raises(CorruptNodeError, match="should have been inlined"):
+        Trie.open(keccak256(branch), store).get(b"\x01")
+    with pytest.raises(CorruptNodeError, match="no branch"):
+        Trie.open(keccak256(extension), store).get(b"\x01")
 
 
 def test_arguments_of_the_wrong_form_are_refused() -> None:
