@@ -4,7 +4,7 @@ A journal over a state view, a block environment, a fork with its limits, and th
 state: two worlds with two forks live side by side.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import NamedTuple, Protocol, runtime_checkable
@@ -21,8 +21,9 @@ from evmthread.isa.instructions.creates import MAX_NONCE, create_address, is_tak
 from evmthread.isa.message import CallKind, Message
 from evmthread.isa.rules import DELEGATION_PREFIX, delegation_of
 from evmthread.machine.analysis import CodeCache
-from evmthread.machine.machine import Machine
-from evmthread.machine.stepper import fail
+from evmthread.machine.machine import Engine, Machine
+from evmthread.machine.stepper import execute, fail
+from evmthread.machine.tiers import DEFAULT_THRESHOLD, TieredEngine
 from evmthread.merkle.accounts import StateRoots
 from evmthread.primitives.types import ZERO_ADDRESS, Log
 from evmthread.state.journal import Mark
@@ -62,7 +63,10 @@ class TransactionResult:
 
 
 class World:
-    """Runs calls, creations and transactions on a state; keeps what they change until asked for it."""
+    """Runs calls, creations and transactions on a state; keeps what they change until asked for it.
+
+    `drive` runs a machine to its end; another function may watch it on the way (see machine/tracing.py).
+    """
 
     def __init__(
         self,
@@ -71,8 +75,10 @@ class World:
         environment: BlockEnvironment | None = None,
         view: StateView | None = None,
         cache: CodeCache | None = None,
+        drive: Callable[[Machine], Frame] = Machine.run,
     ) -> None:
         self.fork = fork
+        self.drive = drive
         self.view = view if view is not None else MemoryState()
         self.cache = cache if cache is not None else CodeCache()
         self._host = WorldHost(self.view, environment if environment is not None else BlockEnvironment())
@@ -254,7 +260,7 @@ class World:
             return self._refused(message, HaltReason.CONTRACT_COLLISION, gas_left=0)
         mark = host.mark()
         try:
-            frame = Machine(message, fork=self.fork, host=host, cache=self.cache).run()
+            frame = self.drive(Machine(message, fork=self.fork, host=host, cache=self.cache, engine=self._engine))
         except BaseException:
             host.rollback(mark)
             raise

@@ -19,11 +19,15 @@ Operation = Callable[[Frame, list[int]], object]
 
 STACK_LIMIT = 1024  # Yellow Paper, section 9.1
 SEGMENT_LIMIT = 256  # instructions: bounds the work that is repeated when code is entered at many places
+REFUTATIONS = 2  # failures of a guess after which it is no longer made
 CACHE_ENTRIES = 4096
 CACHE_CODE_BYTES = 32 * 2**20
 
 _PUSHES = b"|".join(re.escape(bytes((0x5F + size,))) + b".{0,%d}" % size for size in range(1, 33))
 _UP_TO_DESTINATIONS = re.compile(b"(?s:[^\\x5b\\x60-\\x7f]++|" + _PUSHES + b")*+(\\x5b++)")
+
+# PUSH1 to PUSH3 of a constant right before a JUMP or JUMPI. A hint only: it may match inside the data of a PUSH.
+_PUSHES_AND_JUMPS = re.compile(b"(?s:(?:\\x60.|\\x61..|\\x62...)[\\x56\\x57])")
 
 
 def jump_destinations(code: bytes) -> frozenset[int]:
@@ -200,7 +204,7 @@ STOP = halts.stop.instruction  # type: ignore[attr-defined]
 class Program:
     """A code under a fork: its jump destinations at once, its segments as they are reached."""
 
-    __slots__ = ("code", "destinations", "fork", "operations", "segments")
+    __slots__ = ("_loop_heads", "code", "destinations", "fork", "heat", "operations", "refutations", "regions", "segments")
 
     def __init__(self, code: bytes, fork: Fork, operations: tuple[Operation | None, ...]) -> None:
         self.code = code
@@ -208,6 +212,27 @@ class Program:
         self.operations = operations
         self.destinations = jump_destinations(code)
         self.segments: dict[int, Segment] = {}
+        # The compiled engine's: visits of places that may become heads, regions by head, guesses that failed.
+        self.heat: dict[int, int] = {}
+        self.regions: dict[int, Callable[[Frame], object]] = {}
+        self.refutations: dict[tuple[int, str], int] = {}
+        self._loop_heads: frozenset[int] | None = None
+
+    def loop_heads(self) -> frozenset[int]:
+        """The targets of constant jumps that lead backwards."""
+        if self._loop_heads is None:
+            heads = set()
+            for match in _PUSHES_AND_JUMPS.finditer(self.code):
+                push_at, jump_at = match.start(), match.end() - 1
+                target = int.from_bytes(self.code[push_at + 1 : jump_at], "big")
+                if target <= push_at and target in self.destinations:
+                    heads.add(target)
+            self._loop_heads = frozenset(heads)
+        return self._loop_heads
+
+    def refuted(self, pc: int, guess: str) -> bool:
+        """True where a guess of the compiler failed too often."""
+        return self.refutations.get((pc, guess), 0) >= REFUTATIONS
 
     def instruction_at(self, pc: int) -> Instruction | None:
         """The instruction at an offset; STOP beyond the end; None for an invalid opcode."""

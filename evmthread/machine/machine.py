@@ -4,6 +4,8 @@ Nothing of a running computation lives on Python's own stack, so 1,024 nested ca
 machine can stop between any two instructions.
 """
 
+from collections.abc import Callable
+
 from evmthread.isa.forks import Fork
 from evmthread.isa.frame import Frame, write_memory
 from evmthread.isa.halts import ExceptionalHalt, HaltReason, Status
@@ -11,16 +13,21 @@ from evmthread.isa.instruction import HALTED
 from evmthread.isa.message import CallKind, Message
 from evmthread.machine.analysis import CodeCache
 from evmthread.machine.journaled import JournaledHost
-from evmthread.machine.stepper import execute, fail
+from evmthread.machine.stepper import Outcome, execute, fail
 from evmthread.precompiles.precompile import PrecompileFailure
+
+Engine = Callable[[Frame], Outcome]
 
 
 class Machine:
     """Runs one message with all the calls that it makes."""
 
-    __slots__ = ("cache", "fork", "frames", "host", "root")
+    __slots__ = ("cache", "engine", "fork", "frames", "host", "root")
 
-    def __init__(self, message: Message, *, fork: Fork, host: JournaledHost, cache: CodeCache) -> None:
+    def __init__(
+        self, message: Message, *, fork: Fork, host: JournaledHost, cache: CodeCache, engine: Engine = execute
+    ) -> None:
+        self.engine = engine
         self.fork = fork
         self.host = host
         self.cache = cache
@@ -32,10 +39,10 @@ class Machine:
 
         May raise Missing: get the state, then run again. LimitExceeded leaves the host to be rolled back.
         """
-        frames = self.frames
+        frames, engine = self.frames, self.engine
         while frames:
             frame = frames[-1]
-            outcome = execute(frame)
+            outcome = engine(frame)
             if outcome is HALTED:
                 self._leave(frame)
             else:

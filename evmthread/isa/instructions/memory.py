@@ -22,9 +22,9 @@ def mstore(frame: Frame, offset: int, value: int) -> None:
     if offset + 32 > len(memory) << 5:
         frame.grow(offset + 32)
     if offset & 31:
-        store_unaligned(memory, offset, value)
-    else:
-        memory[offset >> 5] = value
+        return store_unaligned(memory, offset, value)
+    memory[offset >> 5] = value
+    return None
 
 
 @framed(0x53, "MSTORE8")

@@ -1,0 +1,437 @@
+"""Regions: from a place in the code that is often reached, the blocks that follow it become one Python function.
+
+Inside, stack items are locals, constant jumps vanish, return addresses pushed as constants are followed, and a loop is a
+`while True`. Gas and stack bounds are checked once, on entry and at each turn of a loop; compiled code never decides
+that gas ran out or that a jump is bad: it hands the frame back to the stepper (a **bail**) just before the
+instruction in question. Each place that may bail, fail or wait is a **site**: a row that says how to rebuild the frame.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from evmthread.isa.instruction import Instruction, Shape
+from evmthread.machine.analysis import STACK_LIMIT, Program
+from evmthread.machine.lifting import Condition, Value, as_condition, constant, lift_pure, name, negation
+from evmthread.machine.statements import StatementLifter
+
+INSTRUCTION_BUDGET = 600  # of one region; more gains nothing (measured) and costs compile time
+NESTING_LIMIT = 24  # of conditional branches, far below Python's own limit of indentation
+TEXT_LIMIT = 160  # characters of an expression that is kept unevaluated
+
+
+@dataclass(slots=True)
+class Path:
+    """What is known at one point of one path: the symbolic stack above `depth` items of the entry stack."""
+
+    stack: list[Value] = field(default_factory=list)
+    depth: int = 0
+    spent: int = 0
+    size_low: int = 0
+    size_valid: bool = True
+    facts: dict[str, tuple[int, int, int]] = field(default_factory=dict)
+    bounds: dict[str, int] = field(default_factory=dict)
+    words: dict[int, Value] = field(default_factory=dict)
+
+    def copy(self) -> "Path":
+        return replace(
+            self,
+            stack=list(self.stack),
+            facts=dict(self.facts),
+            bounds=dict(self.bounds),
+            words=dict(self.words),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """How to rebuild the frame at one place: the texts of the stack above the untouched items, pc and gas.
+
+    `spent` is the static gas up to, without, this instruction; `price` its base price; `guess` names the assumption
+    that failed when a bail happens here, if it is one.
+    """
+
+    pc: int
+    spent: int
+    price: int
+    depth: int
+    stack: tuple[str, ...]
+    guess: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A region as text, with what its function needs."""
+
+    head: int
+    text: str
+    sites: tuple[Site, ...]
+    names: dict[str, Any]
+    instructions: int
+    loops: bool
+
+
+class RegionWriter:
+    """Writes the region that begins at `head`."""
+
+    def __init__(self, program: Program, head: int, *, everything: bool, observed_size: int, annotate: bool) -> None:
+        self.program = program
+        self.head = head
+        self.everything = everything
+        self.annotate = annotate
+        self.observed_size = observed_size
+        self.loop_heads = program.loop_heads()
+        self.names: dict[str, Any] = {}
+        self.carried: set[int] = set()
+        self.is_loop = False
+        self._reset()
+
+    def _reset(self) -> None:
+        self.lines: list[str] = []
+        self.sites: list[Site] = []
+        self.temporaries = 0
+        self.count = 0
+        self.inputs: set[int] = set()
+        self.largest_gas = 0
+        self.largest_growth = 0
+        self.deepest = 0
+        self.hoisted: set[str] = set()
+        self.size_used = False
+        self.size_relied = 0
+        self.back_edges = 0
+
+    # Text -------------------------------------------------------------------------------------------------------------
+    def line(self, indent: int, text: str) -> None:
+        self.lines.append(" " * indent + text)
+
+    def temporary(self) -> str:
+        self.temporaries += 1
+        return f"t{self.temporaries}"
+
+    def bind(self, function: Callable[..., object]) -> str:
+        """The name under which the generated function knows one of our functions."""
+        known = getattr(function, "__name__", "function").rstrip("_") + "_"
+        while known in self.names and self.names[known] is not function:
+            known += "_"
+        self.names[known] = function
+        return known
+
+    def hoist(self, attribute: str) -> str:
+        """A local that holds a frame attribute which no instruction of a region changes."""
+        self.hoisted.add(attribute)
+        return attribute
+
+    def settle(self, path: Path, value: Value, indent: int) -> Value:
+        """The value as an atom: a constant or a local."""
+        if value.atom:
+            return value
+        local = self.temporary()
+        self.line(indent, f"{local} = {value.text}")
+        base, delta = (value.base, value.delta) if value.base is not None else (local, 0)
+        return Value(
+            local, value.low, value.high, value.zeros, atom=True, base=base, delta=delta, condition=None
+        )
+
+    # Stack ------------------------------------------------------------------------------------------------------------
+    def input(self, index: int) -> Value:
+        self.inputs.add(index)
+        return name(f"i{index}")
+
+    def need(self, path: Path, count: int) -> None:
+        while len(path.stack) < count:
+            path.stack.insert(0, self.input(path.depth))
+            path.depth += 1
+            self.deepest = max(self.deepest, path.depth)
+
+    def known(self, path: Path, value: Value) -> Value:
+        """The value with what this path has learned of it."""
+        fact = path.facts.get(value.text) if value.atom else None
+        if fact is None or value.constant is not None:
+            return value
+        low, high, zeros = fact
+        return replace(value, low=max(low, value.low), high=min(high, value.high), zeros=max(zeros, value.zeros))
+
+    def pop(self, path: Path) -> Value:
+        self.need(path, 1)
+        return self.known(path, path.stack.pop())
+
+    def push(self, path: Path, value: Value, indent: int) -> None:
+        if len(value.text) > TEXT_LIMIT:
+            value = self.settle(path, value, indent)
+        path.stack.append(value)
+        self.largest_growth = max(self.largest_growth, len(path.stack) - path.depth)
+
+    # Sites and exits --------------------------------------------------------------------------------------------------
+    def site(self, path: Path, pc: int, price: int, *, guess: str = "", stack: list[Value] | None = None) -> int:
+        """A new site at an instruction whose operands are still on the stack."""
+        self._pull_carried(path)
+        values = path.stack if stack is None else stack
+        # Truths leave as numbers; texts read locals that hold their value wherever the site is.
+        self.sites.append(Site(pc, path.spent, price, path.depth, tuple([value.text for value in values]), guess))
+        return len(self.sites) - 1
+
+    def bail(self, path: Path, condition: str, pc: int, indent: int, *, guess: str = "") -> None:
+        """Hands over to the stepper before the instruction at pc, where the condition holds."""
+        number = self.site(path, pc, 0, guess=guess)
+        self.line(indent, f"if {condition}: site = {number}; raise BAIL")
+
+    def _pull_carried(self, path: Path) -> None:
+        """A loop's carried items may have changed in an earlier turn: they are written back wherever it is left."""
+        while self.carried and path.depth <= max(self.carried):
+            path.stack.insert(0, self.input(path.depth))
+            path.depth += 1
+            self.deepest = max(self.deepest, path.depth)
+
+    def _write_stack(self, path: Path, indent: int) -> None:
+        self._pull_carried(path)
+        values, depth = path.stack, path.depth
+        same = 0
+        while same < len(values) and same < depth:
+            index = depth - 1 - same
+            if values[same].text != f"i{index}" or index in self.carried:
+                break
+            same += 1
+        rest = [value.text for value in values[same:]]
+        gone = depth - same
+        if gone == len(rest) == 1:
+            self.line(indent, f"stack[-1] = {rest[0]}")
+        elif gone and rest:
+            self.line(indent, f"stack[-{gone}:] = ({', '.join(rest)},)")
+        elif gone:
+            self.line(indent, f"del stack[-{gone}:]" if gone > 1 else "del stack[-1]")
+        elif len(rest) == 1:
+            self.line(indent, f"stack.append({rest[0]})")
+        elif rest:
+            self.line(indent, f"stack.extend(({', '.join(rest)}))")
+
+    def _gas(self, path: Path) -> str:
+        return f"gas - {path.spent}" if path.spent else "gas"
+
+    def leave(self, path: Path, target: str, indent: int) -> None:
+        """Writes the frame back and goes to `target`: a pc, or the complement of one that the stepper shall run."""
+        self._write_stack(path, indent)
+        self.line(indent, f"frame.gas = {self._gas(path)}")
+        self.line(indent, f"return {target}")
+        self._account(path)
+
+    def _account(self, path: Path) -> None:
+        self.largest_gas = max(self.largest_gas, path.spent)
+
+    def _back_edge(self, path: Path, indent: int) -> bool:
+        """Closes the loop. False when the stack's height differs from the head's: then it is left and entered anew."""
+        if len(path.stack) != path.depth:
+            return False
+        self.is_loop = True
+        self.back_edges += 1
+        self._pull_carried(path)
+        depth = path.depth
+        targets, values = [], []
+        for position, value in enumerate(path.stack):
+            index = depth - 1 - position
+            if value.text != f"i{index}":
+                self.carried.add(index)
+                targets.append(f"i{index}")
+                values.append(value.text)
+        if targets:
+            self.line(indent, f"{', '.join(targets)} = {', '.join(values)}")
+        if not path.size_valid and self.size_used:
+            self.line(indent, "size = len(memory) << 5")
+        if path.spent:
+            self.line(indent, f"gas -= {path.spent}")
+        self.line(indent, "continue")
+        self._account(path)
+        return True
+
+    # Walking ----------------------------------------------------------------------------------------------------------
+    def write(self) -> Source:
+        """The region's source. Walks again until the set of items that a loop carries is stable."""
+        while True:
+            before = (set(self.carried), self.is_loop)
+            self._reset()
+            indent = 3 if self.is_loop else 2
+            path = Path(size_low=self.observed_size)
+            if self.is_loop:
+                self.line(2, "while True:")
+                entry = Path()
+                number = self.site(entry, self.head, 0)
+                self.line(3, f"if gas < @GAS@: site = {number}; raise BAIL")
+            self._walk(path, self.head, indent, 0, first=True)
+            if (self.carried, self.is_loop) == before:
+                break
+        return self._source()
+
+    def _source(self) -> Source:
+        head = self.head
+        top = ["def region(frame):"]
+        top.append(" stack = frame.stack; gas = frame.gas")
+        top.append(
+            f" if gas < {self.largest_gas} or not {self.deepest} <= len(stack) <= {STACK_LIMIT - self.largest_growth}:"
+            f" return {~head}"
+        )
+        hoisted = sorted(self.hoisted | ({"memory"} if self.size_used else set()))
+        if hoisted:
+            top.append(" " + "; ".join([f"{attribute} = frame.{attribute}" for attribute in hoisted]))
+        if self.size_used:
+            top.append(" size = len(memory) << 5")
+        if self.size_relied:
+            top.append(f" if size < {self.size_relied}: return REFUSE(REGION)")
+        for index in sorted(self.inputs):
+            top.append(f" i{index} = stack[-{index + 1}]")
+        body = self.lines
+        if self.sites:
+            top.append(" try:")
+            bottom = [" except STOPS as stop:", "  return SPILL(frame, REGION, site, locals(), stop)"]
+        else:
+            body = [line[1:] for line in body]
+            bottom = []
+        text = "\n".join((*top, *body, *bottom, ""))
+        text = text.replace("@GAS@", str(self.largest_gas))
+        return Source(head, text, tuple(self.sites), self.names, self.count, self.is_loop)
+
+    def _seen(self, pc: int) -> bool:
+        return self.everything or pc in self.program.segments
+
+    def _walk(self, path: Path, pc: int, indent: int, nesting: int, *, first: bool = False) -> None:
+        """Writes the path that begins at pc, to its end."""
+        program = self.program
+        prices = program.fork.base_prices
+        while True:
+            if not first:
+                if pc == self.head and self._back_edge(path, indent):
+                    return
+                if pc == self.head or pc in self.loop_heads or self.count >= INSTRUCTION_BUDGET:
+                    self.leave(path, str(pc), indent)
+                    return
+            first = False
+            instruction = program.instruction_at(pc)
+            if instruction is None:
+                self.leave(path, str(~pc), indent)
+                return
+            self.count += 1
+            if self.annotate:
+                self.line(indent, f"# {pc}: {instruction.name}")
+            price = prices[instruction.opcode]
+            shape = instruction.shape
+            if shape is Shape.STACK:
+                path.spent += price
+                self._move(path, pc, instruction, indent)
+                pc += 1 + instruction.immediate
+            elif shape is Shape.PURE:
+                path.spent += price
+                self._pure(path, instruction, indent)
+                pc += 1
+            elif shape is Shape.CONTROL:
+                if instruction.name == "JUMP":
+                    target = self._jump(path, pc, price, indent)
+                    if target is None:
+                        return
+                    pc = target
+                elif instruction.name == "JUMPI":
+                    following = self._branch(path, pc, price, indent, nesting)
+                    if following is None:
+                        return
+                    pc = following
+                else:
+                    self.leave(path, str(~pc), indent)
+                    return
+            else:
+                StatementLifter(self, path, pc, instruction, price, indent).run()
+                pc += 1
+
+    def _move(self, path: Path, pc: int, instruction: Instruction, indent: int) -> None:
+        kind = instruction.name
+        if kind.startswith("PUSH"):
+            data = self.program.code[pc + 1 : pc + 1 + instruction.immediate]
+            number = int.from_bytes(data, "big") << 8 * (instruction.immediate - len(data))
+            self.push(path, constant(number), indent)
+        elif kind.startswith("DUP"):
+            self.need(path, instruction.pops)
+            value = path.stack[-instruction.pops] = self.settle(path, path.stack[-instruction.pops], indent)
+            self.push(path, value, indent)
+        elif kind.startswith("SWAP"):
+            self.need(path, instruction.pops)
+            stack = path.stack
+            stack[-1], stack[-instruction.pops] = stack[-instruction.pops], stack[-1]
+        elif kind == "POP":
+            self.pop(path)
+        elif kind == "PC":
+            self.push(path, constant(pc), indent)
+
+    def _pure(self, path: Path, instruction: Instruction, indent: int) -> None:
+        function = instruction.function
+        assert function is not None
+        arguments = tuple([self.pop(path) for _ in range(instruction.pops)])
+
+        def settle(value: Value) -> Value:
+            return self.settle(path, value, indent)
+
+        result = lift_pure(function, arguments, settle)  # type: ignore[arg-type]
+        if result is None:
+            texts = ", ".join([argument.text for argument in arguments])
+            result = Value(f"{self.bind(function)}({texts})")
+        self.push(path, result, indent)
+
+    def _target(self, value: Value) -> int | None:
+        """The destination, if it is known and good."""
+        target = value.constant
+        return target if target is not None and target in self.program.destinations else None
+
+    def _jump(self, path: Path, pc: int, price: int, indent: int) -> int | None:
+        self.need(path, 1)
+        value = path.stack[-1]
+        target = self._target(value)
+        if target is None and value.constant is not None:
+            self.leave(path, str(~pc), indent)
+            return None
+        if target is None:
+            value = path.stack[-1] = self.settle(path, value, indent)
+            self.hoist("destinations")
+            self.bail(path, f"{value.text} not in destinations", pc, indent)
+        path.stack.pop()
+        path.spent += price
+        if target is None:
+            self.leave(path, value.text, indent)
+        return target
+
+    def _branch(self, path: Path, pc: int, price: int, indent: int, nesting: int) -> int | None:
+        """JUMPI. Writes one side nested and returns the pc of the other, or None where the path ends."""
+        self.need(path, 2)
+        target = self._target(path.stack[-1])
+        if target is None:
+            self.leave(path, str(~pc), indent)
+            return None
+        self.pop(path)
+        condition = as_condition(self.pop(path))
+        path.spent += price
+        if condition.known is not None:
+            return target if condition.known else pc + 1
+        taken = Condition(condition.text)
+        nested, other = target, pc + 1
+        # The side that was never run, or that ends at once, is nested; the other goes on at this level.
+        if self._seen(target) and not self._ends(target) and (not self._seen(pc + 1) or self._ends(pc + 1)):
+            nested, other, taken = pc + 1, target, negation(condition)
+        self.line(indent, f"if {taken.text}:")
+        side = path.copy()
+        if not self._seen(nested) or nesting >= NESTING_LIMIT or self._ends(nested):
+            if nested == self.head and self._back_edge(side, indent + 1):
+                return other
+            self.leave(side, str(nested), indent + 1)
+        else:
+            self._walk(side, nested, indent + 1, nesting + 1)
+        if not self._seen(other):
+            self.leave(path, str(other), indent)
+            return None
+        return other
+
+    def _ends(self, pc: int) -> bool:
+        """True where the code halts or leaves soon: short blocks that end in a halt, and other loops' heads."""
+        if pc == self.head or pc in self.loop_heads:
+            return True
+        for _ in range(6):
+            instruction = self.program.instruction_at(pc)
+            if instruction is None:
+                return True
+            if instruction.shape is Shape.CONTROL:
+                return not instruction.name.startswith("JUMP")
+            pc += 1 + instruction.immediate
+        return False

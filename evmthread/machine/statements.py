@@ -1,0 +1,501 @@
+"""Lifting of instructions that work on the frame or ask the host: their bodies become a few lines, or one call.
+
+It knows Frame's own vocabulary (memory, grow, charge, gas, prices) and no opcode.
+"""
+
+import ast
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from evmthread.isa.instruction import Instruction, Shape
+from evmthread.machine.lifting import (
+    Condition,
+    Evaluator,
+    NotLiftable,
+    Value,
+    as_condition,
+    binary,
+    constant,
+    name,
+    syntax_of,
+)
+
+if TYPE_CHECKING:
+    from evmthread.machine.regions import Path, RegionWriter
+
+MEMORY_REACH = 1 << 40  # bytes; no memory is longer, so an offset that was reached is below it
+POINTER_SLOT = 0x40  # where Solidity keeps the free-memory pointer; only a guess, guarded
+POINTER_RANGE = (0x80, 2**32 - 1)
+STEADY_ATTRIBUTES = frozenset({"memory", "slots", "stored", "data", "code", "address", "message", "return_data", "host"})
+SIZE = "(len(memory) << 5)"
+
+
+class Opaque:
+    """Something that is no word: a list, a dictionary, bytes, a function; its text, or what it is."""
+
+    __slots__ = ("text", "what")
+
+    def __init__(self, text: str, what: object = None) -> None:
+        self.text = text
+        self.what = what
+
+
+FRAME = Opaque("frame")
+HOST = Opaque("frame.host")
+
+
+class StatementLifter(Evaluator):
+    """Writes one framed or host instruction into a region."""
+
+    def __init__(
+        self, writer: "RegionWriter", path: "Path", pc: int, instruction: Instruction, price: int, indent: int
+    ) -> None:
+        self.writer = writer
+        self.path = path
+        self.pc = pc
+        self.instruction = instruction
+        self.price = price
+        self.indent = indent
+        self.result: str | None = None
+        self.effects = False
+        self.asked = False
+
+    def run(self) -> None:
+        """Writes the instruction: inline if it can be, else as a call."""
+        writer, path, instruction = self.writer, self.path, self.instruction
+        function = instruction.function
+        assert function is not None
+        writer.need(path, instruction.pops)
+        for position in range(1, instruction.pops + 1):
+            path.stack[-position] = writer.settle(path, path.stack[-position], self.indent)
+        arguments = [writer.known(path, path.stack[-position]) for position in range(1, instruction.pops + 1)]
+        forwarded = self._forwarded(arguments)
+        if forwarded is not None:
+            self._finish(forwarded)
+            return
+        kept_lines, kept_sites, kept_names = len(writer.lines), len(writer.sites), writer.temporaries
+        kept = path.copy()
+        kept_size = writer.size_used, writer.size_relied, set(writer.hoisted)
+        try:
+            lifted = syntax_of(function)
+            hidden = 1 if instruction.shape is Shape.FRAMED else 2
+            environment: dict[str, Any] = {lifted.parameters[0]: FRAME}
+            if hidden == 2:
+                environment[lifted.parameters[1]] = HOST
+            environment.update(zip(lifted.parameters[hidden:], arguments, strict=True))
+            self.names = lifted.names
+            self.environment = environment
+            value = self._body(lifted.body, top=True)
+        except NotLiftable:
+            del writer.lines[kept_lines:]
+            del writer.sites[kept_sites:]
+            writer.temporaries = kept_names
+            writer.size_used, writer.size_relied, writer.hoisted = kept_size
+            for attribute in ("stack", "depth", "size_low", "size_valid", "facts", "bounds", "words"):
+                setattr(path, attribute, getattr(kept, attribute))
+            value = self._call_whole(function, arguments)
+        self._remember(arguments, value)
+        self._finish(value)
+
+    def _finish(self, value: Value | None) -> None:
+        writer, path, instruction = self.writer, self.path, self.instruction
+        path.spent += self.price
+        if instruction.pops:
+            del path.stack[-instruction.pops :]
+        if instruction.pushes:
+            assert value is not None
+            writer.push(path, value, self.indent)
+        if self.asked:
+            writer.bail(path, "gas < @GAS@", self.pc + 1, self.indent)
+
+    def _check_gas_after(self) -> None:
+        """Inside a branch: hands over after the instruction where what is left doesn't cover the rest of the region."""
+        after = self.path.copy()
+        after.spent += self.price
+        del after.stack[len(after.stack) - self.instruction.pops :]
+        if self.instruction.pushes:
+            assert self.result is not None
+            after.stack.append(name(self.result))
+        self.writer.bail(after, "gas < @GAS@", self.pc + 1, self.indent)
+        self.asked = False
+
+    # What memory holds, as far as this path wrote it itself -----------------------------------------------------------
+    def _forwarded(self, arguments: list[Value]) -> Value | None:
+        if self.instruction.name == "MLOAD" and arguments[0].constant is not None:
+            known = self.path.words.get(arguments[0].constant)
+            return None if known is None else self.writer.known(self.path, known)
+        return None
+
+    def _remember(self, arguments: list[Value], value: Value | None) -> None:
+        words = self.path.words
+        kind = self.instruction.name
+        if kind == "MLOAD" and arguments[0].constant is not None and value is not None:
+            self._guess_pointer(arguments[0].constant, value)
+            words[arguments[0].constant] = value
+        elif kind == "MSTORE":
+            offset = arguments[0]
+            low, high = (offset.constant, offset.constant) if offset.constant is not None else (offset.low, offset.high)
+            for place in [place for place in words if place + 32 > low and place < high + 32]:
+                del words[place]
+            if offset.constant is not None:
+                words[offset.constant] = arguments[1]
+        elif self.effects:
+            words.clear()
+
+    def _guess_pointer(self, offset: int, value: Value) -> None:
+        low, high = POINTER_RANGE
+        if offset != POINTER_SLOT or not value.atom or self.writer.program.refuted(self.pc, "pointer"):
+            return
+        text = value.text
+        self.writer.bail(
+            self.path, f"{text} & 31 or not {low} <= {text} <= {high}", self.pc, self.indent, guess="pointer"
+        )
+        self._learn(value, low=low, high=high, zeros=5)
+
+    def _learn(self, value: Value, *, low: int = 0, high: int = MEMORY_REACH, zeros: int = 0) -> None:
+        if not value.atom or value.constant is not None:
+            return
+        old_low, old_high, old_zeros = self.path.facts.get(value.text, (value.low, value.high, value.zeros))
+        self.path.facts[value.text] = max(low, old_low), min(high, old_high), max(zeros, old_zeros)
+        for key, known in self.environment.items() if hasattr(self, "environment") else ():
+            if isinstance(known, Value) and known.text == value.text:
+                self.environment[key] = self.writer.known(self.path, known)
+
+    # Statements -------------------------------------------------------------------------------------------------------
+    def _line(self, text: str) -> None:
+        self.writer.line(self.indent, text)
+
+    def _body(self, statements: tuple[ast.stmt, ...] | list[ast.stmt], *, top: bool = False) -> Value | None:
+        """Writes statements. At the top returns the value; nested, values go to `self.result`."""
+        for index, statement in enumerate(statements):
+            rest = list(statements[index + 1 :])
+            if isinstance(statement, ast.Return):
+                value = None if statement.value is None else self._settled(self.value(statement.value))
+                if top:
+                    return value
+                self._give(value)
+                if self.asked:
+                    self._check_gas_after()
+                return None
+            if isinstance(statement, ast.Assign) and len(statement.targets) == 1:
+                self._assign(statement.targets[0], statement.value)
+            elif isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Call):
+                self.call(statement.value, wanted=False)
+            elif isinstance(statement, ast.If):
+                condition = self.condition(statement.test)
+                if condition.known is not None:
+                    branch = statement.body if condition.known else statement.orelse
+                    return self._body([*branch, *rest], top=top)
+                if self._guard(statement, condition):
+                    continue
+                if self._returns(statement.body):
+                    return self._split(condition, statement.body, [*statement.orelse, *rest], top=top)
+                if statement.orelse or any(isinstance(node, ast.Assign) for node in statement.body):
+                    raise NotLiftable("a branch that assigns")
+                self._optional(statement, condition)
+            else:
+                raise NotLiftable(type(statement).__name__)
+        return None
+
+    def _settled(self, value: Value) -> Value:
+        return self.writer.settle(self.path, value, self.indent)
+
+    def _give(self, value: Value | None) -> None:
+        if value is not None:
+            if self.result is None:
+                self.result = self.writer.temporary()
+            self._line(f"{self.result} = {value.text}")
+        else:
+            self._line("pass")
+
+    def _returns(self, body: list[ast.stmt]) -> bool:
+        return isinstance(body[-1], (ast.Return, ast.Raise))
+
+    def _split(
+        self, condition: Condition, first: list[ast.stmt], second: list[ast.stmt], *, top: bool
+    ) -> Value | None:
+        """Two branches that both end: a conditional statement with a common result."""
+        path = self.path
+        if isinstance(first[-1], ast.Raise):
+            # An exceptional halt is the stepper's to decide: nothing was done yet that it would do again.
+            if self.effects:
+                raise NotLiftable("a failure after an effect")
+            self.writer.bail(path, condition.text, self.pc, self.indent)
+            return self._body(second, top=top)
+        self._line(f"if {condition.text}:")
+        kept_environment, kept = dict(self.environment), path.copy()
+        self.indent += 1
+        self._body(first)
+        after_first = path.copy()
+        self.indent -= 1
+        self._line("else:")
+        self.environment = kept_environment
+        for attribute in ("facts", "bounds", "words", "size_low", "size_valid"):
+            setattr(path, attribute, getattr(kept, attribute))
+        self.indent += 1
+        self._body(second)
+        self.indent -= 1
+        path.facts = {text: fact for text, fact in path.facts.items() if after_first.facts.get(text) == fact}
+        path.bounds = {text: bound for text, bound in path.bounds.items() if after_first.bounds.get(text) == bound}
+        path.words = {}
+        path.size_low = min(path.size_low, after_first.size_low)
+        path.size_valid = path.size_valid and after_first.size_valid
+        if top:
+            return name(self.result) if self.result is not None else None
+        return None
+
+    def _optional(self, statement: ast.If, condition: Condition) -> None:
+        """A branch that is passed over or run, and then goes on: growing memory, most of all."""
+        path = self.path
+        kept = path.copy()
+        self._line(f"if {condition.text}:")
+        self.indent += 1
+        self._body(statement.body)
+        self.indent -= 1
+        path.facts, path.bounds = kept.facts, kept.bounds
+        path.size_low = kept.size_low
+        reached = self._reach(statement)
+        if reached is not None:
+            self._reached(reached)
+            path.size_valid = True
+
+    def _reach(self, statement: ast.If) -> Value | None:
+        """The end of the memory range of `if end > size: frame.grow(end)`."""
+        test, body = statement.test, statement.body
+        if (
+            isinstance(test, ast.Compare)
+            and isinstance(test.ops[0], ast.Gt)
+            and len(body) == 1
+            and isinstance(body[0], ast.Expr)
+            and isinstance(body[0].value, ast.Call)
+            and isinstance(body[0].value.func, ast.Attribute)
+            and body[0].value.func.attr == "grow"
+            and ast.dump(body[0].value.args[0]) == ast.dump(test.left)
+        ):
+            return self.value(test.left)
+        return None
+
+    def _reached(self, end: Value) -> None:
+        """Memory now reaches `end`."""
+        path = self.path
+        if end.constant is not None:
+            path.size_low = max(path.size_low, end.constant)
+        elif end.base is not None:
+            path.bounds[end.base] = max(path.bounds.get(end.base, end.delta), end.delta)
+            self._learn(Value(end.base, atom=True), high=MEMORY_REACH)
+
+    def _guard(self, statement: ast.If, condition: Condition) -> bool:
+        """An offset is taken to be a multiple of 32, as nearly all are: a bail where it isn't."""
+        test = statement.test
+        if not (
+            isinstance(test, ast.BinOp)
+            and isinstance(test.op, ast.BitAnd)
+            and isinstance(test.right, ast.Constant)
+            and test.right.value == 31
+            and not statement.orelse
+            and not self.effects
+        ):
+            return False
+        offset = self.value(test.left)
+        if not offset.atom or self.writer.program.refuted(self.pc, "aligned"):
+            return False
+        self.writer.bail(self.path, condition.text.strip("()"), self.pc, self.indent, guess="aligned")
+        self._learn(offset, high=offset.high, zeros=5)
+        return True
+
+    def _assign(self, target: ast.expr, source: ast.expr) -> None:
+        if isinstance(target, ast.Name):
+            value = self.anything(source)
+            self.environment[target.id] = self._settled(value) if isinstance(value, Value) else value
+            return
+        if isinstance(target, ast.Subscript):
+            container = self.anything(target.value)
+            if not isinstance(container, Opaque):
+                raise NotLiftable("an item of a word")
+            key, value = self.value(target.slice), self.value(source)
+            self._line(f"{container.text}[{key.text}] = {value.text}")
+            self.effects = True
+            return
+        raise NotLiftable("assignment")
+
+    # Expressions ------------------------------------------------------------------------------------------------------
+    def anything(self, node: ast.expr) -> Any:
+        """A word or something opaque."""
+        if isinstance(node, ast.Name) and isinstance(self.environment.get(node.id), Opaque):
+            return self.environment[node.id]
+        if isinstance(node, ast.Attribute):
+            return self.attribute(node)
+        if isinstance(node, ast.Call):
+            return self.call(node, wanted=True)
+        if isinstance(node, ast.Subscript) and not isinstance(node.slice, ast.Slice):
+            container = self.anything(node.value)
+            if isinstance(container, Opaque) and container.text == "memory":
+                return Value(f"memory[{self.value(node.slice).text}]")
+            raise NotLiftable("an item")
+        return self.value(node)
+
+    def value(self, node: ast.expr) -> Value:
+        if isinstance(node, (ast.Attribute, ast.Call, ast.Subscript)):
+            result = self.anything(node)
+            if not isinstance(result, Value):
+                raise NotLiftable("no word")
+            return result
+        if isinstance(node, ast.BinOp):
+            left, right = self.value(node.left), self.value(node.right)
+            result = binary(node.op, left, right)
+            if result.text == SIZE:
+                return self._size()
+            return result
+        return super().value(node)
+
+    def named(self, identifier: str) -> Value:
+        known = self.environment.get(identifier)
+        if isinstance(known, Opaque):
+            raise NotLiftable("no word")
+        return super().named(identifier)
+
+    def condition(self, node: ast.expr) -> Condition:
+        if isinstance(node, ast.Compare) and len(node.ops) == 1 and isinstance(node.ops[0], (ast.Is, ast.IsNot)):
+            left = self.anything(node.left)
+            text = f"{left.text} is None"
+            return Condition(text if isinstance(node.ops[0], ast.Is) else f"{left.text} is not None")
+        if isinstance(node, ast.Compare) and isinstance(node.ops[0], ast.Gt):
+            left, right = self.value(node.left), self.value(node.comparators[0])
+            if right.text == "size" and self._within(left):
+                return Condition(known=False)
+        if isinstance(node, ast.Attribute):
+            found = self.attribute(node)
+            if isinstance(found, Opaque):
+                return Condition(found.text)
+            return as_condition(found)
+        return super().condition(node)
+
+    def _within(self, end: Value) -> bool:
+        """True where memory is known to reach `end`."""
+        path = self.path
+        if end.constant is not None:
+            if end.constant <= path.size_low:
+                if end.constant <= self.writer.observed_size:
+                    self.writer.size_relied = max(self.writer.size_relied, end.constant)
+                return True
+            return False
+        return end.base is not None and path.bounds.get(end.base, -1) >= end.delta
+
+    def _size(self) -> Value:
+        """The byte size of memory, as a local that is kept up to date."""
+        self.writer.size_used = True
+        self.writer.hoist("memory")
+        if not self.path.size_valid:
+            self._line("size = len(memory) << 5")
+            self.path.size_valid = True
+        return Value("size", 0, MEMORY_REACH, 5, atom=True)
+
+    def attribute(self, node: ast.Attribute) -> Any:
+        """An attribute of the frame, of its prices, or a function of a module."""
+        owner = node.value
+        if isinstance(owner, ast.Name) and self.environment.get(owner.id) is FRAME:
+            if node.attr == "gas":
+                return Value(f"(gas - {self.path.spent + self.price})", 0, (1 << 64) - 1)
+            if node.attr in ("prices", "rules"):
+                return Opaque("", getattr(self.writer.program.fork, node.attr))
+            if node.attr == "is_static":
+                return Opaque(self.writer.hoist("is_static"))
+            if node.attr in STEADY_ATTRIBUTES:
+                return Opaque(self.writer.hoist(node.attr))
+            raise NotLiftable(node.attr)
+        found = self.anything(owner) if isinstance(owner, (ast.Attribute, ast.Name)) else None
+        if isinstance(found, Opaque) and found.what is not None:
+            known = getattr(found.what, node.attr)
+            if type(known) is int:
+                return constant(known)
+        raise NotLiftable(node.attr)
+
+    def call(self, node: ast.Call, *, wanted: bool) -> Any:
+        """A call inside a body: of the frame's methods, of a dictionary's get, or of a function of the module."""
+        if node.keywords:
+            raise NotLiftable("keywords")
+        function = node.func
+        if isinstance(function, ast.Attribute):
+            return self._method(function, node.args)
+        if not isinstance(function, ast.Name):
+            raise NotLiftable("a computed function")
+        if function.id == "len" and len(node.args) == 1:
+            measured = self.anything(node.args[0])
+            if isinstance(measured, Opaque):
+                low = self.path.size_low >> 5 if measured.text == "memory" else 0
+                return Value(f"len({measured.text})", low, MEMORY_REACH)
+            raise NotLiftable("length of a word")
+        target = self.names.get(function.id)
+        if not callable(target) or isinstance(target, type):
+            raise NotLiftable(function.id)
+        arguments = [self.anything(argument) for argument in node.args]
+        texts = [argument.text for argument in arguments]
+        asks = any(argument is FRAME or argument is HOST for argument in arguments)
+        if not asks:
+            # A function of words and memory alone: it can't fail.
+            self.effects = self.effects or not wanted
+            text = f"{self.writer.bind(target)}({', '.join(texts)})"
+            if wanted:
+                return Value(text)
+            self._line(text)
+            return None
+        return self._ask(f"{self.writer.bind(target)}({', '.join(texts)})", wanted=wanted)
+
+    def _method(self, function: ast.Attribute, arguments: list[ast.expr]) -> Any:
+        owner = self.anything(function.value) if isinstance(function.value, (ast.Name, ast.Attribute)) else None
+        if owner is FRAME:
+            words = [self.value(argument) for argument in arguments]
+            texts = ", ".join([word.text for word in words])
+            if function.attr == "grow":
+                self._ask(f"frame.grow({texts})", wanted=False, grows=True)
+                self._line("size = len(memory) << 5")
+                self.path.size_valid = True
+                return None
+            if function.attr == "charge":
+                return self._charge(words[0])
+            raise NotLiftable(function.attr)
+        if isinstance(owner, Opaque) and owner.text == "slots" and function.attr == "get":
+            return Value(f"slots.get({self.value(arguments[0]).text})")
+        raise NotLiftable(function.attr)
+
+    def _charge(self, amount: Value) -> None:
+        """Gas beyond the base price, taken only where all that the region will need is still there after it."""
+        if amount.constant == 0:
+            return
+        amount = self._settled(amount)
+        self.writer.bail(self.path, f"gas < {amount.text} + @GAS@", self.pc, self.indent)
+        self._line(f"gas -= {amount.text}")
+
+    def _ask(self, call: str, *, wanted: bool, grows: bool = False) -> Value | None:
+        """A call that may charge, fail or wait: gas is exact before it, and enough after it, or the stepper goes on."""
+        path, writer = self.path, self.writer
+        number = writer.site(path, self.pc, self.price)
+        spent = path.spent + self.price
+        self._line(f"site = {number}; frame.gas = gas - {spent}")
+        result = writer.temporary() if wanted else None
+        self._line(f"{result} = {call}" if wanted else call)
+        self._line(f"gas = frame.gas + {spent}")
+        if not grows:
+            self.effects = True
+            path.size_valid = False
+        # What is left must cover the rest of the region; a bail here rebuilds the frame as if the instruction hadn't
+        # begun, which is right only while it has done nothing but grow memory.
+        if grows:
+            writer.bail(path, "gas < @GAS@", self.pc, self.indent)
+        else:
+            self.asked = True
+        return name(result) if result is not None else None
+
+    def _call_whole(self, function: Callable[..., object], arguments: list[Value]) -> Value | None:
+        """The instruction as one call of its function."""
+        instruction, writer, path = self.instruction, self.writer, self.path
+        texts = ["frame"]
+        if instruction.shape is Shape.HOST:
+            texts.append("frame.host")
+        texts += [argument.text for argument in arguments]
+        call = f"{writer.bind(function)}({', '.join(texts)})"
+        if instruction.steady:
+            return self._settled(Value(call))
+        self.effects = True
+        self.asked = False
+        return self._ask(call, wanted=bool(instruction.pushes))

@@ -1,0 +1,88 @@
+"""The fast engine: the stepper, with regions compiled where it is hot. Nobody can tell it from the stepper alone."""
+
+from typing import cast
+
+from evmthread.errors import Missing
+from evmthread.isa.frame import Frame
+from evmthread.isa.halts import ExceptionalHalt
+from evmthread.isa.instruction import HALTED
+from evmthread.machine.analysis import Program
+from evmthread.machine.compiler import compile_region
+from evmthread.machine.stepper import Outcome, fail, step
+
+DEFAULT_THRESHOLD = 256  # visits; chosen by experiment, see docs/performance.md
+
+
+class TieredEngine:
+    """Runs a frame until it calls or ends. `threshold` is the number of visits after which a place is compiled."""
+
+    __slots__ = ("everything", "threshold")
+
+    def __init__(self, threshold: int) -> None:
+        self.threshold = threshold
+        self.everything = threshold == 0
+
+    def __call__(self, frame: Frame) -> Outcome:
+        # Hot path: no property, no isinstance, gas and stack checked once a segment.
+        stack = frame.stack
+        program = cast(Program, frame.program)
+        segments, regions, heat = program.segments, program.regions, program.heat
+        threshold = self.threshold
+        pc = frame.pc
+        visited = True
+        segment = None
+        try:
+            while True:
+                if visited:
+                    region = regions.get(pc)
+                    if region is None:
+                        visits = heat.get(pc, 0) + 1
+                        heat[pc] = visits
+                        if visits > threshold:
+                            region = compile_region(frame, pc, everything=self.everything)
+                            heat[pc] = -1_000_000_000 if region is None else 0
+                    if region is not None:
+                        segment = None
+                        result = region(frame)
+                        if type(result) is not int:
+                            return result  # type: ignore[return-value]
+                        if result >= 0:
+                            pc = result
+                            continue
+                        pc = ~result
+                    visited = False
+                segment = segments.get(pc)
+                if segment is None:
+                    segment = program.segment(pc)
+                operations, last, gas, low, high, next_pc, _, _ = segment
+                gas = frame.gas - gas
+                if gas < 0 or not low <= len(stack) <= high or next_pc == pc:
+                    frame.pc = pc
+                    outcome = step(frame)
+                    while outcome is None:
+                        outcome = step(frame)
+                    return outcome
+                frame.gas = gas
+                for operation in operations:
+                    operation(frame, stack)
+                if last is None:
+                    pc = next_pc
+                    continue
+                result = last(frame, stack)
+                if result is None:
+                    pc = next_pc
+                elif type(result) is int:
+                    pc = result
+                    visited = True
+                else:
+                    frame.pc = segment.last_pc if result is HALTED else next_pc
+                    return result  # type: ignore[return-value]
+        except ExceptionalHalt as halt:
+            assert segment is not None
+            frame.pc = segment.last_pc
+            return fail(frame, halt.reason)
+        except Missing:
+            if segment is not None:
+                frame.pc = segment.last_pc
+                frame.gas += segment.last_price
+            raise
