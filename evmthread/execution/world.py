@@ -76,7 +76,13 @@ class World:
         view: StateView | None = None,
         cache: CodeCache | None = None,
         drive: Callable[[Machine], Frame] = Machine.run,
+        engine: str = "auto",
+        threshold: int = DEFAULT_THRESHOLD,
     ) -> None:
+        """`engine` is "auto" (compile what is hot: what was visited more than `threshold` times) or "stepper"."""
+        if engine not in ("auto", "stepper"):
+            raise InvalidInput(f"no engine is called {engine!r}; there are auto and stepper")
+        self._engine: Engine = execute if engine == "stepper" else TieredEngine(threshold)
         self.fork = fork
         self.drive = drive
         self.view = view if view is not None else MemoryState()
