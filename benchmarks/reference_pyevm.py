@@ -1,13 +1,17 @@
 """Run one workload, read from standard input, on py-evm and print what came out, as JSON.
 
 Runs under a Python of its own that has py-evm; knows nothing of evmthread. Prints the keys of a workload's `expect`.
+benchmarks/worker.py times it.
 """
 
 # mypy: disable-error-code="import-not-found"
 
 import json
 import sys
+import time
 from collections import Counter
+from collections.abc import Callable
+from importlib.metadata import version
 from typing import Any
 
 from eth.constants import BLANK_ROOT_HASH
@@ -17,6 +21,8 @@ from eth.vm.forks.cancun.computation import CancunComputation
 from eth.vm.forks.cancun.state import CancunState
 from eth.vm.forks.cancun.transaction_context import CancunTransactionContext
 from eth.vm.message import Message
+from eth_hash.utils import auto_choose_backend
+from eth_keys.backends import get_backend_class
 
 
 def number(text: str) -> int:
@@ -76,9 +82,17 @@ def prepared(workload: dict[str, Any]) -> CancunState:
     return state
 
 
-def run(workload: dict[str, Any]) -> dict[str, Any]:
-    counts: Counter[str] = Counter()
-    state = prepared(workload)
+def providers() -> dict[str, str]:
+    """What computes hashes and signatures here."""
+    return {
+        "py-evm": version("py-evm"),
+        "keccak": auto_choose_backend().__class__.__module__,
+        "secp256k1": get_backend_class().__name__,
+    }
+
+
+def message_of(workload: dict[str, Any], state: CancunState) -> tuple[Message, CancunTransactionContext]:
+    """The call, and the transaction that it is of."""
     call = workload["call"]
     message = Message(
         gas=number(call["gas"]),
@@ -91,12 +105,40 @@ def run(workload: dict[str, Any]) -> dict[str, Any]:
     transaction = CancunTransactionContext(
         gas_price=number(call["gasPrice"]), origin=data(call["from"]), blob_versioned_hashes=[]
     )
-    computation = counting(counts).apply_message(state, message, transaction)
+    return message, transaction
+
+
+def answer_of(computation: CancunComputation) -> dict[str, Any]:
     return {
         "success": computation.is_success,
         "output": "0x" + computation.output.hex(),
         "execGas": computation.get_gas_used(),
         "refund": computation.get_gas_refund(),
+    }
+
+
+def repeatable(workload: dict[str, Any]) -> Callable[[], tuple[float, dict[str, Any]]]:
+    """A function that makes the call from the prepared state, with py-evm's caches warm: CPU seconds and answer."""
+    state = prepared(workload)
+    message, transaction = message_of(workload, state)
+
+    def call() -> tuple[float, dict[str, Any]]:
+        snapshot = state.snapshot()
+        start = time.process_time()
+        computation = CancunComputation.apply_message(state, message, transaction)
+        seconds = time.process_time() - start
+        state.revert(snapshot)
+        return seconds, answer_of(computation)
+
+    return call
+
+
+def run(workload: dict[str, Any]) -> dict[str, Any]:
+    counts: Counter[str] = Counter()
+    state = prepared(workload)
+    message, transaction = message_of(workload, state)
+    computation = counting(counts).apply_message(state, message, transaction)
+    return answer_of(computation) | {
         "ops": counts.total(),
         "hist": dict(counts.most_common()),
         "error": repr(computation.error) if computation.is_error else None,

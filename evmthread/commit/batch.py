@@ -278,6 +278,26 @@ def _broken_answer_clause(index: int, each: Input) -> tuple[str, object] | None:
     return None
 
 
+def check_environment(parent: Environment | None, batch: Batch, *, nonce: int | None = None) -> None:
+    """Nothing, or a Refusal: what must hold between a batch's environment and its parent's, None for the genesis.
+
+    Number and timestamp are never below the parent's; an empty batch repeats the parent's environment.
+    """
+    environment = batch.environment
+    if parent is None:
+        return
+    broken: tuple[str, object] | None = None
+    if not batch.inputs and environment != parent:
+        what = "number" if environment.number != parent.number else "timestamp"
+        broken = f"an empty batch repeats its parent's {what}", getattr(environment, what)
+    elif environment.number < parent.number:
+        broken = f"number at least the parent's, {parent.number}", environment.number
+    elif environment.timestamp < parent.timestamp:
+        broken = f"timestamp at least the parent's, {parent.timestamp}", environment.timestamp
+    if broken:
+        raise IllFormedBatch(*broken, nonce=nonce)
+
+
 def check_input_signatures(domain: Domain, terms: Terms, signed: SignedBatch, *, nonce: int | None = None) -> None:
     """Nothing, or a Refusal: every input is signed by the session key of its actor. `nonce` is named in errors."""
     inputs = signed.batch.inputs

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from evmthread.errors import LimitExceeded
+from evmthread.errors import InvalidInput, LimitExceeded
+from evmthread.isa.transaction_rules import BlobSchedule
 from evmthread.primitives.types import ZERO_ADDRESS
 from evmthread.state.journal import Journal
 from evmthread.state.view import StateView
@@ -43,6 +44,16 @@ def fake_exponential(factor: int, numerator: int, denominator: int) -> int:
         term = term * numerator // (denominator * index)
         index += 1
     return output // denominator
+
+
+def blob_base_fee(excess_blob_gas: int, schedule: BlobSchedule) -> int:
+    """The price of a unit of blob gas, in wei (EIP-4844). Raises InvalidInput when it is no word."""
+    # e ** 178 is above 2 ** 256; what is much above it would take for ever to compute.
+    if excess_blob_gas <= 178 * schedule.update_fraction:
+        price = fake_exponential(MIN_BLOB_BASE_FEE, excess_blob_gas, schedule.update_fraction)
+        if not price >> 256:
+            return price
+    raise InvalidInput(f"excess blob gas {excess_blob_gas} makes a price of more than 256 bits")
 
 
 class WorldHost(Journal):

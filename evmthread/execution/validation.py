@@ -1,14 +1,18 @@
 """What a transaction costs before it runs, and whether its fork accepts it (Yellow Paper, section 6.2, and EIPs)."""
 
+from types import MappingProxyType
+
 from evmthread.execution import invalid
 from evmthread.execution.environment import BLOB_GAS, BlockEnvironment
 from evmthread.execution.transaction import BLOB, FEE_MARKET, SET_CODE, Transaction
 from evmthread.isa.forks import Fork
 from evmthread.isa.instructions.creates import MAX_NONCE
 from evmthread.isa.rules import delegation_of
+from evmthread.isa.transaction_rules import TransactionRules
 from evmthread.state.journal import Journal
 
 BLOB_HASH_VERSION = 1  # VERSIONED_HASH_VERSION_KZG, EIP-4844
+_WIDTHS = MappingProxyType({"value": 256, "gas_price": 256, "max_fee": 256, "max_priority_fee": 256, "gas_limit": 64})
 
 
 def intrinsic_gas(transaction: Transaction, fork: Fork) -> int:
@@ -34,20 +38,26 @@ def floor_gas(transaction: Transaction, fork: Fork) -> int:
     return rules.base_price + rules.floor_token_price * tokens
 
 
-def check_transaction(
-    transaction: Transaction, sender: bytes, fork: Fork, block: BlockEnvironment, state: Journal
-) -> None:
-    """Raises the InvalidTransaction that names the first rule which the transaction breaks."""
+def check_form(transaction: Transaction, fork: Fork) -> None:
+    """Raises the InvalidTransaction that the transaction breaks by itself, in whatever block and state."""
     rules = fork.transactions
     if transaction.type not in rules.types:
         raise invalid.UnsupportedType(sorted(rules.types), transaction.type)
-    _check_shape(transaction, fork)
-    _check_fees(transaction, fork, block)
+    _check_numbers(transaction)
+    if transaction.to is None and len(transaction.data) > fork.limits.init_code_size:
+        raise invalid.InitCodeTooLarge(fork.limits.init_code_size, len(transaction.data))
+    if transaction.type >= FEE_MARKET and transaction.max_priority_fee > transaction.max_fee:
+        raise invalid.PriorityAboveMaximumFee(transaction.max_fee, transaction.max_priority_fee)
+    if transaction.type >= BLOB and transaction.to is None:
+        raise invalid.CreationForbidden("an address", "none")
+    if transaction.type == BLOB:
+        _check_blobs(transaction, rules)
+    if transaction.type == SET_CODE and not transaction.authorizations:
+        raise invalid.AuthorizationsEmpty("at least 1", 0)
+    if transaction.nonce >= MAX_NONCE:
+        raise invalid.NonceAtMaximum(MAX_NONCE - 1, transaction.nonce)
     if rules.gas_cap is not None and transaction.gas_limit > rules.gas_cap:
         raise invalid.GasLimitAboveCap(rules.gas_cap, transaction.gas_limit)
-    if transaction.gas_limit > block.gas_limit:
-        raise invalid.GasLimitAboveBlock(block.gas_limit, transaction.gas_limit)
-    _check_sender(transaction, sender, fork, state)
     needed = intrinsic_gas(transaction, fork)
     if transaction.gas_limit < needed:
         raise invalid.GasLimitTooLow(needed, transaction.gas_limit)
@@ -56,49 +66,50 @@ def check_transaction(
         raise invalid.GasLimitBelowFloor(floor, transaction.gas_limit)
 
 
-def _check_shape(transaction: Transaction, fork: Fork) -> None:
-    for what, bits in (
-        ("value", 256),
-        ("gas_price", 256),
-        ("max_fee", 256),
-        ("max_priority_fee", 256),
-        ("gas_limit", 64),
-    ):
-        number: int = getattr(transaction, what)
-        if number >> bits:
-            raise invalid.ValueOverflow(f"{what} of at most {bits} bits", hex(number))
-    if transaction.to is None and len(transaction.data) > fork.limits.init_code_size:
-        raise invalid.InitCodeTooLarge(fork.limits.init_code_size, len(transaction.data))
-    if transaction.type >= BLOB and transaction.to is None:
-        raise invalid.CreationForbidden("an address", "none")
-    if transaction.type == BLOB:
-        if not transaction.blob_hashes:
-            raise invalid.BlobsEmpty("at least 1", 0)
-        assert fork.transactions.blobs is not None
-        most = fork.transactions.blobs_per_transaction or fork.transactions.blobs.maximum
-        most = min(most, fork.transactions.blobs.maximum)
-        if len(transaction.blob_hashes) > most:
-            raise invalid.BlobsTooMany(most, len(transaction.blob_hashes))
-        for blob_hash in transaction.blob_hashes:
-            if blob_hash[:1] != bytes((BLOB_HASH_VERSION,)):
-                raise invalid.BlobHashVersion(BLOB_HASH_VERSION, blob_hash[:1].hex())
-    if transaction.type == SET_CODE and not transaction.authorizations:
-        raise invalid.AuthorizationsEmpty("at least 1", 0)
-
-
-def _check_fees(transaction: Transaction, fork: Fork, block: BlockEnvironment) -> None:
-    if transaction.type >= FEE_MARKET and transaction.max_priority_fee > transaction.max_fee:
-        raise invalid.PriorityAboveMaximumFee(transaction.max_fee, transaction.max_priority_fee)
+def check_transaction(
+    transaction: Transaction, sender: bytes, fork: Fork, block: BlockEnvironment, state: Journal
+) -> None:
+    """Raises the InvalidTransaction that names the first rule which the transaction breaks."""
+    check_form(transaction, fork)
+    if transaction.gas_limit > block.gas_limit:
+        raise invalid.GasLimitAboveBlock(block.gas_limit, transaction.gas_limit)
     if fork.transactions.base_fee and transaction.fee_cap < block.base_fee:
         raise invalid.GasPriceBelowBaseFee(block.base_fee, transaction.fee_cap)
     if transaction.type == BLOB and transaction.max_blob_fee < block.blob_base_fee:
         raise invalid.BlobFeeTooLow(block.blob_base_fee, transaction.max_blob_fee)
+    _check_sender(transaction, sender, fork, state)
+
+
+def _check_numbers(transaction: Transaction) -> None:
+    # Most fit; only then is the one that doesn't looked for.
+    if transaction.gas_limit * transaction.fee_cap >> 256 == 0 and not (
+        transaction.value >> 256 or transaction.max_priority_fee >> 256 or transaction.gas_limit >> 64
+    ):
+        return
+    for what, bits in _WIDTHS.items():
+        number: int = getattr(transaction, what)
+        if number >> bits:
+            raise invalid.ValueOverflow(f"{what} of at most {bits} bits", hex(number))
+    if transaction.gas_limit * transaction.fee_cap >> 256:
+        raise invalid.ValueOverflow("gas limit times fee of at most 256 bits", hex(transaction.fee_cap))
+
+
+def _check_blobs(transaction: Transaction, rules: TransactionRules) -> None:
+    if not transaction.blob_hashes:
+        raise invalid.BlobsEmpty("at least 1", 0)
+    assert rules.blobs is not None
+    most = rules.blobs.maximum
+    if rules.blobs_per_transaction is not None:
+        most = min(most, rules.blobs_per_transaction)
+    if len(transaction.blob_hashes) > most:
+        raise invalid.BlobsTooMany(most, len(transaction.blob_hashes))
+    for blob_hash in transaction.blob_hashes:
+        if blob_hash[:1] != bytes((BLOB_HASH_VERSION,)):
+            raise invalid.BlobHashVersion(BLOB_HASH_VERSION, blob_hash[:1].hex())
 
 
 def _check_sender(transaction: Transaction, sender: bytes, fork: Fork, state: Journal) -> None:
     nonce = state.nonce(sender)
-    if transaction.nonce >= MAX_NONCE:
-        raise invalid.NonceAtMaximum(MAX_NONCE - 1, transaction.nonce)
     if transaction.nonce < nonce:
         raise invalid.NonceTooLow(nonce, transaction.nonce)
     if transaction.nonce > nonce:

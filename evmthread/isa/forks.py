@@ -86,7 +86,10 @@ class Fork:
         """
         table, base_prices = list(self.table), list(self.base_prices)
         for opcode, price in (add or {}).items():
-            instruction = opcode if isinstance(opcode, Instruction) else instruction_of(opcode)
+            try:
+                instruction = opcode if isinstance(opcode, Instruction) else instruction_of(opcode)
+            except InvalidInput as error:
+                raise InvalidInput(f"fork {name}: {error}") from None
             table[instruction.opcode] = instruction
             base_prices[instruction.opcode] = price
         by_name = {instruction.name: instruction.opcode for instruction in table if instruction is not None}

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TypeVar
 
+from evmthread.errors import InvalidInput
+
 Function = TypeVar("Function", bound=Callable[..., object])
 
 
@@ -82,8 +84,10 @@ def control(opcode: int, name: str, *, pushes: int = 0) -> Callable[[Function], 
 
 
 def instruction_of(function: Callable[..., object]) -> Instruction:
-    """The record that a decorator attached."""
-    record: Instruction = function.instruction  # type: ignore[attr-defined]
+    """The record that a decorator attached. Raises InvalidInput for a function without one."""
+    record: Instruction | None = getattr(function, "instruction", None)
+    if record is None:
+        raise InvalidInput(f"{getattr(function, '__name__', function)} is no instruction")
     return record
 
 

@@ -75,6 +75,7 @@ class StatementLifter(Evaluator):
             return
         kept_lines, kept_sites, kept_names = len(writer.lines), len(writer.sites), writer.temporaries
         kept = path.copy()
+        kept_indent = self.indent
         kept_size = writer.size_used, writer.size_relied, set(writer.hoisted)
         try:
             lifted = syntax_of(function)
@@ -87,6 +88,7 @@ class StatementLifter(Evaluator):
             self.environment = environment
             value = self._body(lifted.body, top=True)
         except NotLiftable:
+            self.indent = kept_indent
             del writer.lines[kept_lines:]
             del writer.sites[kept_sites:]
             writer.temporaries = kept_names
@@ -327,9 +329,9 @@ class StatementLifter(Evaluator):
             return self.attribute(node)
         if isinstance(node, ast.Call):
             return self.call(node, wanted=True)
-        if isinstance(node, ast.Subscript) and not isinstance(node.slice, ast.Slice):
+        if isinstance(node, ast.Subscript):
             container = self.anything(node.value)
-            if isinstance(container, Opaque) and container.text == "memory":
+            if isinstance(container, Opaque) and container.text == "memory" and not isinstance(node.slice, ast.Slice):
                 return Value(f"memory[{self.value(node.slice).text}]")
             raise NotLiftable("an item")
         return self.value(node)

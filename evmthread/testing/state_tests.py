@@ -1,94 +1,104 @@
 """Official state tests (GeneralStateTests and their successors): one transaction, one block, one state root.
 
-Format: docs.ethereum.org's execution-spec-tests and ethereum/tests; a case is (test, fork, index). How a case is run is
-pinned by the fixtures: no system calls, no withdrawals, and at the end the coinbase is touched with a reward of zero.
+Format: ethereum/tests and execution-spec-tests; a case is (test, fork, index). How a case is run is pinned by the
+fixtures: no system calls, no withdrawals, and at the end the coinbase is touched with a reward of zero.
 """
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from functools import cached_property, partial
 
-from evmthread.errors import InvalidInput
-from evmthread.execution.environment import BLOB_GAS, BlockEnvironment, fake_exponential
+from evmthread.errors import EvmthreadError, InvalidInput
+from evmthread.execution.environment import BlockEnvironment, blob_base_fee
 from evmthread.execution.invalid import InvalidTransaction, ValueOverflow
-from evmthread.execution.result import CallResult
 from evmthread.execution.transaction import AccessEntry, Authorization, Transaction, decode_transaction
 from evmthread.execution.world import World
 from evmthread.isa.forks import Fork, fork_named
 from evmthread.machine.analysis import CodeCache
+from evmthread.machine.machine import Machine
 from evmthread.primitives import rlp
 from evmthread.primitives.keccak import keccak256
 from evmthread.primitives.secp256k1 import private_key_address
-from evmthread.primitives.types import Log, parse_hex
+from evmthread.primitives.types import Log
 from evmthread.state.memory import MemoryState
+from evmthread.testing import exceptions
+from evmthread.testing.cases import Case, CaseOutcome, Drive
+from evmthread.testing.fixtures import FixtureError, FixtureTest, Json, data, fixed, number, reading, word
+from evmthread.testing.state_dump import dump_of
 
-Json = Mapping[str, Any]
+REQUIRED = ("env", "pre", "transaction", "post")
+
+
+@dataclass(frozen=True)
+class StateTest:
+    """One test: a state, a block, and the transactions that its cases choose from."""
+
+    name: str
+    body: Json = field(repr=False)
+
+    @cached_property
+    def view(self) -> MemoryState:
+        """The state before; cases share it and never write it."""
+        return state_of(self.body["pre"], self.body["env"])
+
+    @cached_property
+    def sender(self) -> bytes:
+        """The account that sends the transaction."""
+        return sender_of(self.body["transaction"])
+
+    @property
+    def chain_id(self) -> int:
+        return word(self.body.get("config", {}).get("chainid", 1))
 
 
 @dataclass(frozen=True, slots=True)
 class StateCase:
     """One case of a state test."""
 
-    name: str
+    test: StateTest
     fork: str
     index: int
-    test: Json
+    expected: Json
 
     @property
-    def expected(self) -> Json:
-        entry: Json = self.test["post"][self.fork][self.index]
-        return entry
+    def name(self) -> str:
+        return self.test.name
 
 
-@dataclass(frozen=True, slots=True)
-class CaseOutcome:
-    """What became of a case. `error` says in words why it failed, "" where it passed."""
-
-    passed: bool
-    error: str
-    state_root: bytes
-    logs_hash: bytes
-    exception: InvalidTransaction | None
-    gas_used: int
-    output: bytes
-    result: CallResult | None
+def state_cases(name: str, body: Json) -> Iterator[StateCase]:
+    """All cases of one test. Raises FixtureError."""
+    with reading(name):
+        test = StateTest(name, body)
+        for fork, entries in body["post"].items():
+            if not isinstance(entries, list):
+                raise FixtureError(f"{name}: 'post' of {fork} is no list")
+            for index, entry in enumerate(entries):
+                yield StateCase(test, fork, index, entry)
 
 
-def number(text: str | int) -> int:
-    """A fixture's number: hex with or without leading zeros, or decimal."""
-    if isinstance(text, int):
-        return text
-    if text.startswith("0x:bigint "):
-        text = text[len("0x:bigint ") :]
-    return int(text, 16) if text[:2] in ("0x", "0X") else int(text or "0")
+def cases(test: FixtureTest) -> Iterator[Case]:
+    """All cases of one test, to be checked. Raises FixtureError."""
+    for case in state_cases(test.name, test.body):
+        yield Case(test.name, case.fork, case.index, partial(_check, case))
 
 
-def cases(name: str, test: Json) -> Iterator[StateCase]:
-    """All cases of one test."""
-    if not isinstance(test, dict) or not isinstance(test.get("post"), dict):
-        raise InvalidInput(f"{name}: a state test is an object with 'post'")
-    for fork, entries in test["post"].items():
-        for index in range(len(entries)):
-            yield StateCase(name, fork, index, test)
+def _check(case: StateCase, cache: CodeCache, drive: Drive) -> CaseOutcome:
+    return run_case(case, cache=cache, drive=drive)
 
 
 def block_of(env: Json, fork: Fork, chain_id: int) -> BlockEnvironment:
     """The block environment that a fixture's `env` gives under a fork."""
     blobs = fork.transactions.blobs
-    blob_base_fee = 1
-    if blobs is not None:
-        excess = number(env.get("currentExcessBlobGas", "0x0"))
-        blob_base_fee = fake_exponential(1, excess, blobs.update_fraction)
     return BlockEnvironment(
-        number=number(env["currentNumber"]),
-        timestamp=number(env["currentTimestamp"]),
-        coinbase=parse_hex(env["currentCoinbase"]),
-        gas_limit=number(env["currentGasLimit"]),
-        base_fee=number(env.get("currentBaseFee", "0x0")) if fork.transactions.base_fee else 0,
-        difficulty=number(env.get("currentDifficulty", "0x0")),
-        prev_randao=number(env.get("currentRandom", "0x0")),
+        number=word(env["currentNumber"]),
+        timestamp=word(env["currentTimestamp"]),
+        coinbase=fixed(env["currentCoinbase"], 20),
+        gas_limit=word(env["currentGasLimit"]),
+        base_fee=word(env.get("currentBaseFee", 0)) if fork.transactions.base_fee else 0,
+        difficulty=word(env.get("currentDifficulty", 0)),
+        prev_randao=word(env.get("currentRandom", 0)),
         chain_id=chain_id,
-        blob_base_fee=blob_base_fee,
+        blob_base_fee=1 if blobs is None else blob_base_fee(number(env.get("currentExcessBlobGas", 0)), blobs),
     )
 
 
@@ -97,33 +107,45 @@ def state_of(pre: Json, env: Json) -> MemoryState:
     state = MemoryState()
     for address, account in pre.items():
         state.set_account(
-            parse_hex(address),
+            fixed(address, 20),
             nonce=number(account["nonce"]),
             balance=number(account["balance"]),
-            code=parse_hex(account["code"]),
-            storage={number(key): number(value) for key, value in account["storage"].items()},
+            code=data(account["code"]),
+            storage={word(key): word(value) for key, value in account["storage"].items()},
         )
     if "previousHash" in env:
-        state.set_block_hash(number(env["currentNumber"]) - 1, number(env["previousHash"]).to_bytes(32, "big"))
+        state.set_block_hash(number(env["currentNumber"]) - 1, word(env["previousHash"]).to_bytes(32, "big"))
     return state
 
 
 def _authorization(item: Json) -> Authorization:
     parity = item.get("yParity", item.get("v"))
-    return Authorization(
+    authorization = Authorization(
         number(item["chainId"]),
-        parse_hex(item["address"]),
+        fixed(item["address"], 20),
         number(item["nonce"]),
-        number(parity if parity is not None else "0x0"),
+        number(parity if parity is not None else 0),
         number(item["r"]),
         number(item["s"]),
     )
+    for what, bits in (("chain_id", 256), ("nonce", 64), ("y_parity", 8), ("r", 256), ("s", 256)):
+        if getattr(authorization, what) >> bits:
+            raise ValueOverflow(f"{what} of an authorization of at most {bits} bits", getattr(authorization, what))
+    return authorization
+
+
+def _choice(fields: Json, what: str, index: object) -> object:
+    values = fields[what]
+    if not isinstance(values, list) or type(index) is not int or not 0 <= index < len(values):
+        raise FixtureError(f"no {what} number {index!r}")
+    return values[index]
 
 
 def transaction_of(fields: Json, indexes: Json) -> Transaction:
-    """The unsigned transaction that `indexes` chooses. Raises ValueOverflow for a number that is no word."""
-    access_lists = fields.get("accessLists")
-    access = access_lists[indexes["data"]] if access_lists is not None else fields.get("accessList")
+    """The unsigned transaction that `indexes` chooses. Raises ValueOverflow for an authorization that doesn't fit."""
+    access = fields.get("accessList")
+    if fields.get("accessLists") is not None:
+        access = _choice(fields, "accessLists", indexes["data"])
     kind = 0
     if "authorizationList" in fields:
         kind = 4
@@ -133,28 +155,29 @@ def transaction_of(fields: Json, indexes: Json) -> Transaction:
         kind = 2
     elif access is not None:
         kind = 1
-    value = number(fields["value"][indexes["value"]])
-    if value >> 256:
-        raise ValueOverflow("256 bits", hex(value))
+    to = data(fields["to"])
+    if len(to) not in (0, 20):
+        raise FixtureError(f"'to' has {len(to)} bytes")
+    entries = access if isinstance(access, list) else []
     return Transaction(
         type=kind,
-        chain_id=number(fields.get("chainId", "0x1")) if kind else None,
+        chain_id=number(fields.get("chainId", 1)) if kind else None,
         nonce=number(fields["nonce"]),
-        gas_price=number(fields.get("gasPrice", "0x0")) if kind < 2 else 0,
-        max_fee=number(fields.get("maxFeePerGas", "0x0")),
-        max_priority_fee=number(fields.get("maxPriorityFeePerGas", "0x0")),
-        gas_limit=number(fields["gasLimit"][indexes["gas"]]),
-        to=parse_hex(fields["to"]) or None,
-        value=value,
-        data=parse_hex(fields["data"][indexes["data"]]),
+        gas_price=number(fields.get("gasPrice", 0)) if kind < 2 else 0,
+        max_fee=number(fields.get("maxFeePerGas", 0)),
+        max_priority_fee=number(fields.get("maxPriorityFeePerGas", 0)),
+        gas_limit=number(_choice(fields, "gasLimit", indexes["gas"])),
+        to=to or None,
+        value=number(_choice(fields, "value", indexes["value"])),
+        data=data(_choice(fields, "data", indexes["data"])),
         access_list=tuple(
             [
-                AccessEntry(parse_hex(entry["address"]), tuple([number(key) for key in entry["storageKeys"]]))
-                for entry in access or ()
+                AccessEntry(fixed(entry["address"], 20), tuple([word(key) for key in entry["storageKeys"]]))
+                for entry in entries
             ]
         ),
-        max_blob_fee=number(fields.get("maxFeePerBlobGas", "0x0")),
-        blob_hashes=tuple([number(item).to_bytes(32, "big") for item in fields.get("blobVersionedHashes", ())]),
+        max_blob_fee=number(fields.get("maxFeePerBlobGas", 0)),
+        blob_hashes=tuple([fixed(item, 32) for item in fields.get("blobVersionedHashes", ())]),
         authorizations=tuple([_authorization(item) for item in fields.get("authorizationList", ())]),
     )
 
@@ -162,8 +185,8 @@ def transaction_of(fields: Json, indexes: Json) -> Transaction:
 def sender_of(fields: Json) -> bytes:
     """The account that sends: of the secret key, or named."""
     if "secretKey" in fields:
-        return private_key_address(number(fields["secretKey"]).to_bytes(32, "big"))
-    return parse_hex(fields["sender"])
+        return private_key_address(word(fields["secretKey"]).to_bytes(32, "big"))
+    return fixed(fields["sender"], 20)
 
 
 def logs_hash(logs: tuple[Log, ...]) -> bytes:
@@ -171,57 +194,70 @@ def logs_hash(logs: tuple[Log, ...]) -> bytes:
     return keccak256(rlp.encode([[log.address, list(log.topics), log.data] for log in logs]))
 
 
-def prepare(case: StateCase, *, cache: CodeCache | None = None) -> World:
-    """The world before the case's transaction."""
+def prepare(case: StateCase, *, cache: CodeCache | None = None, drive: Drive = Machine.run) -> World:
+    """The world before the case's transaction. Raises FixtureError; InvalidInput for a fork that doesn't exist."""
     fork = fork_named(case.fork)
     test = case.test
-    chain_id = number(test.get("config", {}).get("chainid", "0x1"))
-    return World(
-        fork=fork,
-        environment=block_of(test["env"], fork, chain_id),
-        view=state_of(test["pre"], test["env"]),
-        cache=cache,
-    )
+    with reading(case.name):
+        block = block_of(test.body["env"], fork, test.chain_id)
+        return World(fork=fork, environment=block, view=test.view, cache=cache, drive=drive)
 
 
-def run_case(case: StateCase, *, cache: CodeCache | None = None) -> CaseOutcome:
-    """Runs a case and compares state root, logs hash and the exception's presence."""
-    expected = case.expected
-    world = prepare(case, cache=cache)
-    exception: InvalidTransaction | None = None
-    logs: tuple[Log, ...] = ()
-    gas_used, output, result = 0, b"", None
+def run_case(case: StateCase, *, cache: CodeCache | None = None, drive: Drive = Machine.run) -> CaseOutcome:
+    """Runs a case and compares state root, logs hash, and the refusal with the one that the fixture names.
+
+    Raises FixtureError for a malformed test. Whatever else stops the execution makes the case fail.
+    """
     try:
-        check_bytes(case, world)
-        transaction = transaction_of(case.test["transaction"], expected["indexes"])
-        done = world.apply(transaction, sender=sender_of(case.test["transaction"]))
-        logs, gas_used, result = done.logs, done.gas_used, done.result
-        output = result.output
+        world = prepare(case, cache=cache, drive=drive)
+    except InvalidInput:
+        return CaseOutcome(f"unsupported fork {case.fork!r}")
+    expected = case.expected
+    refusal: InvalidTransaction | None = None
+    logs: tuple[Log, ...] = ()
+    gas_used = 0
+    with reading(case.name):
+        want_root, want_logs = fixed(expected["hash"], 32), fixed(expected["logs"], 32)
+        want_refusal = expected.get("expectException")
+        sender = case.test.sender
+    try:
+        with reading(case.name):
+            transaction = transaction_of(case.test.body["transaction"], expected["indexes"])
+            signed = _decode(case, world)
+        if signed is not None and _unsigned(signed) != _unsigned(transaction):
+            return CaseOutcome(f"txbytes mismatch: got {_unsigned(transaction)}, want {_unsigned(signed)}")
+        done = world.apply(transaction, sender=sender)
+        logs, gas_used = done.logs, done.gas_used
     except InvalidTransaction as error:
-        exception = error
+        refusal = error
+    except FixtureError:
+        raise
+    except EvmthreadError as error:
+        return CaseOutcome(f"{type(error).__name__}: {error}")
     world.touch_coinbase()
     root, hashed = world.state_root(), logs_hash(logs)
-    problems = []
-    if root != parse_hex(expected["hash"]):
-        problems.append(f"post state root mismatch: got {root.hex()}, want {expected['hash'].removeprefix('0x')}")
-    if hashed != parse_hex(expected["logs"]):
-        problems.append(f"post state logs hash mismatch: got {hashed.hex()}, want {expected['logs'].removeprefix('0x')}")
-    wanted = expected.get("expectException")
-    if wanted and exception is None:
-        problems.append(f"transaction accepted, but it is invalid: {wanted}")
-    if exception is not None and not wanted and "expectException" not in expected and case.test.get("suite") != "constantinople":
-        problems.append(f"transaction refused, but it is valid: {exception}")
-    return CaseOutcome(not problems, "; ".join(problems), root, hashed, exception, gas_used, output, result)
+    problems = [exceptions.mismatch(want_refusal, refusal)]
+    if root != want_root:
+        problems.append(f"post state root mismatch: got {root.hex()}, want {want_root.hex()}")
+    if hashed != want_logs:
+        problems.append(f"post state logs hash mismatch: got {hashed.hex()}, want {want_logs.hex()}")
+    return CaseOutcome("; ".join(filter(None, problems)), root, hashed, gas_used, partial(dump_of, world))
 
 
-def check_bytes(case: StateCase, world: World) -> None:
-    """Decodes the signed bytes of a case where there are some. Raises the InvalidTransaction that refuses them."""
+def _decode(case: StateCase, world: World) -> Transaction | None:
+    """The signed transaction of a case where there is one. Raises the InvalidTransaction that refuses its bytes."""
     raw = case.expected.get("txbytes")
     if raw is None:
-        return
+        return None
     rules = world.fork.transactions
-    transaction = decode_transaction(parse_hex(raw), rules)
-    transaction.sender(rules, world.environment.chain_id)
+    transaction = decode_transaction(data(raw), rules)
+    sender = transaction.sender(rules, world.environment.chain_id)
+    if sender != case.test.sender:
+        raise FixtureError(f"{case.name}: txbytes are signed by 0x{sender.hex()}")
+    return transaction
 
 
-__all__ = ["BLOB_GAS", "CaseOutcome", "StateCase", "cases", "number", "prepare", "run_case", "state_of"]
+def _unsigned(transaction: Transaction) -> Transaction:
+    """The transaction without its signature, which for type 0 names the chain or doesn't."""
+    chain_id = transaction.chain_id if transaction.type else None
+    return replace(transaction, chain_id=chain_id, v=0, r=0, s=0)
