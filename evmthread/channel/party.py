@@ -1,0 +1,254 @@
+"""Party: one participant: its own Thread, and its key behind a guard that never signs two things for one nonce.
+
+What it says and hears are plain values (SignedInput, Proposal, Acceptance); how they travel is no matter of this
+module. The clock and the chain are its caller's.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from evmthread.channel.errors import ClockDrift, DivergentField, LocalProtocolError, NonceTooFar, NotSupported
+from evmthread.channel.thread import Thread
+from evmthread.commit.agreement import Agreement, SignatureSet
+from evmthread.commit.batch import Batch, Environment, Input, InputKind, SignedBatch
+from evmthread.commit.commitment import (
+    MAX_NONCE_STEP,
+    Commitment,
+    Status,
+    check_successor,
+    check_well_formed,
+)
+from evmthread.commit.eip712 import TypedData, digest
+from evmthread.commit.refusals import BrokenParent, MalformedSignature, NonceOrder, WrongSignature, WrongThread
+from evmthread.commit.signature import recover_signer
+from evmthread.commit.signing import GuardedSigner
+from evmthread.errors import InvalidInput
+from evmthread.primitives import rlp
+
+
+@dataclass(frozen=True, slots=True)
+class SignedInput:
+    """An input with its actor's signature."""
+
+    input: Input
+    signature: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """A leader's commitment with the batch that leads to it, and its signature."""
+
+    commitment: Commitment
+    signed: SignedBatch
+    signature: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Acceptance:
+    """A party's signature on a proposal. `index` is the party's."""
+
+    nonce: int
+    digest: bytes
+    index: int
+    signature: bytes
+
+
+def leader_of(nonce: int, parties: int) -> int:
+    """Who proposes this nonce: party nonce mod n."""
+    return nonce % parties
+
+
+class Party:
+    """One participant. Everything that it signs, it has executed itself, on its own state."""
+
+    def __init__(self, thread: Thread, signer: GuardedSigner) -> None:
+        """The party whose session key the signer holds. Raises InvalidInput when the terms have no such key."""
+        if signer.address not in thread.terms.keys:
+            raise InvalidInput(f"0x{signer.address.hex()} is no session key of this thread")
+        self.thread = thread
+        self.index = thread.terms.keys.index(signer.address)
+        self._signer = signer
+        self._signature: bytes | None = None
+
+    @property
+    def owner(self) -> bytes:
+        """The account that this party acts for inside the thread: 20 bytes."""
+        return self.thread.terms.owners[self.index]
+
+    @property
+    def agreement(self) -> Agreement | None:
+        """The latest agreement that this party executed and adopted."""
+        return self.thread.agreement
+
+    def sign_input(
+        self,
+        data: bytes = b"",
+        *,
+        to: bytes | None = None,
+        value: int = 0,
+        gas: int,
+        kind: InputKind = InputKind.CALL,
+        nonce: int | None = None,
+    ) -> SignedInput:
+        """An input of this party, bound to its latest agreement.
+
+        By default to the root contract and with the owner's next nonce; pass `nonce` for a second one in a batch.
+        Raises InvalidInput for values out of range, SigningRefused after a final commitment.
+        """
+        thread = self.thread
+        each = Input(
+            thread_id=thread.thread_id,
+            nonce=thread.account_nonce(self.owner) if nonce is None else nonce,
+            parent=thread.parent,
+            kind=kind,
+            actor=self.owner,
+            to=thread.address if to is None else to,
+            value=value,
+            gas=gas,
+            data=data,
+        )
+        return SignedInput(each, self._signer.sign(TypedData(thread.domain, each)))
+
+    def propose(
+        self,
+        inputs: Sequence[SignedInput],
+        environment: Environment | None = None,
+        *,
+        final: bool = False,
+        nonce: int | None = None,
+    ) -> Proposal:
+        """Executes a batch and signs what follows from it.
+
+        `environment` is by default the latest batch's, `nonce` the next. Raises LocalProtocolError for a nonce that
+        another party leads, what Thread.prepare raises, SigningRefused; the thread is then at its latest agreement.
+        """
+        thread = self.thread
+        nonce = thread.next_nonce if nonce is None else nonce
+        leader = leader_of(nonce, len(thread.terms.keys))
+        if leader != self.index:
+            raise LocalProtocolError(f"nonce {nonce} is party {leader}'s to propose, not party {self.index}'s")
+        self._check_step(nonce)
+        batch = Batch(environment or thread.environment(), tuple([each.input for each in inputs]))
+        signed = SignedBatch(batch, tuple([each.signature for each in inputs]))
+        commitment = thread.prepare(signed, nonce=nonce, final=final)
+        return Proposal(commitment, signed, self._sign(commitment, signed))
+
+    def review(self, proposal: Proposal, *, now: int | None = None) -> Acceptance:
+        """Executes what another party proposes, compares every field, and signs.
+
+        `now` is this party's clock in seconds, where timestamps are to be checked against one. Raises a Refusal that
+        names the failed check (DivergentField the first field that differs), NotSupported, SigningRefused; nothing is
+        signed then.
+        """
+        commitment, signed = proposal.commitment, proposal.signed
+        self._check_proposal(proposal)
+        if now is not None and signed.batch.inputs:
+            drift, timestamp = self.thread.ruleset.clock_drift, signed.batch.environment.timestamp
+            if abs(timestamp - now) > drift:
+                raise ClockDrift(timestamp, now, drift, commitment.nonce)
+        final = commitment.status == Status.FINAL
+        executed = self.thread.prepare(signed, nonce=commitment.nonce, final=final)
+        try:
+            check_fields(executed, commitment)
+        except DivergentField:
+            self.thread.discard()
+            raise
+        signature = self._sign(commitment, signed)
+        return Acceptance(commitment.nonce, digest(self.thread.domain, commitment), self.index, signature)
+
+    def agree(self, signatures: Mapping[int, bytes]) -> Agreement:
+        """Adopts what this party proposed or reviewed last, with the others' signatures by party and its own.
+
+        Raises a Refusal when they aren't enough or one isn't its party's (the batch stays pending then), and
+        LocalProtocolError when nothing is pending.
+        """
+        prepared = self.thread.prepared
+        if prepared is None or self._signature is None:
+            raise LocalProtocolError("nothing is pending that could be agreed on")
+        collected = SignatureSet.of({self.index: self._signature, **signatures})
+        agreement = Agreement(self.thread.domain, self.thread.terms, prepared.commitment, collected)
+        self.thread.adopt(agreement)
+        self._signature = None
+        return agreement
+
+    def drop(self) -> None:
+        """Forgets what is pending; its nonce is used up for other content, the thread goes on at a higher one."""
+        self.thread.discard()
+        self._signature = None
+
+    def _check_step(self, nonce: int) -> None:
+        if self.agreement is not None and nonce > self.agreement.commitment.nonce + MAX_NONCE_STEP:
+            raise NonceTooFar(self.agreement.commitment.nonce, nonce)
+
+    def _check_proposal(self, proposal: Proposal) -> None:
+        """What can be refused without executing, cheapest first."""
+        thread, commitment = self.thread, proposal.commitment
+        nonce, latest = commitment.nonce, thread.agreement
+        if commitment.thread_id != thread.thread_id:
+            raise WrongThread(thread.thread_id, commitment.thread_id, nonce)
+        check_well_formed(thread.terms, commitment)
+        if latest is None and nonce:
+            raise BrokenParent(commitment.parent, nonce)
+        if latest is not None:
+            if nonce <= latest.commitment.nonce:
+                raise NonceOrder(latest.commitment.nonce, nonce)
+            if commitment.parent != latest.digest:
+                raise BrokenParent(commitment.parent, nonce)
+            check_successor(latest.commitment, commitment)
+        self._check_step(nonce)
+        if commitment.status == Status.SUSPENDED:
+            raise NotSupported(f"nonce {nonce}: a suspended commitment is not supported without suspension")
+        leader = leader_of(nonce, len(thread.terms.keys))
+        try:
+            got = recover_signer(digest(thread.domain, commitment), proposal.signature)
+        except MalformedSignature as error:
+            raise MalformedSignature(error.reason, leader, nonce) from None
+        if got != thread.terms.keys[leader]:
+            raise WrongSignature(leader, thread.terms.keys[leader], got, nonce)
+
+    def _sign(self, commitment: Commitment, signed: SignedBatch) -> bytes:
+        """Signs through the guard, which logs all that has to be sent again; drops what is pending where it refuses."""
+        content = b"\x01" + rlp.encode_list([commitment.to_rlp(), signed.to_rlp()])
+        try:
+            self._signature = self._signer.sign(TypedData(self.thread.domain, commitment), content=content)
+        except BaseException:
+            self.drop()
+            raise
+        return self._signature
+
+
+def check_fields(executed: Commitment, committed: Commitment) -> None:
+    """Nothing, or DivergentField naming the first field of `committed` that isn't what execution gave."""
+    if executed == committed:
+        return
+    for member in Commitment.STRUCT.members:
+        expected, got = getattr(executed, member.attribute), getattr(committed, member.attribute)
+        if expected != got:
+            raise DivergentField(member.name, expected, got, committed.nonce)
+
+
+def agree_on(
+    parties: Sequence[Party],
+    inputs: Sequence[SignedInput],
+    environment: Environment | None = None,
+    *,
+    final: bool = False,
+    now: int | None = None,
+) -> Agreement:
+    """One round among all parties, in one process: the next nonce's leader proposes, the others review, all adopt.
+
+    `parties` in the order of the terms. Raises what propose, review and agree raise; nobody has anything pending then.
+    """
+    leader = parties[leader_of(parties[0].thread.next_nonce, len(parties))]
+    try:
+        proposal = leader.propose(inputs, environment, final=final)
+        signatures = {leader.index: proposal.signature}
+        for party in parties:
+            if party is not leader:
+                signatures[party.index] = party.review(proposal, now=now).signature
+        agreements = [party.agree(signatures) for party in parties]
+    except BaseException:
+        for party in parties:
+            party.drop()
+        raise
+    return agreements[0]

@@ -1,0 +1,81 @@
+"""The rules under which one thread executes: its fork with the ruleset's limits, its address, whom it may call.
+
+Built once from Domain, Terms and Ruleset, and refused where this version can't execute them.
+"""
+
+from dataclasses import dataclass
+
+from evmthread.channel.errors import NotSupported
+from evmthread.commit.eip712 import Domain
+from evmthread.commit.refusals import IllFormedRuleset
+from evmthread.commit.terms import Ruleset, Terms, check_opening, thread_address, thread_id
+from evmthread.isa.forks import Fork, fork_named
+from evmthread.precompiles.precompile import Precompile, fixed_price
+from evmthread.primitives.types import ZERO_HASH
+
+_STATICCALL = 0xFA  # EIP-214, Byzantium: since then there is a TRAP
+
+
+def _no_output(_data: bytes) -> bytes:
+    return b""
+
+
+# What the trap address is where nothing suspends: warm from the start, an empty answer, no price beyond the call's.
+# That is what DELEGATECALL and CALLCODE see of it; a CALL or STATICCALL that reached it is refused after it ran.
+_UNANSWERED_TRAP = Precompile("evmthread trap", fixed_price(0), _no_output)
+
+
+@dataclass(frozen=True, slots=True)
+class ThreadRules:
+    """What stays the same from batch to batch.
+
+    `fork` runs calls, `creation_fork` the genesis creation. `known` are the addresses without code that may be called.
+    """
+
+    domain: Domain
+    terms: Terms
+    ruleset: Ruleset
+    thread_id: bytes
+    address: bytes
+    fork: Fork
+    creation_fork: Fork
+    has_trap: bool
+    known: frozenset[bytes]
+
+
+def thread_rules(domain: Domain, terms: Terms, ruleset: Ruleset) -> ThreadRules:
+    """The rules of the thread that these terms open.
+
+    Raises a Refusal where terms and ruleset aren't well-formed or don't belong together, NotSupported for a base state
+    and for the dialect.
+    """
+    check_opening(terms, ruleset)
+    if ruleset.base_number:
+        raise NotSupported(f"a base state (baseNumber {ruleset.base_number}) is not supported yet")
+    if ruleset.dialect != ZERO_HASH:
+        raise NotSupported("the dialect is not supported without suspension")
+    base = fork_named(ruleset.fork)
+    if ruleset.trap in base.precompiles or ruleset.trap in terms.owners:
+        raise IllFormedRuleset("trap is no precompile and no owner", ruleset.trap)
+    has_trap = base.table[_STATICCALL] is not None
+    fork = base.evolve(
+        base.name,
+        limits={"memory_bytes": ruleset.memory_bytes},
+        precompiles={int.from_bytes(ruleset.trap, "big"): _UNANSWERED_TRAP} if has_trap else None,
+    )
+    # The root contract has nonce 1 before it runs, also in forks in which a new contract begins with 0.
+    creation_fork = (
+        fork if fork.rules.contract_start_nonce else fork.evolve(base.name, rules={"contract_start_nonce": 1})
+    )
+    thread = thread_id(domain, terms)
+    return ThreadRules(
+        domain,
+        terms,
+        ruleset,
+        thread,
+        thread_address(domain.verifying_contract, thread),
+        fork,
+        creation_fork,
+        has_trap,
+        frozenset((*base.precompiles, *terms.owners, ruleset.trap)),
+    )

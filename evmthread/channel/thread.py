@@ -1,0 +1,273 @@
+"""Thread: what is computed together: the terms, the state, the latest agreement.
+
+Executes batches exactly as the specification says and gives the commitment that follows; it holds no key, signs
+nothing, does no I/O and reads no clock. What a batch did stays pending until its agreement is adopted.
+
+Pinned here, where the specification leaves it open: an owner who begins with nothing has no account in the genesis
+world; `number` and `timestamp` of the genesis batch are free, of an empty batch they repeat the parent's.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Self
+
+from evmthread.channel.errors import LocalProtocolError
+from evmthread.channel.inputs import BatchOutcome, block_environment, run_batch
+from evmthread.channel.roots import apply_rooted
+from evmthread.channel.rules import ThreadRules, thread_rules
+from evmthread.commit.agreement import Agreement
+from evmthread.commit.batch import Environment, Input, InputKind, SignedBatch, check_environment, check_signed_batch
+from evmthread.commit.commitment import Commitment, Status
+from evmthread.commit.eip712 import Domain, digest
+from evmthread.commit.money import genesis_deposits, operator_fee, owner_balances
+from evmthread.commit.refusals import NonceOrder, ParentIsFinal
+from evmthread.commit.terms import Ruleset, Terms, check_origin_code
+from evmthread.execution.receipts import receipts_root
+from evmthread.execution.result import CallResult
+from evmthread.execution.world import DEFAULT_CALL_GAS, World, WorldMark
+from evmthread.merkle.accounts import StateRoots
+from evmthread.primitives.types import ZERO_ADDRESS, ZERO_HASH
+from evmthread.state.memory import MemoryState
+from evmthread.state.view import StateBackend
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """An executed batch that waits for its agreement."""
+
+    commitment: Commitment
+    digest: bytes
+    signed: SignedBatch
+    outcome: BatchOutcome
+    roots: StateRoots
+    mark: WorldMark
+
+
+class Thread:
+    """One thread at its latest agreement, and at most one executed batch on top. Made by `Thread.open`."""
+
+    def __init__(self, rules: ThreadRules, code: bytes, state: StateBackend) -> None:
+        self._rules = rules
+        self._code = code
+        self._world = World(fork=rules.fork, view=state)
+        self._roots = StateRoots()
+        self._slots = 0
+        self._environment: Environment | None = None
+        self._agreement: Agreement | None = None
+        self._prepared: Prepared | None = None
+
+    @classmethod
+    def open(
+        cls, domain: Domain, terms: Terms, ruleset: Ruleset, *, code: bytes = b"", state: StateBackend | None = None
+    ) -> Self:
+        """A thread without its genesis yet.
+
+        `code` is the origin's runtime code; a thread whose genesis batch creates the contract does without. `state`
+        takes the accounts and holds none yet; by default it is in memory. Raises a Refusal for terms, ruleset or code
+        that aren't well-formed or don't belong together, NotSupported for a ruleset that this version can't execute.
+        """
+        rules = thread_rules(domain, terms, ruleset)
+        if code:
+            check_origin_code(terms, code)
+        return cls(rules, code, MemoryState() if state is None else state)
+
+    @property
+    def domain(self) -> Domain:
+        return self._rules.domain
+
+    @property
+    def terms(self) -> Terms:
+        return self._rules.terms
+
+    @property
+    def ruleset(self) -> Ruleset:
+        return self._rules.ruleset
+
+    @property
+    def thread_id(self) -> bytes:
+        """The thread's id: 32 bytes."""
+        return self._rules.thread_id
+
+    @property
+    def address(self) -> bytes:
+        """Where the root contract lives, here and on chain alike: 20 bytes."""
+        return self._rules.address
+
+    @property
+    def agreement(self) -> Agreement | None:
+        """The latest adopted agreement; None before the genesis."""
+        return self._agreement
+
+    @property
+    def parent(self) -> bytes:
+        """The digest on which the next commitment builds; zero before the genesis."""
+        return ZERO_HASH if self._agreement is None else self._agreement.digest
+
+    @property
+    def next_nonce(self) -> int:
+        """The lowest nonce that the next commitment can have."""
+        return 0 if self._agreement is None else self._agreement.commitment.nonce + 1
+
+    @property
+    def prepared(self) -> Prepared | None:
+        """The executed batch that waits for its agreement."""
+        return self._prepared
+
+    def environment(self, *, number: int | None = None, timestamp: int | None = None) -> Environment:
+        """An environment for the next batch: as these rules want it, and by default as the latest batch's."""
+        latest = self._environment
+        return Environment(
+            number=number if number is not None else latest.number if latest else 0,
+            timestamp=timestamp if timestamp is not None else latest.timestamp if latest else 0,
+            prev_randao=ZERO_HASH,
+            coinbase=self.terms.operator,
+            gas_limit=self.ruleset.batch_gas,
+        )
+
+    # Reads; they see a prepared batch's effects -----------------------------------------------------------------------
+    def account_nonce(self, owner: bytes) -> int:
+        """The nonce that the owner's next input has."""
+        return self._world.nonce(owner)
+
+    def account_balance(self, address: bytes) -> int:
+        """In wei, inside the thread, without reserve and fee."""
+        return self._world.balance(address)
+
+    def call(
+        self,
+        data: bytes,
+        *,
+        sender: bytes | None = None,
+        to: bytes | None = None,
+        value: int = 0,
+        gas: int = DEFAULT_CALL_GAS,
+        environment: Environment | None = None,
+    ) -> CallResult:
+        """What a call would do, without intrinsic gas; nothing of it is kept.
+
+        By default owner 0 calls the root contract. `environment` is by default the latest batch's. Raises InvalidInput for arguments of the wrong form.
+        """
+        block = block_environment(self._rules, environment or self.environment())
+        with self._world.isolated() as world:
+            world.environment = block
+            world.begin_transaction()
+            return world.call(
+                self.address if to is None else to,
+                data,
+                sender=self.terms.owners[0] if sender is None else sender,
+                value=value,
+                gas=gas,
+            )
+
+    # Batches ----------------------------------------------------------------------------------------------------------
+    def execute(self, signed: SignedBatch, *, nonce: int | None = None, final: bool = False) -> Commitment:
+        """The commitment that a batch leads to; nothing of it is kept, not even what was prepared before.
+
+        Raises as `prepare` does.
+        """
+        commitment = self.prepare(signed, nonce=nonce, final=final)
+        self.discard()
+        return commitment
+
+    def prepare(self, signed: SignedBatch, *, nonce: int | None = None, final: bool = False) -> Commitment:
+        """Executes a batch on the latest agreement and keeps what it did until `adopt` or `discard`.
+
+        What was prepared before is discarded first. `nonce` is by default the next one. Costs what changes. Raises a
+        Refusal naming input and rule (IllFormedBatch, InvalidBatch, MissingAccount, signatures), NotSupported
+        (NeedsSuspension), LocalProtocolError for a genesis that lacks the origin's code; the thread is then at its
+        latest agreement.
+        """
+        self.discard()
+        nonce = self.next_nonce if nonce is None else nonce
+        if self._agreement is not None:
+            if self._agreement.commitment.status == Status.FINAL:
+                raise ParentIsFinal(self._agreement.commitment.nonce, nonce)
+            if nonce < self.next_nonce:
+                raise NonceOrder(self.next_nonce - 1, nonce)
+        elif nonce or final:
+            raise LocalProtocolError("the first commitment is the genesis: nonce 0, at rest")
+        draft = self._draft(signed, nonce, final)
+        check_signed_batch(self.domain, self.terms, self.ruleset, draft, signed)
+        check_environment(self._environment, signed.batch, nonce=nonce)
+        mark = self._world.mark()
+        try:
+            self._prepared = self._execute(draft, signed, mark)
+        except BaseException:
+            self._world.rollback(mark)
+            raise
+        return self._prepared.commitment
+
+    def adopt(self, agreement: Agreement) -> None:
+        """Makes the prepared batch permanent, on its agreement. Raises LocalProtocolError for any other."""
+        prepared = self._prepared
+        if prepared is None:
+            raise LocalProtocolError("nothing is prepared that could be adopted")
+        if agreement.domain != self.domain or agreement.digest != prepared.digest:
+            raise LocalProtocolError(
+                f"prepared is 0x{prepared.digest.hex()}, the agreement is on 0x{agreement.digest.hex()}"
+            )
+        self._world.settle()
+        self._roots = prepared.roots
+        self._slots = prepared.outcome.slots
+        self._environment = prepared.signed.batch.environment
+        self._agreement = agreement
+        self._prepared = None
+
+    def discard(self) -> None:
+        """Forgets the prepared batch, if there is one: the thread is at its latest agreement again."""
+        if self._prepared is not None:
+            mark, self._prepared = self._prepared.mark, None
+            self._world.rollback(mark)
+
+    def _draft(self, signed: SignedBatch, nonce: int, final: bool) -> Commitment:
+        """The commitment with all that is known before running."""
+        latest = self._agreement.commitment if self._agreement is not None else None
+        return Commitment(
+            thread_id=self.thread_id,
+            nonce=nonce,
+            parent=self.parent,
+            status=Status.FINAL if final else Status.REST,
+            awaiting=ZERO_ADDRESS,
+            state_root=ZERO_HASH,
+            storage_root=ZERO_HASH,
+            machine_hash=ZERO_HASH,
+            batch_hash=signed.batch.hash_struct(),
+            receipts_root=ZERO_HASH,
+            gas_used=latest.gas_used if latest is not None else 0,
+            balances=(),
+            fee=0,
+        )
+
+    def _execute(self, draft: Commitment, signed: SignedBatch, mark: WorldMark) -> Prepared:
+        terms, world = self.terms, self._world
+        if self._agreement is None:
+            self._found(signed.batch.inputs)
+        outcome = run_batch(self._rules, world, signed.batch, slots=self._slots, nonce=draft.nonce)
+        roots = self._roots.copy()
+        apply_rooted(roots, world.changes(), empty_accounts_stay=not self._rules.fork.rules.deletes_empty_accounts)
+        state_root = roots.root()
+        gas_used = draft.gas_used + outcome.gas_used
+        fee = operator_fee(terms.max_fee, self.ruleset.fee_per_gigagas, gas_used)
+        commitment = replace(
+            draft,
+            state_root=state_root,
+            storage_root=roots.storage_root(self.address),
+            receipts_root=receipts_root(outcome.receipts()),
+            gas_used=gas_used,
+            balances=owner_balances([world.balance(owner) for owner in terms.owners], terms.max_fee, fee),
+            fee=fee,
+        )
+        return Prepared(commitment, digest(self.domain, commitment), signed, outcome, roots, mark)
+
+    def _found(self, inputs: Iterable[Input]) -> None:
+        """The world in which the genesis batch runs (section 3, Money)."""
+        terms, world = self.terms, self._world
+        for owner, balance in zip(terms.owners, genesis_deposits(terms.deposits, terms.max_fee), strict=True):
+            if balance:
+                world.set_balance(owner, balance)
+        if any(each.kind == InputKind.CREATE for each in inputs):
+            return
+        if not self._code:
+            raise LocalProtocolError("the genesis batch creates no contract, and the origin's code wasn't given")
+        world.set_code(self.address, self._code)
+        world.set_nonce(self.address, 1)
