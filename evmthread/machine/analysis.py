@@ -204,7 +204,7 @@ STOP = halts.stop.instruction  # type: ignore[attr-defined]
 class Program:
     """A code under a fork: its jump destinations at once, its segments as they are reached."""
 
-    __slots__ = ("_loop_heads", "code", "destinations", "fork", "heat", "operations", "refutations", "regions", "segments")
+    __slots__ = ("_loop_heads", "calls", "code", "destinations", "fork", "heat", "operations", "refutations", "regions", "segments")
 
     def __init__(self, code: bytes, fork: Fork, operations: tuple[Operation | None, ...]) -> None:
         self.code = code
@@ -213,6 +213,7 @@ class Program:
         self.destinations = jump_destinations(code)
         self.segments: dict[int, Segment] = {}
         # The compiled engine's: visits of places that may become heads, regions by head, guesses that failed.
+        self.calls = 0
         self.heat: dict[int, int] = {}
         self.regions: dict[int, Callable[[Frame], object]] = {}
         self.refutations: dict[tuple[int, str], int] = {}

@@ -11,8 +11,8 @@ from typing import Any, cast
 from evmthread.errors import Missing
 from evmthread.isa.frame import Frame
 from evmthread.isa.halts import ExceptionalHalt
-from evmthread.isa.instruction import Halted
-from evmthread.machine.analysis import Program
+from evmthread.isa.instruction import HALTED, Halted
+from evmthread.machine.analysis import Operation, Program
 from evmthread.machine.regions import RegionWriter, Source
 from evmthread.machine.stepper import fail
 
@@ -46,6 +46,7 @@ class Region:
             "STOPS": STOPS,
             "SPILL": spill,
             "REFUSE": refuse,
+            "CONTROL": control,
             "REGION": self,
         }
         exec(self.code, self.names)  # noqa: S102 - the text is our own; the code under analysis gives only integers
@@ -55,6 +56,11 @@ class Region:
 def spill(frame: Frame, region: Region, number: int, values: dict[str, Any], stop: Exception) -> int | Halted:
     """Rebuilds the frame at a site: for the stepper to go on, to fail, or to wait."""
     site = region.source.sites[number]
+    if site.written:
+        if isinstance(stop, ExceptionalHalt):
+            return fail(frame, stop.reason)
+        frame.gas += site.price
+        raise stop
     stack = [eval(text, region.names, values) for text in site.stack]  # noqa: S307 - our own text
     if site.depth:
         del frame.stack[-site.depth :]
@@ -74,6 +80,16 @@ def spill(frame: Frame, region: Region, number: int, values: dict[str, Any], sto
     return ~site.pc
 
 
+def control(frame: Frame, operation: Operation, next_pc: int) -> object:
+    """Runs a call, a creation or a halt on a frame that is written back; the frame's pc is at the instruction."""
+    result = operation(frame, frame.stack)
+    if result is None:
+        return next_pc
+    if result is not HALTED:
+        frame.pc = next_pc
+    return result
+
+
 def refuse(region: Region) -> int:
     """Memory is shorter than the region takes for granted."""
     region.refusals += 1
@@ -90,15 +106,18 @@ def _drop(region: Region) -> None:
         del program.regions[head]
 
 
-def write_region(program: Program, head: int, *, observed_size: int, everything: bool, annotate: bool = False) -> Source:
-    """The source of the region that begins at `head`."""
-    if program.refuted(head, "size"):
-        observed_size = 0
+def write_region(
+    program: Program, head: int, *, stack: list[int], memory: list[int], everything: bool, annotate: bool = False
+) -> Source:
+    """The source of the region that begins at `head`; `stack` and `memory` are those of a frame that is there."""
+    observed_size = 0 if program.refuted(head, "size") else min(len(memory) << 5, OBSERVED_SIZE_LIMIT)
     writer = RegionWriter(
         program,
         head,
         everything=everything,
-        observed_size=min(observed_size, OBSERVED_SIZE_LIMIT),
+        stack=stack,
+        memory=memory,
+        observed_size=observed_size,
         annotate=annotate,
     )
     return writer.write()
@@ -107,7 +126,7 @@ def write_region(program: Program, head: int, *, observed_size: int, everything:
 def compile_region(frame: Frame, head: int, *, everything: bool) -> RegionFunction | None:
     """Compiles and keeps the region at `head`; None where it would do nothing that the stepper doesn't."""
     program = cast(Program, frame.program)
-    source = write_region(program, head, observed_size=len(frame.memory) << 5, everything=everything)
+    source = write_region(program, head, stack=frame.stack, memory=frame.memory, everything=everything)
     if source.instructions < 2:
         return None
     function = Region(program, source).function

@@ -29,7 +29,8 @@ class Value:
 
     `low` and `high` are inclusive bounds; `zeros` counts low bits known to be zero. `condition` is the text of the truth
     that a 0-or-1 value stands for. `constant` is the value where it is known. `base` and `delta`: it equals the atom
-    `base` plus `delta`, without wrap.
+    `base` plus `delta`, without wrap. `sample` is the value it has in the frame that is being compiled for, where that
+    is known: a hint for guesses, which guards then check.
     """
 
     text: str
@@ -41,18 +42,19 @@ class Value:
     constant: int | None = None
     base: str | None = None
     delta: int = 0
+    sample: int | None = None
 
 
 def constant(value: int) -> Value:
     """A known integer."""
     zeros = (value & -value).bit_length() - 1 if value else 256
     text = str(value) if -1 < value < 4096 else (hex(value) if value >= 0 else f"({value})")
-    return Value(text, value, value, zeros, atom=True, constant=value)
+    return Value(text, value, value, zeros, atom=True, constant=value, sample=value)
 
 
-def name(text: str, *, low: int = 0, high: int = WORD_MASK, zeros: int = 0) -> Value:
-    """A local variable that is assigned once where it is used."""
-    return Value(text, low, high, zeros, atom=True, base=text)
+def name(text: str, *, sample: int | None = None) -> Value:
+    """A word in a local variable that is assigned once where it is used."""
+    return Value(text, atom=True, base=text, sample=sample)
 
 
 def truth(condition: str) -> Value:

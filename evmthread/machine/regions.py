@@ -32,6 +32,8 @@ class Path:
     facts: dict[str, tuple[int, int, int]] = field(default_factory=dict)
     bounds: dict[str, int] = field(default_factory=dict)
     words: dict[int, Value] = field(default_factory=dict)
+    # Memory as the compiled-for frame has it, and what this path would have written; None where that isn't known.
+    memory: dict[int, int | None] | None = field(default_factory=dict)
 
     def copy(self) -> "Path":
         return replace(
@@ -40,6 +42,7 @@ class Path:
             facts=dict(self.facts),
             bounds=dict(self.bounds),
             words=dict(self.words),
+            memory=None if self.memory is None else dict(self.memory),
         )
 
 
@@ -48,7 +51,7 @@ class Site:
     """How to rebuild the frame at one place: the texts of the stack above the untouched items, pc and gas.
 
     `spent` is the static gas up to, without, this instruction; `price` its base price; `guess` names the assumption
-    that failed when a bail happens here, if it is one.
+    that failed when a bail happens here, if it is one. `written`: the frame is already as it has to be.
     """
 
     pc: int
@@ -57,6 +60,7 @@ class Site:
     depth: int
     stack: tuple[str, ...]
     guess: str = ""
+    written: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +78,19 @@ class Source:
 class RegionWriter:
     """Writes the region that begins at `head`."""
 
-    def __init__(self, program: Program, head: int, *, everything: bool, observed_size: int, annotate: bool) -> None:
+    def __init__(
+        self,
+        program: Program,
+        head: int,
+        *,
+        everything: bool,
+        stack: list[int],
+        memory: list[int],
+        observed_size: int,
+        annotate: bool,
+    ) -> None:
+        self.sample_stack = stack
+        self.sample_memory = memory
         self.program = program
         self.head = head
         self.everything = everything
@@ -129,13 +145,14 @@ class RegionWriter:
         self.line(indent, f"{local} = {value.text}")
         base, delta = (value.base, value.delta) if value.base is not None else (local, 0)
         return Value(
-            local, value.low, value.high, value.zeros, atom=True, base=base, delta=delta, condition=None
+            local, value.low, value.high, value.zeros, atom=True, base=base, delta=delta, sample=value.sample
         )
 
     # Stack ------------------------------------------------------------------------------------------------------------
     def input(self, index: int) -> Value:
         self.inputs.add(index)
-        return name(f"i{index}")
+        sample = self.sample_stack[-1 - index] if index < len(self.sample_stack) else None
+        return name(f"i{index}", sample=sample)
 
     def need(self, path: Path, count: int) -> None:
         while len(path.stack) < count:
@@ -332,11 +349,26 @@ class RegionWriter:
                         return
                     pc = following
                 else:
-                    self.leave(path, str(~pc), indent)
+                    self._hand_over(path, pc, price, instruction, indent)
                     return
             else:
                 StatementLifter(self, path, pc, instruction, price, indent).run()
                 pc += 1
+
+    def _hand_over(self, path: Path, pc: int, price: int, instruction: Instruction, indent: int) -> None:
+        """A call, a creation or a halt: the frame is written back, and the instruction's own function called."""
+        self.need(path, instruction.pops)
+        self._write_stack(path, indent)
+        number = self.site(path, pc, price)
+        self.sites[number] = replace(self.sites[number], written=True)
+        path.spent += price
+        operation = self.program.operations[instruction.opcode]
+        assert operation is not None
+        known = f"{instruction.name}_OPERATION"
+        self.names[known] = operation
+        self.line(indent, f"site = {number}; frame.pc = {pc}; frame.gas = {self._gas(path)}")
+        self.line(indent, f"return CONTROL(frame, {known}, {pc + 1})")
+        self._account(path)
 
     def _move(self, path: Path, pc: int, instruction: Instruction, indent: int) -> None:
         kind = instruction.name
@@ -369,6 +401,10 @@ class RegionWriter:
         if result is None:
             texts = ", ".join([argument.text for argument in arguments])
             result = Value(f"{self.bind(function)}({texts})")
+        if result.sample is None:
+            samples = [argument.sample for argument in arguments]
+            if None not in samples:
+                result = replace(result, sample=function(*samples))
         self.push(path, result, indent)
 
     def _target(self, value: Value) -> int | None:

@@ -69,6 +69,7 @@ class StatementLifter(Evaluator):
         for position in range(1, instruction.pops + 1):
             path.stack[-position] = writer.settle(path, path.stack[-position], self.indent)
         arguments = [writer.known(path, path.stack[-position]) for position in range(1, instruction.pops + 1)]
+        self.arguments = arguments
         forwarded = self._forwarded(arguments)
         if forwarded is not None:
             self._finish(forwarded)
@@ -97,6 +98,7 @@ class StatementLifter(Evaluator):
                 setattr(path, attribute, getattr(kept, attribute))
             value = self._call_whole(function, arguments)
         self._remember(arguments, value)
+        self._note_sample(arguments)
         self._finish(value)
 
     def _finish(self, value: Value | None) -> None:
@@ -149,6 +151,8 @@ class StatementLifter(Evaluator):
         if offset != POINTER_SLOT or not value.atom or self.writer.program.refuted(self.pc, "pointer"):
             return
         text = value.text
+        if value.sample is not None and (value.sample & 31 or not low <= value.sample <= high):
+            return
         self.writer.bail(
             self.path, f"{text} & 31 or not {low} <= {text} <= {high}", self.pc, self.indent, guess="pointer"
         )
@@ -163,6 +167,27 @@ class StatementLifter(Evaluator):
             if isinstance(known, Value) and known.text == value.text:
                 self.environment[key] = self.writer.known(self.path, known)
 
+    def _memory_sample(self) -> int | None:
+        """The word that MLOAD would have read in the frame that is compiled for, if that can be told."""
+        memory, offset = self.path.memory, self.arguments[0].sample
+        if memory is None or offset is None or offset & 31:
+            return None
+        if offset in memory:
+            return memory[offset]
+        words = self.writer.sample_memory
+        return words[offset >> 5] if offset >> 5 < len(words) else 0
+
+    def _note_sample(self, arguments: list[Value]) -> None:
+        """What an instruction does to the sample of memory."""
+        memory = self.path.memory
+        if memory is None or not self.effects:
+            return
+        offset = arguments[0].sample if arguments else None
+        if self.instruction.name == "MSTORE" and offset is not None and not offset & 31:
+            memory[offset] = arguments[1].sample
+        elif self.instruction.shape is Shape.FRAMED:
+            self.path.memory = None
+
     # Statements -------------------------------------------------------------------------------------------------------
     def _line(self, text: str) -> None:
         self.writer.line(self.indent, text)
@@ -171,6 +196,10 @@ class StatementLifter(Evaluator):
         """Writes statements. At the top returns the value; nested, values go to `self.result`."""
         for index, statement in enumerate(statements):
             rest = list(statements[index + 1 :])
+            if isinstance(statement, ast.Return) and statement.value is not None and not self.instruction.pushes:
+                if isinstance(statement.value, ast.Call):
+                    self.call(statement.value, wanted=False)
+                return None
             if isinstance(statement, ast.Return):
                 value = None if statement.value is None else self._settled(self.value(statement.value))
                 if top:
@@ -301,6 +330,8 @@ class StatementLifter(Evaluator):
         offset = self.value(test.left)
         if not offset.atom or self.writer.program.refuted(self.pc, "aligned"):
             return False
+        if offset.sample is not None and offset.sample & 31:
+            return False
         self.writer.bail(self.path, condition.text.strip("()"), self.pc, self.indent, guess="aligned")
         self._learn(offset, high=offset.high, zeros=5)
         return True
@@ -332,7 +363,7 @@ class StatementLifter(Evaluator):
         if isinstance(node, ast.Subscript):
             container = self.anything(node.value)
             if isinstance(container, Opaque) and container.text == "memory" and not isinstance(node.slice, ast.Slice):
-                return Value(f"memory[{self.value(node.slice).text}]")
+                return Value(f"memory[{self.value(node.slice).text}]", sample=self._memory_sample())
             raise NotLiftable("an item")
         return self.value(node)
 

@@ -12,6 +12,8 @@ from evmthread.machine.stepper import Outcome, fail, step
 
 DEFAULT_THRESHOLD = 256  # visits; chosen by experiment, see docs/performance.md
 
+CALLS_COUNTED = 16  # calls of a code that lower the threshold for its places
+
 
 class TieredEngine:
     """Runs a frame until it calls or ends. `threshold` is the number of visits after which a place is compiled."""
@@ -27,8 +29,12 @@ class TieredEngine:
         stack = frame.stack
         program = cast(Program, frame.program)
         segments, regions, heat = program.segments, program.regions, program.heat
-        threshold = self.threshold
         pc = frame.pc
+        if pc == 0:
+            program.calls += 1
+        # What was called often will be called again: then fewer visits do.
+        calls = program.calls
+        threshold = self.threshold // (calls if calls < CALLS_COUNTED else CALLS_COUNTED) if calls else self.threshold
         visited = True
         segment = None
         try:
