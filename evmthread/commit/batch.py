@@ -218,7 +218,7 @@ def check_signed_batch(
     for index, each in enumerate(batch.inputs):
         if each.thread_id != thread:
             raise WrongThread(thread, each.thread_id, nonce)
-        if broken := _broken_input_clause(terms, ruleset, commitment, root, index, each):
+        if broken := _broken_input_clause(ruleset, commitment, root, index, each):
             raise IllFormedBatch(*broken, index=index, nonce=nonce)
     check_input_signatures(domain, terms, signed, nonce=nonce)
 
@@ -243,10 +243,8 @@ def _check_limits(terms: Terms, ruleset: Ruleset, commitment: Commitment, signed
 
 
 def _broken_input_clause(
-    terms: Terms, ruleset: Ruleset, commitment: Commitment, root: bytes, index: int, each: Input
+    ruleset: Ruleset, commitment: Commitment, root: bytes, index: int, each: Input
 ) -> tuple[str, object] | None:
-    if each.actor not in terms.owners:
-        return "actor is an owner", each.actor
     if each.parent not in (ZERO_HASH, commitment.parent):
         return "parent zero or the commitment's parent", each.parent
     if each.gas > ruleset.batch_gas:

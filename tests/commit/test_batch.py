@@ -173,6 +173,8 @@ def test_another_thread_is_refused() -> None:
         check_signed_batch(Domain(2, samples.REGISTRY), TERMS, RULESET, COMMITMENT, SIGNED)
     with pytest.raises(WrongThread):
         check(replace(INPUT, thread_id=bytes(32)))
+    with pytest.raises(WrongThread):
+        check(thread_id=bytes(32))
 
 
 def test_input_signatures_are_counted_and_checked() -> None:

@@ -69,6 +69,9 @@ def test_what_convicts_nobody() -> None:
         convict(FIRST, SECOND, index=-1)
     with pytest.raises(InvalidInput):
         Equivocation(DOMAIN, TERMS, 0, INPUT, b"", SECOND, b"")  # type: ignore[arg-type]
+    for domain, terms in ((None, TERMS), (DOMAIN, None)):
+        with pytest.raises(InvalidInput, match="a Domain and Terms"):
+            Equivocation(domain, terms, 0, FIRST, signed(FIRST), SECOND, signed(SECOND))  # type: ignore[arg-type]
     with pytest.raises(InvalidInput):
         Equivocation.from_json(DOMAIN, TERMS, convict(FIRST, SECOND).to_json() | {"index": "0"})
 
@@ -133,3 +136,6 @@ def test_inputs_that_convict_nobody() -> None:
         convict_inputs(replace(INPUT, actor=stranger), replace(OTHER, actor=stranger))
     with pytest.raises(InvalidInput):
         InputEquivocation(DOMAIN, TERMS, FIRST, b"", OTHER, b"")  # type: ignore[arg-type]
+    for domain, terms in ((None, TERMS), (DOMAIN, None)):
+        with pytest.raises(InvalidInput, match="a Domain and Terms"):
+            InputEquivocation(domain, terms, INPUT, signed(INPUT), OTHER, signed(OTHER))  # type: ignore[arg-type]

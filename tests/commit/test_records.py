@@ -180,7 +180,7 @@ def test_wrong_bools_and_texts_are_refused() -> None:
     assert isinstance(good, list)
     with pytest.raises(DecodingError, match=r"Ruleset.transcript: 0x02"):
         Ruleset.decode(_encoded([*good[:13], b"\x02", *good[14:]]))
-    with pytest.raises(DecodingError, match=r"Ruleset.fork"):
+    with pytest.raises(DecodingError, match=r"Ruleset.fork: bytes that are no UTF-8"):
         Ruleset.decode(_encoded([*good[:1], b"\xff", *good[2:]]))
 
 
