@@ -1,0 +1,24 @@
+"""Results files, as benchmarks.compare keeps them."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+FORMAT = "evmthread-results/1"
+
+
+class ResultsError(Exception):
+    """A file that holds no results; one line for the user."""
+
+
+def read_results(path: Path) -> dict[str, Any]:
+    """The record in a results file. Raises ResultsError, which names the file."""
+    try:
+        record = json.loads(path.read_bytes())
+    except OSError as error:
+        raise ResultsError(f"{path}: {error.strerror}") from error
+    except ValueError as error:
+        raise ResultsError(f"{path}: not JSON: {error}") from error
+    if not isinstance(record, dict) or record.get("format") != FORMAT:
+        raise ResultsError(f"{path}: no results of the format {FORMAT}")
+    return record
