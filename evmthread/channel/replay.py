@@ -28,7 +28,7 @@ def replay(thread: Thread, line: Iterable[tuple[Signed, SignedBatch]]) -> Iterat
     NotSupported; the thread then stands at the last agreement that holds.
     """
     for signed_commitment, signed_batch in line:
-        agreement = verify(thread.domain, thread.terms, signed_commitment)
+        agreement = _verified(thread, signed_commitment)
         commitment = agreement.commitment
         if commitment.parent != thread.parent:
             raise BrokenParent(commitment.parent, commitment.nonce)
@@ -47,3 +47,9 @@ def replay(thread: Thread, line: Iterable[tuple[Signed, SignedBatch]]) -> Iterat
             raise
         thread.adopt(agreement)
         yield Replayed(agreement, prepared.outcome)
+
+
+def _verified(thread: Thread, signed: Signed) -> Agreement:
+    if type(signed) is Agreement and signed.domain == thread.domain and signed.terms == thread.terms:
+        return signed  # its constructor verified it
+    return verify(thread.domain, thread.terms, signed)

@@ -133,6 +133,10 @@ class Thread:
         """In wei, inside the thread, without reserve and fee."""
         return self._world.balance(address)
 
+    def storage(self, key: int) -> int:
+        """The value of a storage slot of the root contract."""
+        return self._world.storage(self.address, key)
+
     def call(
         self,
         data: bytes,
@@ -145,7 +149,8 @@ class Thread:
     ) -> CallResult:
         """What a call would do, without intrinsic gas; nothing of it is kept.
 
-        By default owner 0 calls the root contract. `environment` is by default the latest batch's. Raises InvalidInput for arguments of the wrong form.
+        By default owner 0 calls the root contract. `environment` is by default the latest batch's. Raises InvalidInput
+        for arguments of the wrong form.
         """
         block = block_environment(self._rules, environment or self.environment())
         with self._world.isolated() as world:

@@ -1,0 +1,44 @@
+"""`evmthread replay FILE`: executes a thread file again from the contract's code and compares every field."""
+
+import argparse
+
+from evmthread.commands.reporting import OK, report_failure, say, say_json, show_hash
+from evmthread.errors import EvmthreadError
+
+NAME = "replay"
+HELP = "execute a thread's file again from the contract's code and compare every field of every commitment"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The command's arguments."""
+    parser.add_argument("file", metavar="FILE", help="the thread's file, as `play --out` writes it")
+    parser.add_argument("--json", action="store_true", help="print one JSON object instead of a line")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """0: everything holds; 1: refuted; 2: unreadable, or nothing that this version can execute."""
+    from evmthread.store.replaying import replay_file
+
+    try:
+        thread, count = replay_file(arguments.file)
+    except EvmthreadError as error:
+        return report_failure(NAME, error, as_json=arguments.json)
+    tip = thread.agreement
+    gas = tip.commitment.gas_used if tip else 0
+    root = tip.commitment.state_root if tip else None
+    if arguments.json:
+        say_json(
+            {
+                "ok": True,
+                "verdict": "replayed",
+                "threadId": show_hash(thread.thread_id),
+                "commitments": count,
+                "gasUsed": str(gas),
+                "stateRoot": show_hash(root) if root else None,
+                "codeHash": show_hash(thread.terms.code_hash),
+            }
+        )
+        return OK
+    state = f"; state root {show_hash(root)}" if root else ""
+    say(f"replayed: {count} commitments, every field equal, {gas:,} gas{state}")
+    return OK

@@ -1,0 +1,21 @@
+"""Replays a thread file: verifies it and executes it again, from the contract's code, in memory."""
+
+from pathlib import Path
+
+from evmthread.channel.replay import replay
+from evmthread.channel.thread import Thread
+from evmthread.store.threadfile import ThreadFileReader
+from evmthread.store.verification import verify_head, verify_line
+
+
+def replay_file(path: str | Path) -> tuple[Thread, int]:
+    """The thread at the file's tip, and how many commitments led there; every field of each was compared.
+
+    Raises a Refusal naming the nonce and what differs, DecodingError, BackendError, NotSupported.
+    """
+    with ThreadFileReader(path) as reader:
+        head = reader.head
+        verify_head(head)
+        thread = Thread.open(head.domain, head.terms, head.ruleset, code=head.code)
+        line = ((agreement, record.batch) for agreement, record in verify_line(reader))
+        return thread, sum(1 for _ in replay(thread, line))
