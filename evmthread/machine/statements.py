@@ -313,7 +313,7 @@ class StatementLifter(Evaluator):
             path.size_low = max(path.size_low, end.constant)
         elif end.base is not None:
             path.bounds[end.base] = max(path.bounds.get(end.base, end.delta), end.delta)
-            self._learn(Value(end.base, atom=True), high=MEMORY_REACH)
+            self._learn(Value(end.base, atom=True), high=MEMORY_REACH + max(-end.delta, 0))
 
     def _guard(self, statement: ast.If, condition: Condition) -> bool:
         """An offset is taken to be a multiple of 32, as nearly all are: a bail where it isn't."""
@@ -421,7 +421,7 @@ class StatementLifter(Evaluator):
         if not self.path.size_valid:
             self._line("size = len(memory) << 5")
             self.path.size_valid = True
-        return Value("size", 0, MEMORY_REACH, 5, atom=True)
+        return Value("size", 0, MEMORY_REACH, 5)
 
     def attribute(self, node: ast.Attribute) -> Any:
         """An attribute of the frame, of its prices, or a function of a module."""
