@@ -143,7 +143,7 @@ def summary(lines: list[dict[str, Any]]) -> dict[str, Any]:
 
 def headings(names: list[str]) -> tuple[tuple[str, ...], tuple[int, ...]]:
     cells = ("workload", "opcodes", "py-evm ns", "stepper ns", "warm ns", *names)
-    return cells, (34, 10, 10, 11, 9, *(9 for _ in names))
+    return cells, (34, 11, 11, 11, 11, *(12 for _ in names))
 
 
 def row(line: dict[str, Any], names: list[str], widths: tuple[int, ...]) -> str:
