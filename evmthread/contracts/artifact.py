@@ -4,7 +4,7 @@ Must not know any particular contract, nor run code. The format is written by th
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -163,24 +163,33 @@ class Artifact:
 
     def parse_error(self, data: bytes) -> Decoded | None:
         """The custom error, Error(string) or Panic(uint256) in revert data; None when it is none of them."""
-        for error in (*self.errors, _ERROR, _PANIC):
-            if error.selector == data[:SELECTOR_SIZE]:
-                try:
-                    return error.decode(data)
-                except DecodingError:
-                    return None
-        return None
+        return _parse_error(data, self.errors)
 
     def decode_error(self, data: bytes) -> str:
         """Revert data on one line, for people; never raises."""
-        if not data:
-            return "reverted without a reason"
-        decoded = self.parse_error(data)
-        if decoded is None:
-            return f"reverted with unknown data 0x{data[:64].hex()}{'...' * (len(data) > 64)}"
-        if decoded.name == _PANIC.name and isinstance(code := decoded.values[0], int):
-            return f"Panic(0x{code:02x}): {_PANIC_REASONS.get(code, 'unknown code')}"
-        return str(decoded)
+        return decode_revert(data, self.errors)
+
+
+def decode_revert(data: bytes, errors: Sequence[CustomError] = ()) -> str:
+    """Revert data on one line, for people: one of these errors, Error(string), Panic(uint256), or the data itself."""
+    if not data:
+        return "reverted without a reason"
+    decoded = _parse_error(data, errors)
+    if decoded is None:
+        return f"reverted with unknown data 0x{data[:64].hex()}{'...' * (len(data) > 64)}"
+    if decoded.name == _PANIC.name and isinstance(code := decoded.values[0], int):
+        return f"Panic(0x{code:02x}): {_PANIC_REASONS.get(code, 'unknown code')}"
+    return str(decoded)
+
+
+def _parse_error(data: bytes, errors: Sequence[CustomError]) -> Decoded | None:
+    for error in (*errors, _ERROR, _PANIC):
+        if error.selector == data[:SELECTOR_SIZE]:
+            try:
+                return error.decode(data)
+            except DecodingError:
+                return None
+    return None
 
 
 def artifact_names() -> tuple[str, ...]:
