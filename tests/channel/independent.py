@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 
-import rlp
+import rlp  # type: ignore[import-untyped]
 from eth_hash.auto import keccak
-from trie import HexaryTrie
+from trie import HexaryTrie  # type: ignore[attr-defined]
 
 Accounts = Mapping[bytes, tuple[int, int, Mapping[int, int], bytes]]
 """Address -> (nonce, balance, storage, code)."""

@@ -196,7 +196,7 @@ def test_the_genesis_has_nonce_0_and_is_at_rest() -> None:
     match = Match(STORE)
     for options in ({"nonce": 1}, {"final": True}):
         with pytest.raises(LocalProtocolError, match="genesis"):
-            thread.prepare(match.batch([]), **options)  # type: ignore[arg-type]
+            thread.prepare(match.batch([]), **options)
 
 
 def test_prepare_discard_adopt() -> None:
