@@ -6,6 +6,9 @@ import pytest
 from hypothesis import settings
 
 from evmthread.execution.world import World
+from evmthread.machine.machine import Engine as FrameEngine
+from evmthread.machine.stepper import execute
+from evmthread.machine.tiers import TieredEngine
 
 settings.register_profile("evmthread", deadline=None)
 settings.load_profile("evmthread")
@@ -19,10 +22,15 @@ class Engine:
 
     def world(self, **options: object) -> World:
         """A World that runs on this engine."""
-        return World(**options)  # type: ignore[arg-type]
+        chosen = {"engine": "stepper"} if self.name == "stepper" else {"engine": "auto", "threshold": 0}
+        return World(**chosen, **options)  # type: ignore[arg-type]
+
+    def of_machine(self) -> FrameEngine:
+        """What a Machine is given to run its frames."""
+        return execute if self.name == "stepper" else TieredEngine(0)
 
 
-@pytest.fixture(scope="session", params=["stepper"])
+@pytest.fixture(scope="session", params=["stepper", "compiled"])
 def engine(request: pytest.FixtureRequest) -> Engine:
     """Every execution test takes it, and so runs on each engine."""
     return Engine(request.param)

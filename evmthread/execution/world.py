@@ -4,7 +4,7 @@ A journal over a state view, a block environment, a fork with its limits, and th
 state: two worlds with two forks live side by side.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import NamedTuple, Protocol, runtime_checkable
@@ -88,7 +88,6 @@ class World:
         self.view = view if view is not None else MemoryState()
         self.cache = cache if cache is not None else CodeCache()
         self._host = WorldHost(self.view, environment if environment is not None else BlockEnvironment())
-        self._warm_precompiles: Mapping[bytes, bool] = dict.fromkeys(fork.precompiles, True)
         self.begin_transaction()
 
     @property
@@ -157,10 +156,14 @@ class World:
         return self._host.changes()
 
     def settle(self) -> StateChanges:
-        """Applies the changes to the view, which must be a backend, and goes on from there; older marks are void."""
+        """Ends the transaction scope and applies all changes to the view, which must be a backend; goes on from there.
+
+        Older marks are void. Raises InvalidInput when the view can't be written.
+        """
         apply = getattr(self.view, "apply", None)
         if apply is None:
             raise InvalidInput("this world's view can't be written: it has no apply")
+        self.begin_transaction()
         changes = self.changes()
         apply(changes)
         self._host.rebase()
@@ -182,9 +185,13 @@ class World:
 
     # Running ----------------------------------------------------------------------------------------------------------
     def begin_transaction(self) -> None:
-        """A new transaction scope: cold accounts and slots, no transient storage, no logs, no refund."""
+        """A new transaction scope: cold accounts and slots, no transient storage, no logs, no refund.
+
+        The scope before it ends: accounts that were destroyed in it, or touched and left empty, are deleted.
+        """
         host = self._host
-        host.begin_transaction(self._warm_precompiles)
+        host.end_transaction(delete_empty=self.fork.rules.deletes_empty_accounts)
+        host.begin_transaction(dict.fromkeys(self.fork.precompiles, True))
         if self.fork.transactions.warm_coinbase:
             host.warm_account(host.block.coinbase)
 

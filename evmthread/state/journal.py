@@ -157,7 +157,9 @@ class Journal:
 
     def touch(self, address: bytes) -> None:
         """The account comes into being, empty, where there was none; an empty one is remembered (EIP-161)."""
-        account = self.account(address)
+        account = self._accounts.get(address) or self.account(address)
+        if account is not None and (account[0] or account[1]):
+            return
         if account is None or account == EMPTY_ACCOUNT:
             if account is None:
                 self._set_account(address, EMPTY_ACCOUNT)
@@ -343,16 +345,24 @@ class Journal:
             undo.clear()
 
     def end_transaction(self, *, delete_empty: bool) -> None:
-        """Deletes destroyed accounts, and touched ones that are empty where the fork says so (EIP-161)."""
+        """Deletes destroyed accounts, and touched ones that are empty where the fork says so (EIP-161).
+
+        What came to an end isn't ended again: a second time, with nothing in between, does nothing.
+        """
         for address in self._destroyed:
-            self._set_account(address, None)
-            self._wipe(address)
-            self._undo.extend((self._opened, address, self._opened.get(address, ABSENT)))
-            self._opened[address] = {}
-        if delete_empty:
-            for address in self._touched:
-                if self.account(address) == EMPTY_ACCOUNT:
-                    self._set_account(address, None)
+            self._delete(address)
+        for address in self._touched if delete_empty else ():
+            if self.account(address) == EMPTY_ACCOUNT:
+                self._delete(address)
+        for ended in (self._destroyed, self._touched):
+            for address in list(ended):
+                self._undo.extend((ended, address, ended.pop(address)))
+
+    def _delete(self, address: bytes) -> None:
+        self._set_account(address, None)
+        self._wipe(address)
+        self._undo.extend((self._opened, address, self._opened.get(address, ABSENT)))
+        self._opened[address] = {}
 
     # Outcome ----------------------------------------------------------------------------------------------------------
     def changes(self) -> StateChanges:

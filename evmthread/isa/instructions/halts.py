@@ -40,6 +40,7 @@ def _begin_selfdestruct(frame: Frame, world: Host, beneficiary: bytes) -> None:
     if frame.is_static:
         raise ExceptionalHalt(HaltReason.WRITE_PROTECTION)
     balance = world.balance(frame.address)
+    world.account(beneficiary)  # asked for here in every fork: once wei have moved it is too late to wait
     surcharge = frame.rules.selfdestruct_account_price(world, beneficiary, balance)
     if world.warm_account(beneficiary):
         surcharge += frame.prices.selfdestruct_cold
