@@ -3,7 +3,9 @@
 Named tuples, not dataclasses: one is made for every call, and a frozen dataclass costs five times as much to make.
 """
 
+from collections.abc import Callable
 from enum import Enum
+from functools import partial
 from typing import NamedTuple
 
 
@@ -19,7 +21,17 @@ class CallKind(Enum):
 
     @property
     def creates(self) -> bool:
+        """Whether this is a contract creation."""
         return self is CallKind.CREATE or self is CallKind.CREATE2
+
+
+# Plain names: reading a member through its class costs ten times as much, and every call does.
+CALL = CallKind.CALL
+CALLCODE = CallKind.CALLCODE
+DELEGATECALL = CallKind.DELEGATECALL
+STATICCALL = CallKind.STATICCALL
+CREATE = CallKind.CREATE
+CREATE2 = CallKind.CREATE2
 
 
 class Message(NamedTuple):
@@ -44,3 +56,7 @@ class Message(NamedTuple):
     return_offset: int = 0
     return_size: int = 0
     start_pc: int = 0
+
+
+# Makes a Message of a tuple of all its fields; a third of what the class itself takes.
+MESSAGE_OF: Callable[[tuple[object, ...]], Message] = partial(tuple.__new__, Message)  # type: ignore[assignment]

@@ -6,8 +6,7 @@ whenever anything can see them.
 """
 
 import re
-from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from evmthread.isa.forks import Fork
@@ -20,6 +19,8 @@ Operation = Callable[[Frame, list[int]], object]
 STACK_LIMIT = 1024  # Yellow Paper, section 9.1
 SEGMENT_LIMIT = 256  # instructions: bounds the work that is repeated when code is entered at many places
 REFUTATIONS = 2  # failures of a guess after which it is no longer made
+LOOP_SEARCH_LIMIT = 1500  # instructions that the search for a way back looks at
+LOOP_SEARCH_STACK = 24  # items of the stack that it remembers across a jump
 CACHE_ENTRIES = 4096
 CACHE_CODE_BYTES = 32 * 2**20
 
@@ -204,7 +205,18 @@ STOP = halts.stop.instruction  # type: ignore[attr-defined]
 class Program:
     """A code under a fork: its jump destinations at once, its segments as they are reached."""
 
-    __slots__ = ("_loop_heads", "calls", "code", "destinations", "fork", "heat", "operations", "refutations", "regions", "segments")
+    __slots__ = (
+        "_backward",
+        "calls",
+        "code",
+        "destinations",
+        "fork",
+        "heat",
+        "operations",
+        "refutations",
+        "regions",
+        "segments",
+    )
 
     def __init__(self, code: bytes, fork: Fork, operations: tuple[Operation | None, ...]) -> None:
         self.code = code
@@ -217,19 +229,24 @@ class Program:
         self.heat: dict[int, int] = {}
         self.regions: dict[int, Callable[[Frame], object]] = {}
         self.refutations: dict[tuple[int, str], int] = {}
-        self._loop_heads: frozenset[int] | None = None
+        self._backward: dict[int, bool | None] | None = None
 
-    def loop_heads(self) -> frozenset[int]:
-        """The targets of constant jumps that lead backwards."""
-        if self._loop_heads is None:
-            heads = set()
+    def is_loop_head(self, pc: int) -> bool:
+        """True for the target of a backward constant jump from which some path leads back to it.
+
+        An internal function that lies before its caller isn't one: from it the paths end at a return.
+        """
+        if self._backward is None:
+            self._backward = {}
             for match in _PUSHES_AND_JUMPS.finditer(self.code):
                 push_at, jump_at = match.start(), match.end() - 1
                 target = int.from_bytes(self.code[push_at + 1 : jump_at], "big")
                 if target <= push_at and target in self.destinations:
-                    heads.add(target)
-            self._loop_heads = frozenset(heads)
-        return self._loop_heads
+                    self._backward[target] = None
+        known = self._backward.get(pc, False)
+        if known is None:
+            known = self._backward[pc] = leads_back(self, pc)
+        return known
 
     def refuted(self, pc: int, guess: str) -> bool:
         """True where a guess of the compiler failed too often."""
@@ -293,31 +310,98 @@ class Program:
         return segment
 
 
+def leads_back(program: Program, head: int) -> bool:
+    """True where a path from `head` comes back to it. Follows constants on the stack and knows nothing else of it."""
+    code, table, destinations = program.code, program.fork.table, program.destinations
+    pending: list[tuple[int, tuple[int | None, ...]]] = [(head, ())]
+    seen: set[tuple[int, tuple[int | None, ...]]] = set()
+    steps = 0
+    while pending:
+        pc, known = pending.pop()
+        if (pc, known) in seen:
+            continue
+        seen.add((pc, known))
+        stack = list(known)
+        while steps < LOOP_SEARCH_LIMIT:
+            steps += 1
+            opcode = code[pc] if pc < len(code) else 0
+            instruction = table[opcode]
+            if instruction is None:
+                break
+            size = instruction.immediate
+            if size:
+                stack.append(int.from_bytes(code[pc + 1 : pc + 1 + size], "big"))
+            elif 0x80 <= opcode <= 0x8F:
+                depth = opcode - 0x7F
+                stack.append(stack[-depth] if depth <= len(stack) else None)
+            elif 0x90 <= opcode <= 0x9F:
+                depth = opcode - 0x8E
+                stack[:0] = [None] * (depth - len(stack))
+                stack[-1], stack[-depth] = stack[-depth], stack[-1]
+            else:
+                operands = [stack.pop() if stack else None for _ in range(instruction.pops)]
+                if instruction.shape is Shape.CONTROL:
+                    if instruction.name not in ("JUMP", "JUMPI"):
+                        break
+                    target = operands[0]
+                    if target is not None and target in destinations:
+                        if target == head:
+                            return True
+                        pending.append((target, tuple(stack[-LOOP_SEARCH_STACK:])))
+                    if instruction.name == "JUMP":
+                        break
+                    if pc + 1 == head:
+                        return True
+                    pending.append((pc + 1, tuple(stack[-LOOP_SEARCH_STACK:])))
+                    break
+                stack.extend([None] * instruction.pushes)
+            pc += 1 + size
+            if pc == head:
+                return True
+    return False
+
+
 class CodeCache:
-    """Programs by fork and code, least recently used out first; safe to share between machines."""
+    """Programs by fork and code; bounded, the least recently used go first; safe to share between machines.
+
+    Two generations: what is used moves to the young one; when that is full it becomes the old one, and what was in the
+    old one without being used since is dropped. So a hit, which every call makes, is one look-up.
+    """
 
     def __init__(self, *, entries: int = CACHE_ENTRIES, code_bytes: int = CACHE_CODE_BYTES) -> None:
-        self._entries = entries
-        self._code_bytes = code_bytes
+        self._entries = entries // 2
+        self._code_bytes = code_bytes // 2
         self._held = 0
-        self._programs: OrderedDict[tuple[Fork, bytes], Program] = OrderedDict()
+        self._young: dict[Fork, dict[bytes, Program]] = {}
+        self._old: dict[Fork, dict[bytes, Program]] = {}
         self._operations: dict[Fork, tuple[Operation | None, ...]] = {}
 
     def program(self, code: bytes, fork: Fork) -> Program:
         """The program of a code, made if it isn't here."""
-        key = (fork, code)
-        program = self._programs.get(key)
-        if program is not None:
-            self._programs.move_to_end(key)
-            return program
-        operations = self._operations.get(fork)
-        if operations is None:
-            operations = tuple([None if record is None else operation_of(record) for record in fork.table])
-            self._operations[fork] = operations
-        program = Program(code, fork, operations)
-        self._programs[key] = program
+        try:
+            return self._young[fork][code]
+        except KeyError:
+            return self._add(code, fork)
+
+    def _add(self, code: bytes, fork: Fork) -> Program:
+        program = self._old.get(fork, {}).get(code)
+        if program is None:
+            operations = self._operations.get(fork)
+            if operations is None:
+                operations = tuple([None if record is None else operation_of(record) for record in fork.table])
+                self._operations[fork] = operations
+            program = Program(code, fork, operations)
         self._held += len(code)
-        while len(self._programs) > self._entries or (self._held > self._code_bytes and len(self._programs) > 1):
-            (_, dropped), _ = self._programs.popitem(last=False)
-            self._held -= len(dropped)
+        held = sum(map(len, self._young.values()))
+        if held and (held >= self._entries or self._held > self._code_bytes):
+            self._old, self._young = self._young, {}
+            self._held = len(code)
+            self._operations = {kept: self._operations[kept] for kept in (*self._old, fork) if kept in self._operations}
+        self._young.setdefault(fork, {})[code] = program
         return program
+
+    def programs(self) -> Iterator[Program]:
+        """All programs that are held."""
+        for generation in (self._young, self._old):
+            for programs in generation.values():
+                yield from programs.values()

@@ -10,13 +10,14 @@ from typing import Any, cast
 
 from evmthread.errors import Missing
 from evmthread.isa.frame import Frame
-from evmthread.isa.halts import ExceptionalHalt
+from evmthread.isa.halts import ExceptionalHalt, OutOfGas
 from evmthread.isa.instruction import HALTED, Halted
 from evmthread.machine.analysis import Operation, Program
 from evmthread.machine.regions import RegionWriter, Source
 from evmthread.machine.stepper import fail
 
 RegionFunction = Callable[[Frame], object]
+VERY_HOT = 1 << 30  # visits: compiled at the next one
 OBSERVED_SIZE_LIMIT = 4096  # bytes of memory that a region may take for granted at its entry
 
 
@@ -47,6 +48,7 @@ class Region:
             "SPILL": spill,
             "REFUSE": refuse,
             "CONTROL": control,
+            "GROW": grow,
             "REGION": self,
         }
         exec(self.code, self.names)  # noqa: S102 - the text is our own; the code under analysis gives only integers
@@ -78,6 +80,16 @@ def spill(frame: Frame, region: Region, number: int, values: dict[str, Any], sto
         if program.refuted(*key):
             _drop(region)
     return ~site.pc
+
+
+def grow(frame: Frame, end: int, gas: int, needed: int) -> int:
+    """Makes memory reach `end` and returns the gas that is left, if that is at least `needed`. Else raises Bail."""
+    frame.gas = gas - needed
+    try:
+        frame.grow(end)
+    except OutOfGas:
+        raise BAIL from None
+    return frame.gas + needed
 
 
 def control(frame: Frame, operation: Operation, next_pc: int) -> object:
@@ -131,4 +143,8 @@ def compile_region(frame: Frame, head: int, *, everything: bool) -> RegionFuncti
         return None
     function = Region(program, source).function
     program.regions[head] = function
+    for cut in source.cuts:
+        # The path goes on there as often as it came here.
+        if program.heat.get(cut, 0) >= 0:
+            program.heat[cut] = VERY_HOT
     return function

@@ -1,6 +1,7 @@
 """Trace lines in the form of EIP-3155, field for field as go-ethereum writes them. Knows only finished steps."""
 
 import json
+from typing import Protocol
 
 from evmthread.isa.frame import Frame
 from evmthread.isa.halts import HaltReason, Status
@@ -35,7 +36,20 @@ def _error(step: Step) -> str:
     return f"{error}: {_name(step)}" if step.name is None else error
 
 
-def failure_of(frame: Frame) -> str | None:
+class Ended(Protocol):
+    """A finished call: a frame, or a result."""
+
+    @property
+    def status(self) -> Status | None: ...
+    @property
+    def halt_reason(self) -> HaltReason | None: ...
+    @property
+    def code(self) -> bytes: ...
+    @property
+    def pc(self) -> int: ...
+
+
+def failure_of(frame: Ended) -> str | None:
     """Why a finished call failed, in go-ethereum's words; None when it succeeded."""
     if frame.status is Status.SUCCESS:
         return None
@@ -45,8 +59,7 @@ def failure_of(frame: Frame) -> str | None:
         opcode = frame.code[frame.pc] if frame.pc < len(frame.code) else 0
         return "invalid opcode: INVALID" if opcode == 0xFE else f"invalid opcode: opcode {opcode:#x} not defined"
     assert frame.halt_reason is not None
-    reason: str = frame.halt_reason.value
-    return reason
+    return str(frame.halt_reason.value)
 
 
 def end_line(frame: Frame) -> str:

@@ -30,7 +30,7 @@ class Value:
     `low` and `high` are inclusive bounds; `zeros` counts low bits known to be zero. `condition` is the text of the truth
     that a 0-or-1 value stands for. `constant` is the value where it is known. `base` and `delta`: it equals the atom
     `base` plus `delta`, without wrap. `sample` is the value it has in the frame that is being compiled for, where that
-    is known: a hint for guesses, which guards then check.
+    is known: a hint for guesses, which guards then check. `wrapped`: it equals that atom plus that number, modulo 2^256.
     """
 
     text: str
@@ -43,6 +43,7 @@ class Value:
     base: str | None = None
     delta: int = 0
     sample: int | None = None
+    wrapped: tuple[str, int] | None = None
 
 
 def constant(value: int) -> Value:
@@ -155,7 +156,9 @@ def _sub(a: Value, b: Value) -> Value:
     if b.constant == 0:
         return a
     base, delta = (a.base, a.delta - b.constant) if b.constant is not None and a.base is not None else (None, 0)
-    return Value(f"({a.text} - {b.text})", a.low - b.high, a.high - b.low, min(a.zeros, b.zeros), base=base, delta=delta)
+    return Value(
+        f"({a.text} - {b.text})", a.low - b.high, a.high - b.low, min(a.zeros, b.zeros), base=base, delta=delta
+    )
 
 
 def _multiply(a: Value, b: Value) -> Value:
@@ -209,7 +212,11 @@ def _and(a: Value, b: Value) -> Value:
     highs = [value.high for value in (a, b) if value.low >= 0]
     if not highs:
         raise NotLiftable("and of what may be negative")
-    return Value(f"({a.text} & {b.text})", 0, min(highs), max(a.zeros, b.zeros))
+    wrapped = None
+    for x, y in ((a, b), (b, a)):
+        if y.constant == WORD_MASK and x.base is not None:
+            wrapped = x.base, x.delta
+    return Value(f"({a.text} & {b.text})", 0, min(highs), max(a.zeros, b.zeros), wrapped=wrapped)
 
 
 def _or(a: Value, b: Value) -> Value:
@@ -330,9 +337,12 @@ class Evaluator:
                     branch = tuple(statement.body if condition.known else statement.orelse)
                     return self.body((*branch, *rest))
                 kept = dict(self.environment)
+                self.assume(statement.test, holds=True)
                 first = self.body((*statement.body, *rest))
-                self.environment = kept
+                self.environment = dict(kept)
+                self.assume(statement.test, holds=False)
                 second = self.body((*statement.orelse, *rest))
+                self.environment = kept
                 return choose(condition, first, second)
             raise NotLiftable(type(statement).__name__)
         raise NotLiftable("no return")
@@ -354,7 +364,14 @@ class Evaluator:
             condition = self.condition(node.test)
             if condition.known is not None:
                 return self.value(node.body if condition.known else node.orelse)
-            return choose(condition, self.value(node.body), self.value(node.orelse))
+            kept = dict(self.environment)
+            self.assume(node.test, holds=True)
+            first = self.value(node.body)
+            self.environment = dict(kept)
+            self.assume(node.test, holds=False)
+            second = self.value(node.orelse)
+            self.environment = kept
+            return choose(condition, first, second)
         if (
             isinstance(node, ast.Call)
             and isinstance(node.func, ast.Attribute)
@@ -368,6 +385,33 @@ class Evaluator:
                 raise NotLiftable("bit length of what may be negative")
             return Value(f"{operand.text}.bit_length()", operand.low.bit_length(), operand.high.bit_length())
         raise NotLiftable(ast.dump(node)[:60])
+
+    def assume(self, test: ast.expr, *, holds: bool) -> None:
+        """Narrows the range of a name that is compared with a constant, for the branch where the test holds or not."""
+        if isinstance(test, ast.Name):
+            value = self.environment.get(test.id)
+            if isinstance(value, Value) and holds and value.low == 0:
+                self.environment[test.id] = replace(value, low=1)
+            return
+        if not isinstance(test, ast.Compare) or len(test.ops) != 1 or not isinstance(test.left, ast.Name):
+            return
+        value = self.environment.get(test.left.id)
+        try:
+            bound = self.value(test.comparators[0]).constant
+        except NotLiftable:
+            return
+        if not isinstance(value, Value) or bound is None or value.constant is not None:
+            return
+        low, high = value.low, value.high
+        operator = test.ops[0]
+        if isinstance(operator, ast.Gt):
+            low, high = (max(low, bound + 1), high) if holds else (low, min(high, bound))
+        elif isinstance(operator, ast.Lt):
+            low, high = (low, min(high, bound - 1)) if holds else (max(low, bound), high)
+        elif isinstance(operator, ast.Eq) and not holds and low == bound:
+            low = bound + 1
+        if low <= high:
+            self.environment[test.left.id] = replace(value, low=low, high=high)
 
     def named(self, identifier: str) -> Value:
         """A parameter, a local, or a constant of the function's module."""
@@ -406,13 +450,14 @@ def _uses_of(function: Callable[..., object]) -> tuple[int, ...]:
 
 def lift_pure(
     function: Callable[..., int], arguments: tuple[Value, ...], settle: Callable[[Value], Value]
-) -> Value | None:
-    """The function's value as an expression of its arguments, or None where it is better called.
+) -> tuple[Value | None, tuple[Value, ...]]:
+    """The function's value as an expression of its arguments, or None where it is better called; and the arguments.
 
     `settle` puts a compound argument into a local, for those that the expression reads more than once.
     """
     if all(argument.constant is not None for argument in arguments):
-        return constant(function(*[argument.constant for argument in arguments]))
+        return constant(function(*[argument.constant for argument in arguments])), arguments
+    settled = arguments
     try:
         lifted = syntax_of(function)
         counts = _uses_of(function)
@@ -422,14 +467,9 @@ def lift_pure(
         )
         result = Evaluator(lifted, dict(zip(lifted.parameters, settled, strict=True))).body(lifted.body)
     except NotLiftable:
-        return None
+        return None, settled
     if len(result.text) > INLINE_LIMIT + sum(len(argument.text) for argument in arguments):
-        return None
+        return None, settled
     if result.low < 0 or result.high > WORD_MASK:
         raise AssertionError(f"{function.__name__} may leave the range of words: {result}")
-    return result
-
-
-def refined(value: Value, **known: Any) -> Value:
-    """The same value with more known of it."""
-    return replace(value, **known)
+    return result, settled

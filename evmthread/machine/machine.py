@@ -10,12 +10,13 @@ from evmthread.isa.forks import Fork
 from evmthread.isa.frame import Frame, write_memory
 from evmthread.isa.halts import ExceptionalHalt, HaltReason, Status
 from evmthread.isa.instruction import HALTED
-from evmthread.isa.message import CallKind, Message
+from evmthread.isa.message import CALL, CREATE, CREATE2, STATICCALL, Message
 from evmthread.machine.analysis import CodeCache
 from evmthread.machine.journaled import JournaledHost
 from evmthread.machine.stepper import Outcome, execute, fail
 from evmthread.precompiles.precompile import PrecompileFailure
 
+SUCCESS = Status.SUCCESS
 Engine = Callable[[Frame], Outcome]
 
 
@@ -69,10 +70,10 @@ class Machine:
             parent.children.append(frame)
         self.frames.append(frame)
         kind, address = message.kind, message.address
-        if kind is CallKind.CREATE or kind is CallKind.CREATE2:
-            host.create_account(address, fork.rules.contract_start_nonce)
-        elif kind is CallKind.CALL or kind is CallKind.STATICCALL:
+        if kind is CALL or kind is STATICCALL:
             host.touch(address)
+        elif kind is CREATE or kind is CREATE2:
+            host.create_account(address, fork.rules.contract_start_nonce)
         if message.transfer and message.sender != address:
             host.move(message.sender, address, message.transfer)
         frame.slots, frame.stored = host.open_storage(address)
@@ -98,15 +99,17 @@ class Machine:
         """Ends the last frame: settles its effects and hands its outcome to the caller."""
         host = self.host
         message = frame.message
-        creates = message.kind.creates
-        if frame.status is Status.SUCCESS and creates:
+        kind = message.kind
+        creates = kind is CREATE or kind is CREATE2
+        succeeded = frame.status is SUCCESS
+        if succeeded and creates:
             try:
                 code = frame.rules.deposit_code(frame, frame.output)
                 host.set_code(message.address, code)
                 frame.output = code
             except ExceptionalHalt as halt:
                 fail(frame, halt.reason)
-        succeeded = frame.status is Status.SUCCESS
+                succeeded = False
         if not succeeded:
             host.rollback(frame.mark)
         frame.log_end = len(host.logs)

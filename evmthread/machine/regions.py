@@ -34,6 +34,8 @@ class Path:
     words: dict[int, Value] = field(default_factory=dict)
     # Memory as the compiled-for frame has it, and what this path would have written; None where that isn't known.
     memory: dict[int, int | None] | None = field(default_factory=dict)
+    # Growth checks since which nothing could see gas or memory, by base: a later one of the same base joins them.
+    growths: dict[str, int] = field(default_factory=dict)
 
     def copy(self) -> "Path":
         return replace(
@@ -43,6 +45,7 @@ class Path:
             bounds=dict(self.bounds),
             words=dict(self.words),
             memory=None if self.memory is None else dict(self.memory),
+            growths={},
         )
 
 
@@ -65,7 +68,7 @@ class Site:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A region as text, with what its function needs."""
+    """A region as text, with what its function needs. At `cuts` the budget ended a path that goes on."""
 
     head: int
     text: str
@@ -73,6 +76,7 @@ class Source:
     names: dict[str, Any]
     instructions: int
     loops: bool
+    cuts: frozenset[int]
 
 
 class RegionWriter:
@@ -96,10 +100,10 @@ class RegionWriter:
         self.everything = everything
         self.annotate = annotate
         self.observed_size = observed_size
-        self.loop_heads = program.loop_heads()
         self.names: dict[str, Any] = {}
         self.carried: set[int] = set()
         self.is_loop = False
+        self.plan: dict[int, int] = {}
         self._reset()
 
     def _reset(self) -> None:
@@ -114,7 +118,7 @@ class RegionWriter:
         self.hoisted: set[str] = set()
         self.size_used = False
         self.size_relied = 0
-        self.back_edges = 0
+        self.cuts: set[int] = set()
 
     # Text -------------------------------------------------------------------------------------------------------------
     def line(self, indent: int, text: str) -> None:
@@ -144,9 +148,7 @@ class RegionWriter:
         local = self.temporary()
         self.line(indent, f"{local} = {value.text}")
         base, delta = (value.base, value.delta) if value.base is not None else (local, 0)
-        return Value(
-            local, value.low, value.high, value.zeros, atom=True, base=base, delta=delta, sample=value.sample
-        )
+        return Value(local, value.low, value.high, value.zeros, atom=True, base=base, delta=delta, sample=value.sample)
 
     # Stack ------------------------------------------------------------------------------------------------------------
     def input(self, index: int) -> Value:
@@ -212,6 +214,8 @@ class RegionWriter:
         gone = depth - same
         if gone == len(rest) == 1:
             self.line(indent, f"stack[-1] = {rest[0]}")
+        elif gone and len(rest) == 1:
+            self.line(indent, f"stack[-{gone}] = {rest[0]}; del stack[{1 - gone}:]")
         elif gone and rest:
             self.line(indent, f"stack[-{gone}:] = ({', '.join(rest)},)")
         elif gone:
@@ -239,7 +243,6 @@ class RegionWriter:
         if len(path.stack) != path.depth:
             return False
         self.is_loop = True
-        self.back_edges += 1
         self._pull_carried(path)
         depth = path.depth
         targets, values = [], []
@@ -259,11 +262,26 @@ class RegionWriter:
         self._account(path)
         return True
 
+    def planned(self, path: Path, end: Value) -> Value:
+        """How far memory is made to reach where it must reach `end`: as far as the accesses that surely follow go.
+
+        They are known from the walk before. Growing at once costs what growing step by step does.
+        """
+        if end.base is None:
+            return end
+        first = path.growths.setdefault(end.base, self.count)
+        if first != self.count:
+            self.plan[first] = max(self.plan.get(first, end.delta), end.delta)
+        further = self.plan.get(self.count, end.delta)
+        if further <= end.delta:
+            return end
+        return replace(end, text=f"({end.base} + {further})", delta=further, high=end.high + further - end.delta)
+
     # Walking ----------------------------------------------------------------------------------------------------------
     def write(self) -> Source:
         """The region's source. Walks again until the set of items that a loop carries is stable."""
         while True:
-            before = (set(self.carried), self.is_loop)
+            before = (set(self.carried), self.is_loop, dict(self.plan))
             self._reset()
             indent = 3 if self.is_loop else 2
             path = Path(size_low=self.observed_size)
@@ -273,7 +291,7 @@ class RegionWriter:
                 number = self.site(entry, self.head, 0)
                 self.line(3, f"if gas < @GAS@: site = {number}; raise BAIL")
             self._walk(path, self.head, indent, 0, first=True)
-            if (self.carried, self.is_loop) == before:
+            if (self.carried, self.is_loop, self.plan) == before:
                 break
         return self._source()
 
@@ -292,8 +310,7 @@ class RegionWriter:
             top.append(" size = len(memory) << 5")
         if self.size_relied:
             top.append(f" if size < {self.size_relied}: return REFUSE(REGION)")
-        for index in sorted(self.inputs):
-            top.append(f" i{index} = stack[-{index + 1}]")
+        top += self._loads()
         body = self.lines
         if self.sites:
             top.append(" try:")
@@ -303,7 +320,15 @@ class RegionWriter:
             bottom = []
         text = "\n".join((*top, *body, *bottom, ""))
         text = text.replace("@GAS@", str(self.largest_gas))
-        return Source(head, text, tuple(self.sites), self.names, self.count, self.is_loop)
+        return Source(head, text, tuple(self.sites), self.names, self.count, self.is_loop, frozenset(self.cuts))
+
+    def _loads(self) -> list[str]:
+        """The stack items that the region reads, into locals: one by one, or a slice where that is quicker."""
+        if len(self.inputs) > 3 and max(self.inputs) < 2 * len(self.inputs):
+            deepest = max(self.inputs)
+            names = [f"i{index}" for index in range(deepest, -1, -1)]
+            return [f" {', '.join(names)} = stack[-{deepest + 1}:]"]
+        return [f" i{index} = stack[-{index + 1}]" for index in sorted(self.inputs)]
 
     def _seen(self, pc: int) -> bool:
         return self.everything or pc in self.program.segments
@@ -316,7 +341,9 @@ class RegionWriter:
             if not first:
                 if pc == self.head and self._back_edge(path, indent):
                     return
-                if pc == self.head or pc in self.loop_heads or self.count >= INSTRUCTION_BUDGET:
+                if self.count >= INSTRUCTION_BUDGET:
+                    self.cuts.add(pc)
+                if pc == self.head or self.program.is_loop_head(pc) or self.count >= INSTRUCTION_BUDGET:
                     self.leave(path, str(pc), indent)
                     return
             first = False
@@ -397,7 +424,7 @@ class RegionWriter:
         def settle(value: Value) -> Value:
             return self.settle(path, value, indent)
 
-        result = lift_pure(function, arguments, settle)  # type: ignore[arg-type]
+        result, arguments = lift_pure(function, arguments, settle)  # type: ignore[arg-type]
         if result is None:
             texts = ", ".join([argument.text for argument in arguments])
             result = Value(f"{self.bind(function)}({texts})")
@@ -448,6 +475,7 @@ class RegionWriter:
             nested, other, taken = pc + 1, target, negation(condition)
         self.line(indent, f"if {taken.text}:")
         side = path.copy()
+        path.growths.clear()
         if not self._seen(nested) or nesting >= NESTING_LIMIT or self._ends(nested):
             if nested == self.head and self._back_edge(side, indent + 1):
                 return other
@@ -461,7 +489,7 @@ class RegionWriter:
 
     def _ends(self, pc: int) -> bool:
         """True where the code halts or leaves soon: short blocks that end in a halt, and other loops' heads."""
-        if pc == self.head or pc in self.loop_heads:
+        if pc == self.head or self.program.is_loop_head(pc):
             return True
         for _ in range(6):
             instruction = self.program.instruction_at(pc)

@@ -5,6 +5,7 @@ It knows Frame's own vocabulary (memory, grow, charge, gas, prices) and no opcod
 
 import ast
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from evmthread.isa.instruction import Instruction, Shape
@@ -19,6 +20,7 @@ from evmthread.machine.lifting import (
     name,
     syntax_of,
 )
+from evmthread.primitives.words import SIGN_BIT, WORD_MODULUS
 
 if TYPE_CHECKING:
     from evmthread.machine.regions import Path, RegionWriter
@@ -26,7 +28,9 @@ if TYPE_CHECKING:
 MEMORY_REACH = 1 << 40  # bytes; no memory is longer, so an offset that was reached is below it
 POINTER_SLOT = 0x40  # where Solidity keeps the free-memory pointer; only a guess, guarded
 POINTER_RANGE = (0x80, 2**32 - 1)
-STEADY_ATTRIBUTES = frozenset({"memory", "slots", "stored", "data", "code", "address", "message", "return_data", "host"})
+STEADY_ATTRIBUTES = frozenset(
+    {"memory", "slots", "stored", "data", "code", "address", "message", "return_data", "host"}
+)
 SIZE = "(len(memory) << 5)"
 
 
@@ -57,6 +61,7 @@ class StatementLifter(Evaluator):
         self.price = price
         self.indent = indent
         self.result: str | None = None
+        self.environment = {}
         self.effects = False
         self.asked = False
 
@@ -66,6 +71,7 @@ class StatementLifter(Evaluator):
         function = instruction.function
         assert function is not None
         writer.need(path, instruction.pops)
+        self._unwrap_offset(function)
         for position in range(1, instruction.pops + 1):
             path.stack[-position] = writer.settle(path, path.stack[-position], self.indent)
         arguments = [writer.known(path, path.stack[-position]) for position in range(1, instruction.pops + 1)]
@@ -100,6 +106,35 @@ class StatementLifter(Evaluator):
         self._remember(arguments, value)
         self._note_sample(arguments)
         self._finish(value)
+
+    def _unwrap_offset(self, function: Callable[..., object]) -> None:
+        """A memory offset that is a word plus a constant doesn't wrap, where the word is small: a guess with a guard."""
+        path, writer = self.path, self.writer
+        hidden = 1 if self.instruction.shape is Shape.FRAMED else 2
+        try:
+            parameters = syntax_of(function).parameters[hidden:]
+        except NotLiftable:
+            return
+        if not parameters or parameters[0] != "offset":
+            return
+        value = path.stack[-1]
+        if value.wrapped is None or value.sample is None or value.sample >= POINTER_RANGE[1]:
+            return
+        base, delta = value.wrapped
+        # A subtraction may be written as an addition of its complement.
+        delta = (delta + SIGN_BIT) % WORD_MODULUS - SIGN_BIT
+        known = writer.known(path, name(base))
+        low, high = max(-delta, 0), POINTER_RANGE[1]
+        if abs(delta) > high:
+            return
+        if known.low < low or known.high > high:
+            if writer.program.refuted(self.pc, "small"):
+                return
+            condition = f"not {low} <= {base} <= {high}" if low else f"{base} > {high}"
+            writer.bail(path, condition, self.pc, self.indent, guess="small")
+            self._learn(known, low=low, high=high)
+            known = writer.known(path, known)
+        path.stack[-1] = replace(binary(ast.Add(), known, constant(delta)), sample=value.sample)
 
     def _finish(self, value: Value | None) -> None:
         writer, path, instruction = self.writer, self.path, self.instruction
@@ -163,7 +198,7 @@ class StatementLifter(Evaluator):
             return
         old_low, old_high, old_zeros = self.path.facts.get(value.text, (value.low, value.high, value.zeros))
         self.path.facts[value.text] = max(low, old_low), min(high, old_high), max(zeros, old_zeros)
-        for key, known in self.environment.items() if hasattr(self, "environment") else ():
+        for key, known in self.environment.items():
             if isinstance(known, Value) and known.text == value.text:
                 self.environment[key] = self.writer.known(self.path, known)
 
@@ -242,9 +277,7 @@ class StatementLifter(Evaluator):
     def _returns(self, body: list[ast.stmt]) -> bool:
         return isinstance(body[-1], (ast.Return, ast.Raise))
 
-    def _split(
-        self, condition: Condition, first: list[ast.stmt], second: list[ast.stmt], *, top: bool
-    ) -> Value | None:
+    def _split(self, condition: Condition, first: list[ast.stmt], second: list[ast.stmt], *, top: bool) -> Value | None:
         """Two branches that both end: a conditional statement with a common result."""
         path = self.path
         if isinstance(first[-1], ast.Raise):
@@ -276,19 +309,17 @@ class StatementLifter(Evaluator):
         return None
 
     def _optional(self, statement: ast.If, condition: Condition) -> None:
-        """A branch that is passed over or run, and then goes on: growing memory, most of all."""
-        path = self.path
-        kept = path.copy()
-        self._line(f"if {condition.text}:")
-        self.indent += 1
-        self._body(statement.body)
-        self.indent -= 1
-        path.facts, path.bounds = kept.facts, kept.bounds
-        path.size_low = kept.size_low
-        reached = self._reach(statement)
-        if reached is not None:
-            self._reached(reached)
-            path.size_valid = True
+        """A branch that is passed over or run, and then goes on: growing memory, and nothing else so far."""
+        end = self._reach(statement)
+        if end is None:
+            raise NotLiftable("a branch that goes on")
+        writer = self.writer
+        end = writer.planned(self.path, end)
+        number = writer.site(self.path, self.pc, 0)
+        self._line(
+            f"if size < {end.text}: site = {number}; gas = GROW(frame, {end.text}, gas, @GAS@); size = len(memory) << 5"
+        )
+        self._reached(end)
 
     def _reach(self, statement: ast.If) -> Value | None:
         """The end of the memory range of `if end > size: frame.grow(end)`."""
@@ -478,12 +509,6 @@ class StatementLifter(Evaluator):
         owner = self.anything(function.value) if isinstance(function.value, (ast.Name, ast.Attribute)) else None
         if owner is FRAME:
             words = [self.value(argument) for argument in arguments]
-            texts = ", ".join([word.text for word in words])
-            if function.attr == "grow":
-                self._ask(f"frame.grow({texts})", wanted=False, grows=True)
-                self._line("size = len(memory) << 5")
-                self.path.size_valid = True
-                return None
             if function.attr == "charge":
                 return self._charge(words[0])
             raise NotLiftable(function.attr)
@@ -499,7 +524,7 @@ class StatementLifter(Evaluator):
         self.writer.bail(self.path, f"gas < {amount.text} + @GAS@", self.pc, self.indent)
         self._line(f"gas -= {amount.text}")
 
-    def _ask(self, call: str, *, wanted: bool, grows: bool = False) -> Value | None:
+    def _ask(self, call: str, *, wanted: bool) -> Value | None:
         """A call that may charge, fail or wait: gas is exact before it, and enough after it, or the stepper goes on."""
         path, writer = self.path, self.writer
         number = writer.site(path, self.pc, self.price)
@@ -508,15 +533,10 @@ class StatementLifter(Evaluator):
         result = writer.temporary() if wanted else None
         self._line(f"{result} = {call}" if wanted else call)
         self._line(f"gas = frame.gas + {spent}")
-        if not grows:
-            self.effects = True
-            path.size_valid = False
-        # What is left must cover the rest of the region; a bail here rebuilds the frame as if the instruction hadn't
-        # begun, which is right only while it has done nothing but grow memory.
-        if grows:
-            writer.bail(path, "gas < @GAS@", self.pc, self.indent)
-        else:
-            self.asked = True
+        self.effects = True
+        self.asked = True
+        path.size_valid = False
+        path.growths.clear()
         return name(result) if result is not None else None
 
     def _call_whole(self, function: Callable[..., object], arguments: list[Value]) -> Value | None:

@@ -78,8 +78,7 @@ def exp(frame: Frame, base: int, exponent: int) -> int:
 def signextend(byte_index: int, value: int) -> int:
     if byte_index > 30:
         return value
-    bits = (byte_index << 3) + 8
-    low = value & ((1 << bits) - 1)
-    if low >> (bits - 1):
-        return low | (WORD_MODULUS - (1 << bits))
-    return low
+    sign = (byte_index << 3) + 7
+    if value >> sign & 1:
+        return value | (WORD_MODULUS - (1 << sign))
+    return value & ((1 << sign) - 1)

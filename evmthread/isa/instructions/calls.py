@@ -9,7 +9,7 @@ from evmthread.isa.halts import ExceptionalHalt, HaltReason
 from evmthread.isa.host import Host
 from evmthread.isa.instruction import control
 from evmthread.isa.instructions.accounts import address_of, charge_account
-from evmthread.isa.message import CallKind, Message
+from evmthread.isa.message import CALL, CALLCODE, DELEGATECALL, MESSAGE_OF, STATICCALL, Message
 
 CALL_VALUE_PRICE = 9000  # G_callvalue, Yellow Paper appendix G
 CALL_STIPEND = 2300  # G_callstipend, Yellow Paper appendix G
@@ -62,20 +62,23 @@ def call(
     forwarded = rules.call_gas(frame.gas, gas)
     frame.charge(forwarded)
     # effect
-    message = Message(
-        CallKind.CALL,
-        frame.address,
-        address,
-        address,
-        code,
-        read_memory(frame.memory, in_offset, in_size),
-        value,
-        value,
-        forwarded + CALL_STIPEND if value else forwarded,
-        frame.is_static,
-        frame.depth + 1,
-        out_offset,
-        out_size,
+    message = MESSAGE_OF(
+        (
+            CALL,
+            frame.address,
+            address,
+            address,
+            code,
+            read_memory(frame.memory, in_offset, in_size),
+            value,
+            value,
+            forwarded + CALL_STIPEND if value else forwarded,
+            frame.is_static,
+            frame.depth + 1,
+            out_offset,
+            out_size,
+            0,
+        )
     )
     return _depart(frame, world, message)
 
@@ -105,20 +108,23 @@ def callcode(
     forwarded = rules.call_gas(frame.gas, gas)
     frame.charge(forwarded)
     # effect
-    message = Message(
-        CallKind.CALLCODE,
-        frame.address,
-        frame.address,
-        address,
-        code,
-        read_memory(frame.memory, in_offset, in_size),
-        value,
-        value,
-        forwarded + CALL_STIPEND if value else forwarded,
-        frame.is_static,
-        frame.depth + 1,
-        out_offset,
-        out_size,
+    message = MESSAGE_OF(
+        (
+            CALLCODE,
+            frame.address,
+            frame.address,
+            address,
+            code,
+            read_memory(frame.memory, in_offset, in_size),
+            value,
+            value,
+            forwarded + CALL_STIPEND if value else forwarded,
+            frame.is_static,
+            frame.depth + 1,
+            out_offset,
+            out_size,
+            0,
+        )
     )
     return _depart(frame, world, message)
 
@@ -139,20 +145,23 @@ def delegatecall(
     forwarded = rules.call_gas(frame.gas, gas)
     frame.charge(forwarded)
     # effect
-    message = Message(
-        CallKind.DELEGATECALL,
-        frame.message.sender,
-        frame.address,
-        address,
-        code,
-        read_memory(frame.memory, in_offset, in_size),
-        frame.message.value,
-        0,
-        forwarded,
-        frame.is_static,
-        frame.depth + 1,
-        out_offset,
-        out_size,
+    message = MESSAGE_OF(
+        (
+            DELEGATECALL,
+            frame.message.sender,
+            frame.address,
+            address,
+            code,
+            read_memory(frame.memory, in_offset, in_size),
+            frame.message.value,
+            0,
+            forwarded,
+            frame.is_static,
+            frame.depth + 1,
+            out_offset,
+            out_size,
+            0,
+        )
     )
     return _depart(frame, world, message)
 
@@ -173,19 +182,22 @@ def staticcall(
     forwarded = rules.call_gas(frame.gas, gas)
     frame.charge(forwarded)
     # effect
-    message = Message(
-        CallKind.STATICCALL,
-        frame.address,
-        address,
-        address,
-        code,
-        read_memory(frame.memory, in_offset, in_size),
-        0,
-        0,
-        forwarded,
-        True,
-        frame.depth + 1,
-        out_offset,
-        out_size,
+    message = MESSAGE_OF(
+        (
+            STATICCALL,
+            frame.address,
+            address,
+            address,
+            code,
+            read_memory(frame.memory, in_offset, in_size),
+            0,
+            0,
+            forwarded,
+            True,
+            frame.depth + 1,
+            out_offset,
+            out_size,
+            0,
+        )
     )
     return _depart(frame, world, message)
