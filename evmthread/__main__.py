@@ -1,7 +1,8 @@
-"""`python -m evmthread` is the `evmthread` command."""
+"""`python -m evmthread`: the same as the `evmthread` command."""
 
 import sys
 
 from evmthread.cli import main
 
-sys.exit(main())
+if __name__ == "__main__":
+    sys.exit(main())

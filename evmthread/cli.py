@@ -1,16 +1,18 @@
-"""The `evmthread` command: finds the subcommand and runs it. Each lives in a module of evmthread/commands."""
+"""The `evmthread` command: finds the subcommand and runs it. Each lives in a module of evmthread/commands.
+
+Exit codes: 0 done, 1 done and the answer is no (a case that failed, a file that is refuted), 2 it can't be read.
+"""
 
 import argparse
+import importlib
 import os
 import sys
 from collections.abc import Sequence
-from types import ModuleType
 
-from evmthread.commands import play, replay, verify
-from evmthread.commands.reporting import INTERRUPTED, UNREADABLE, one_line
-from evmthread.errors import EvmthreadError
+from evmthread.commands.geth_flags import normalised
 
-COMMANDS: tuple[ModuleType, ...] = (play, verify, replay)
+# In the order of --help. A module is imported when its command, or the list of commands, is asked for.
+COMMANDS = ("play", "verify", "replay", "run", "statetest")
 
 _EXAMPLES = """\
 examples:
@@ -18,20 +20,42 @@ examples:
   evmthread play morpion --random 1 --out game.thread  a random game, kept in a file
   evmthread verify game.thread                         who signed what: no execution
   evmthread replay game.thread                         execute it all again and compare
+  evmthread run --code 600160020160005260206000f3      run bytecode once
+  evmthread statetest fixtures/ --workers 2            official Ethereum tests
+
+Each command explains itself: evmthread COMMAND --help
 """
 
 
-def build_parser() -> argparse.ArgumentParser:
-    """The parser of the whole command line."""
+class _Version(argparse.Action):
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        from importlib.metadata import PackageNotFoundError, version
+
+        try:
+            print(f"evmthread {version('evmthread')}")
+        except PackageNotFoundError:
+            print("evmthread, not installed")
+        parser.exit()
+
+
+def build_parser(chosen: str | None = None) -> argparse.ArgumentParser:
+    """The parser of the command line: of one command where it is known, else of all."""
     parser = argparse.ArgumentParser(
         prog="evmthread",
         description="Run an Ethereum contract off-chain in a thread of several parties, every step signed by all.",
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    parser.add_argument("--version", action=_Version, nargs=0, help="print the version and leave")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for module in COMMANDS:
-        command = commands.add_parser(module.NAME, help=module.HELP, description=module.HELP)
+    for name in COMMANDS if chosen not in COMMANDS else (chosen,):
+        module = importlib.import_module(f"evmthread.commands.{name}")
+        command = commands.add_parser(
+            module.NAME,
+            help=module.HELP,
+            description=getattr(module, "DESCRIPTION", module.HELP),
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
         module.add_arguments(command)
         command.set_defaults(run=module.run)
     return parser
@@ -39,7 +63,12 @@ def build_parser() -> argparse.ArgumentParser:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command and gives its exit code. Bad arguments end in SystemExit(2), as argparse has it."""
-    parsed = build_parser().parse_args(arguments)
+    words = normalised(list(sys.argv[1:] if arguments is None else arguments))
+    parsed = build_parser(words[0] if words else None).parse_args(words)
+    # Imported only now, so that --help and wrong arguments are answered at once.
+    from evmthread.commands.reporting import INTERRUPTED, UNREADABLE, one_line
+    from evmthread.errors import EvmthreadError
+
     try:
         code: int = parsed.run(parsed)
         sys.stdout.flush()

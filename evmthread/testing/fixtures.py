@@ -121,7 +121,7 @@ def read_tests(path: Path, *, wanted: Callable[[int], bool] = lambda _: True) ->
     if is_lines(path):
         for number, line in enumerate(read_lines(path)):
             if wanted(number) and not line.isspace():
-                yield _line_test(path, number, line)
+                yield parse_line(path, number, line)
         return
     with _opened(path) as source:
         text = source.read(MAX_FILE_BYTES + 1)
@@ -132,7 +132,8 @@ def read_tests(path: Path, *, wanted: Callable[[int], bool] = lambda _: True) ->
             yield test
 
 
-def _line_test(path: Path, number: int, line: bytes) -> FixtureTest:
+def parse_line(path: Path, number: int, line: bytes) -> FixtureTest:
+    """The test in one of a file's lines, counted from 0. Raises FixtureError."""
     where = f"{path}: line {number + 1}"
     body = load_json(line, where)
     if not isinstance(body, dict):

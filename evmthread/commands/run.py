@@ -1,0 +1,164 @@
+"""`evmthread run --code HEX`: runs EVM bytecode once, in the manner of go-ethereum's `evm run`."""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from evmthread.execution.result import CallResult
+    from evmthread.execution.world import World
+    from evmthread.state.memory import MemoryState
+
+DEFAULT_GAS = 10_000_000_000  # go-ethereum's
+DEFAULT_FORK = "Osaka"
+DEFAULT_SENDER = b"sender".rjust(20, b"\0").hex()  # go-ethereum's
+DEFAULT_RECEIVER = b"receiver".rjust(20, b"\0").hex()  # go-ethereum's
+
+
+NAME = "run"
+HELP = "run EVM bytecode once and print what it returns"
+DESCRIPTION = """\
+Run EVM bytecode once, in the manner of go-ethereum's `evm run`.
+
+Prints the output as hex and, where the execution failed, why. There is no transaction around it: no intrinsic gas, no
+fee. The world is empty unless --prestate names a file with accounts.
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declares the options."""
+    code = parser.add_argument_group("what to run")
+    code.add_argument("--code", metavar="HEX", help="the bytecode")
+    code.add_argument("--codefile", "--code-file", metavar="FILE", help="a file with the bytecode as hex; - for stdin")
+    code.add_argument("--input", metavar="HEX", default="", help="the call data")
+    code.add_argument("--inputfile", "--input-file", metavar="FILE", help="a file with the call data as hex")
+    code.add_argument("--create", action="store_true", help="run the code and the input as init code of a creation")
+    where = parser.add_argument_group("where to run it")
+    where.add_argument("--fork", metavar="F", default=DEFAULT_FORK, help=f"the rules (default {DEFAULT_FORK})")
+    where.add_argument("--gas", metavar="N", default=str(DEFAULT_GAS), help=f"gas (default {DEFAULT_GAS:,})")
+    where.add_argument("--price", metavar="WEI", default="0", help="gas price that the code sees (default 0)")
+    where.add_argument("--value", metavar="WEI", default="0", help="wei to send along (default 0)")
+    where.add_argument("--sender", metavar="ADDRESS", default=DEFAULT_SENDER, help="who calls")
+    where.add_argument("--receiver", metavar="ADDRESS", default=DEFAULT_RECEIVER, help="who is called")
+    where.add_argument(
+        "--prestate", "--genesis", metavar="FILE", type=Path, help="accounts: a genesis file, or its alloc, or a pre"
+    )
+    output = parser.add_argument_group("what to print")
+    output.add_argument("--trace", action="store_true", help="EIP-3155 trace lines on standard error")
+    output.add_argument(
+        "--json", action="store_true", help="trace lines, and the outcome in the last, on standard output"
+    )
+    output.add_argument("--memory", action="store_true", help="memory in trace lines")
+    output.add_argument("--returndata", action="store_true", help="return data in trace lines")
+    output.add_argument("--nostack", action="store_true", help="no stack in trace lines")
+    output.add_argument("--statdump", action="store_true", help="gas and time on standard error")
+    output.add_argument("--dump", action="store_true", help="the state afterwards, as JSON")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Runs the command."""
+    import time
+
+    from evmthread.execution.environment import BlockEnvironment
+    from evmthread.execution.world import World
+    from evmthread.isa.forks import fork_named
+    from evmthread.testing.fixtures import fixed
+
+    gas, price, value = (_number(arguments, name) for name in ("gas", "price", "value"))
+    sender, receiver = fixed(arguments.sender, 20), fixed(arguments.receiver, 20)
+    code, call_data = _code(arguments), _bytes_of(arguments.input, arguments.inputfile, "input")
+    state = _prestate(arguments.prestate)
+    drive = _drive(arguments)
+    world = World(fork=fork_named(arguments.fork), environment=BlockEnvironment(gas_limit=gas), view=state, drive=drive)
+    if arguments.prestate is None:
+        world.set_balance(sender, value)
+    if code and not arguments.create:
+        world.set_code(receiver, code)
+    began = time.perf_counter()
+    if arguments.create:
+        result = world.create(code + call_data, sender=sender, value=value, gas=gas, gas_price=price)
+    else:
+        result = world.call(receiver, call_data, sender=sender, value=value, gas=gas, gas_price=price)
+    seconds = time.perf_counter() - began
+    _print_outcome(arguments, world, result, seconds)
+    return 0
+
+
+def _drive(arguments: argparse.Namespace) -> Any:
+    from evmthread.commands.traced import traced_to
+    from evmthread.machine.machine import Machine
+
+    if arguments.json:
+        return traced_to(sys.stdout, arguments)
+    return traced_to(sys.stderr, arguments) if arguments.trace else Machine.run
+
+
+def _print_outcome(arguments: argparse.Namespace, world: "World", result: "CallResult", seconds: float) -> None:
+    from evmthread.machine.eip3155 import failure_of
+    from evmthread.testing.state_dump import dump_of
+
+    if arguments.dump:
+        print(json.dumps(dump_of(world), indent=2))
+    if arguments.statdump:
+        print(f"EVM gas used:    {result.gas_used}\nexecution time:  {seconds * 1000:.3f}ms", file=sys.stderr)
+    if not arguments.json:
+        print("0x" + result.output.hex())
+        error = failure_of(result)
+        if error is not None:
+            print(f" error: {error}")
+
+
+def _number(arguments: argparse.Namespace, name: str) -> int:
+    from evmthread.errors import InvalidInput
+    from evmthread.testing.fixtures import word
+
+    try:
+        return word(getattr(arguments, name).replace("_", "").replace(",", ""))
+    except ValueError as error:
+        raise InvalidInput(f"--{name}: {error}") from None
+
+
+def _bytes_of(text: str, file: str | None, what: str) -> bytes:
+    """Bytes given as hex on the command line, or in a file."""
+    from evmthread.errors import InvalidInput
+    from evmthread.testing.fixtures import data
+
+    if file is not None:
+        try:
+            text = sys.stdin.read() if file == "-" else Path(file).read_text("ascii")
+        except OSError as error:
+            raise InvalidInput(f"--{what}file: {file}: {error.strerror}") from None
+        except ValueError:
+            raise InvalidInput(f"--{what}file: {file}: not hex") from None
+    try:
+        return data(text.strip())
+    except ValueError as error:
+        raise InvalidInput(f"--{what}: {error}") from None
+
+
+def _code(arguments: argparse.Namespace) -> bytes:
+    from evmthread.errors import InvalidInput
+
+    if arguments.code is None and arguments.codefile is None and arguments.prestate is None:
+        raise InvalidInput("nothing to run: give --code HEX or --codefile FILE (evmthread run --help)")
+    return _bytes_of(arguments.code or "", arguments.codefile, "code")
+
+
+def _prestate(path: Path | None) -> "MemoryState":
+    from evmthread.errors import InvalidInput
+    from evmthread.state.memory import MemoryState
+    from evmthread.testing.fixtures import load_json, reading
+    from evmthread.testing.state_tests import state_of
+
+    if path is None:
+        return MemoryState()
+    try:
+        content = load_json(path.read_bytes(), str(path))
+    except OSError as error:
+        raise InvalidInput(f"{path}: {error.strerror}") from None
+    with reading(str(path)):
+        accounts = content.get("alloc", content.get("pre", content))
+        whole = {"nonce": 0, "balance": 0, "code": "", "storage": {}}
+        return state_of({address: whole | account for address, account in accounts.items()}, {})

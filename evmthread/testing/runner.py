@@ -1,0 +1,168 @@
+"""Runs files of fixtures: finds them, picks the cases that are asked for, and makes a row of each outcome.
+
+Knows neither terminals nor clocks nor processes (see shards.py for many at once).
+"""
+
+import os
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from evmthread.errors import EvmthreadError
+from evmthread.isa.forks import fork_named
+from evmthread.machine.analysis import CodeCache
+from evmthread.machine.machine import Machine
+from evmthread.testing.cases import Case, CaseOutcome, Drive
+from evmthread.testing.fixtures import FixtureError, FixtureTest, read_tests
+from evmthread.testing.suites import suite_of
+
+SUFFIXES = (".json", ".jsonl", ".json.gz", ".jsonl.gz")
+
+
+class Row(NamedTuple):
+    """The outcome of one case, ready to be printed or sent to another process. `seconds` is 0 without a clock."""
+
+    name: str
+    file: str
+    suite: str
+    fork: str
+    case_index: int
+    passed: bool
+    error: str
+    state_root: str | None
+    logs_hash: str | None
+    gas_used: int | None
+    seconds: float
+    dump: dict[str, object] | None
+
+
+class Unreadable(NamedTuple):
+    """A file or a test that can't be read: one line that says why."""
+
+    message: str
+
+
+class Foreign(NamedTuple):
+    """A test of a kind that isn't run here, as a blockchain test."""
+
+    file: str
+
+
+Event = Row | Unreadable | Foreign
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which cases are run: all that fit everything that isn't None. `pattern` is searched for in a test's name."""
+
+    fork: str | None = None
+    pattern: str | None = None
+    index: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.fork is not None:
+            object.__setattr__(self, "fork", fork_named(self.fork).name)
+        if self.pattern is not None:
+            try:
+                re.compile(self.pattern)
+            except re.error as error:
+                raise FixtureError(f"{self.pattern!r} is no regular expression: {error}") from None
+
+    @property
+    def is_everything(self) -> bool:
+        """Whether nothing is left out."""
+        return self.fork is None and self.pattern is None and self.index is None
+
+    def test(self, name: str) -> bool:
+        """Whether a test of this name is asked for."""
+        return self.pattern is None or re.search(self.pattern, name) is not None
+
+    def case(self, case: Case) -> bool:
+        """Whether a case is asked for."""
+        if self.index is not None and case.index != self.index:
+            return False
+        if self.fork is None:
+            return True
+        try:
+            return bool(case.fork) and fork_named(case.fork).name == self.fork
+        except EvmthreadError:
+            return False
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What to do with each case. `clock` tells how long it took."""
+
+    selection: Selection = Selection()
+    with_dump: bool = False
+    clock: Callable[[], float] | None = None
+
+
+def find_files(path: Path) -> list[Path]:
+    """The file itself, or all fixture files in a folder and below it, sorted. Raises FixtureError."""
+    if path.is_dir():
+        found = [Path(folder, name) for folder, _, names in os.walk(path) for name in names if name.endswith(SUFFIXES)]
+        if not found:
+            raise FixtureError(f"{path}: no fixture files ({', '.join(SUFFIXES)}) in this folder")
+        return sorted(found)
+    if not path.exists():
+        raise FixtureError(f"{path}: no such file or folder")
+    return [path]
+
+
+def run_file(path: Path, options: Options, *, cache: CodeCache, drive: Drive = Machine.run) -> Iterator[Event]:
+    """Runs the cases of one file that are asked for. Never raises on what the file holds."""
+    try:
+        for test in read_tests(path):
+            yield from run_test(test, options, cache=cache, drive=drive)
+    except FixtureError as error:
+        yield Unreadable(str(error))
+
+
+def run_test(
+    test: FixtureTest, options: Options, *, cache: CodeCache, drive: Drive = Machine.run, only: int | None = None
+) -> Iterator[Event]:
+    """Runs the cases of one test; with `only`, the one of this number among all of them."""
+    selection = options.selection
+    if not selection.test(test.name):
+        return
+    try:
+        suite = suite_of(test)
+        if suite is None:
+            yield Foreign(test.file)
+            return
+        for number, case in enumerate(suite.cases(test)):
+            if (only is None or number == only) and selection.case(case):
+                yield _run_case(test, suite.name, case, options, cache, drive)
+    except FixtureError as error:
+        yield Unreadable(f"{test.file}: {error}")
+
+
+def _run_case(test: FixtureTest, suite: str, case: Case, options: Options, cache: CodeCache, drive: Drive) -> Row:
+    clock = options.clock
+    began = clock() if clock is not None else 0.0
+    try:
+        outcome = case.check(cache, drive)
+    except FixtureError:
+        raise
+    except Exception as error:  # noqa: BLE001 - a bug of ours must fail its case, not hide the cases after it
+        outcome = CaseOutcome(f"internal error: {type(error).__name__}: {str(error)[:200]}")
+    seconds = clock() - began if clock is not None else 0.0
+    dump = outcome.dump() if options.with_dump and outcome.dump is not None else None
+    root, logs = outcome.state_root, outcome.logs_hash
+    return Row(
+        case.name,
+        test.file,
+        test.suite or suite,
+        case.fork,
+        case.index,
+        outcome.passed,
+        outcome.error,
+        None if root is None else "0x" + root.hex(),
+        None if logs is None else "0x" + logs.hex(),
+        outcome.gas_used,
+        seconds,
+        dump,
+    )

@@ -1,0 +1,211 @@
+"""Spreads files of fixtures over processes: units small enough that all workers finish together, slow ones first.
+
+Events come out in the order of the files whatever the workers do, so that output doesn't hang on their number.
+"""
+
+import itertools
+import multiprocessing
+import re
+import signal
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from multiprocessing.connection import Connection, wait
+from multiprocessing.context import SpawnProcess
+from pathlib import Path
+from typing import TypeVar
+
+from evmthread.errors import BackendError
+from evmthread.machine.analysis import CodeCache
+from evmthread.testing.fixtures import FixtureError, FixtureTest, is_lines, parse_line, read_lines
+from evmthread.testing.runner import Event, Options, Unreadable, run_file, run_test
+from evmthread.testing.suites import suite_of
+
+UNIT_BYTES = 2**18  # of JSON lines, unpacked: about a third of a second's work
+IN_FLIGHT = 2  # units that a worker has: one that it runs, one that it needn't wait for
+SLOW_LIST = "slow.txt"  # beside the fixtures: SUITE, FILE and REASON by tabs
+SLOWEST = "timeout"
+SLOW_FILES = b"vmPerformance/"  # official tests that are there to be slow
+
+Reply = TypeVar("Reply")
+
+_ORIGIN = re.compile(rb'\{"suite": ?"([^"]*)", ?"file": ?"([^"]*)"')
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """A piece of work: the tests from number `first` up to `last` of a file; of a slow test, one case.
+
+    `last` None: the whole file, which is no file of lines.
+    """
+
+    path: Path
+    first: int = 0
+    last: int | None = None
+    case: int | None = None
+
+    @property
+    def is_slow(self) -> bool:
+        return self.case is not None
+
+
+def slow_tests(path: Path) -> frozenset[tuple[bytes, bytes]]:
+    """(suite, file) of the tests that a list beside the fixtures, or in a folder above them, calls the slowest."""
+    for folder in (path, *path.resolve().parents[:4]):
+        listed = folder / SLOW_LIST
+        if listed.is_file():
+            rows = [line.split(b"\t") for line in listed.read_bytes().splitlines()]
+            return frozenset([(row[0], row[1]) for row in rows if row[2:] == [SLOWEST.encode()]])
+    return frozenset()
+
+
+def plan(path: Path, slow: frozenset[tuple[bytes, bytes]]) -> Iterator[Unit]:
+    """The units of one file, in order. Raises FixtureError."""
+    if not is_lines(path):
+        yield Unit(path)
+        return
+    first = size = 0
+    number = -1
+    for number, line in enumerate(read_lines(path)):
+        origin = _ORIGIN.match(line[:1000])
+        if origin is not None and (origin.groups() in slow or SLOW_FILES in origin[2]):
+            if first < number:
+                yield Unit(path, first, number)
+            for case in range(_count_cases(parse_line(path, number, line))):
+                yield Unit(path, number, number + 1, case)
+            first, size = number + 1, 0
+            continue
+        size += len(line)
+        if size >= UNIT_BYTES:
+            yield Unit(path, first, number + 1)
+            first, size = number + 1, 0
+    if first <= number:
+        yield Unit(path, first, number + 1)
+
+
+def _count_cases(test: FixtureTest) -> int:
+    try:
+        suite = suite_of(test)
+        return 1 if suite is None else sum(1 for _ in suite.cases(test))
+    except FixtureError:
+        return 1
+
+
+class Worker:
+    """What a process keeps between units: its cache of code, and how far it has read in which file."""
+
+    def __init__(self, options: Options) -> None:
+        self.options = options
+        self.cache = CodeCache()
+        self._path: Path | None = None
+        self._lines: Iterator[bytes] = iter(())
+        self._position = 0
+
+    def run(self, unit: Unit) -> list[Event]:
+        """The events of one unit."""
+        if unit.last is None:
+            return list(run_file(unit.path, self.options, cache=self.cache))
+        events: list[Event] = []
+        try:
+            for number, line in self._read(unit.path, unit.first, unit.last):
+                if not line.isspace():
+                    test = parse_line(unit.path, number, line)
+                    events.extend(run_test(test, self.options, cache=self.cache, only=unit.case))
+        except FixtureError as error:
+            events.append(Unreadable(str(error)))
+        return events
+
+    def _read(self, path: Path, first: int, last: int) -> Iterator[tuple[int, bytes]]:
+        if path != self._path or self._position > first:
+            self._path, self._lines, self._position = path, read_lines(path), 0
+        for line in itertools.islice(self._lines, last - self._position):
+            number = self._position
+            self._position += 1
+            if number >= first:
+                yield number, line
+
+
+def _serve(connection: "Connection[list[Event], Unit | None]", options: Options) -> None:
+    """The life of a worker process: units in, events out, until None comes."""
+    # Only the process that reads the terminal reacts to its interrupts, and stops the others.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    worker = Worker(options)
+    while (unit := connection.recv()) is not None:
+        connection.send(worker.run(unit))
+
+
+class Pool:
+    """Worker processes and the units that each has been given."""
+
+    def __init__(self, workers: int, options: Options) -> None:
+        context = multiprocessing.get_context("spawn")
+        self._given: dict[Connection[Unit | None, list[Event]], deque[int]] = {}
+        self._processes: list[SpawnProcess] = []
+        for _ in range(workers):
+            here, there = context.Pipe()
+            process = context.Process(target=_serve, args=(there, options), daemon=True)
+            process.start()
+            there.close()
+            self._processes.append(process)
+            self._given[here] = deque()
+
+    def feed(self, units: list[tuple[int, Unit]]) -> None:
+        """Hands out units from the end of a list, so that each worker has work for now and for next."""
+        for connection, given in self._given.items():
+            while units and len(given) < IN_FLIGHT:
+                number, unit = units.pop()
+                self._talk(connection.send, unit)
+                given.append(number)
+
+    def collect(self) -> Iterator[tuple[int, list[Event]]]:
+        """Waits until a worker is through with a unit. Raises BackendError when one dies."""
+        busy = [connection for connection, given in self._given.items() if given]
+        for ready in wait(busy):
+            for connection in busy:
+                if connection is ready:
+                    yield self._given[connection].popleft(), self._talk(connection.recv)
+
+    def _talk(self, action: Callable[..., Reply], *arguments: object) -> Reply:
+        try:
+            return action(*arguments)
+        except (EOFError, OSError):
+            raise BackendError("a worker process died: out of memory, or killed") from None
+
+    def close(self) -> None:
+        """Ends the workers, whatever they are at."""
+        for process in self._processes:
+            process.terminate()
+        for process in self._processes:
+            process.join()
+
+
+def run_sharded(
+    files: Sequence[Path], options: Options, *, workers: int, slow: frozenset[tuple[bytes, bytes]]
+) -> Iterator[list[Event]]:
+    """The events of all files, a list for each unit, in the order of the files.
+
+    Raises BackendError when a worker dies.
+    """
+    units: list[Unit | Unreadable] = []
+    for path in files:
+        try:
+            units.extend(plan(path, slow))
+        except FixtureError as error:
+            units.append(Unreadable(str(error)))
+    finished: dict[int, list[Event]] = {}
+    waiting: list[tuple[int, Unit]] = []  # what is to be done first stands last
+    for number, unit in enumerate(units):
+        if isinstance(unit, Unreadable):
+            finished[number] = [unit]
+        else:
+            waiting.append((number, unit))
+    waiting.sort(key=lambda item: (item[1].is_slow, -item[0]))
+    pool = Pool(workers, options)
+    try:
+        for turn in range(len(units)):
+            while turn not in finished:
+                pool.feed(waiting)
+                finished.update(pool.collect())
+            yield finished.pop(turn)
+    finally:
+        pool.close()
