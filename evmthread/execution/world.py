@@ -87,6 +87,7 @@ class World:
         self.drive = drive
         self.view = view if view is not None else MemoryState()
         self.cache = cache if cache is not None else CodeCache()
+        self.cache.table(fork)
         self._host = WorldHost(self.view, environment if environment is not None else BlockEnvironment())
         self.begin_transaction()
 

@@ -17,7 +17,8 @@ from evmthread.isa.instructions import halts
 Operation = Callable[[Frame, list[int]], object]
 
 STACK_LIMIT = 1024  # Yellow Paper, section 9.1
-SEGMENT_LIMIT = 256  # instructions: bounds the work that is repeated when code is entered at many places
+JUMPDEST = 0x5B
+SEGMENT_LIMIT = 1024  # instructions: bounds the work that is repeated when code is entered at many places
 REFUTATIONS = 2  # failures of a guess after which it is no longer made
 LOOP_SEARCH_LIMIT = 1500  # instructions that the search for a way back looks at
 LOOP_SEARCH_STACK = 24  # items of the stack that it remembers across a jump
@@ -188,6 +189,8 @@ def operation_of(instruction: Instruction) -> Operation:
             return _duplicate(pops)
         if name.startswith("SWAP"):
             return _swap(pops - 1)
+        if name == "PUSH0":
+            return push(0)
         return _pop if name == "POP" else _nothing
     assert function is not None
     if instruction.shape is Shape.PURE:
@@ -201,6 +204,29 @@ def operation_of(instruction: Instruction) -> Operation:
 
 STOP = halts.stop.instruction  # type: ignore[attr-defined]
 
+# (operation, pops, largest stack before, base price, bytes after the opcode or what kind of instruction it is)
+Row = tuple[Operation, int, int, int, int]
+CONTROL_ROW, PC_ROW = -1, -2
+Table = tuple[tuple[Operation | None, ...], tuple[Row | None, ...]]
+
+
+def table_of(fork: Fork) -> Table:
+    """A fork's instructions as the stepper runs them, by opcode."""
+    operations = tuple([None if record is None else operation_of(record) for record in fork.table])
+    rows: list[Row | None] = []
+    for record, operation in zip(fork.table, operations, strict=True):
+        if record is None or operation is None:
+            rows.append(None)
+            continue
+        kind = record.immediate
+        if record.shape is Shape.CONTROL:
+            kind = CONTROL_ROW
+        elif record.name == "PC":
+            kind = PC_ROW
+        highest = STACK_LIMIT - record.pushes + record.pops
+        rows.append((operation, record.pops, highest, fork.base_prices[record.opcode], kind))
+    return operations, tuple(rows)
+
 
 class Program:
     """A code under a fork: its jump destinations at once, its segments as they are reached."""
@@ -212,16 +238,20 @@ class Program:
         "destinations",
         "fork",
         "heat",
+        "met",
         "operations",
         "refutations",
         "regions",
+        "rows",
         "segments",
     )
 
-    def __init__(self, code: bytes, fork: Fork, operations: tuple[Operation | None, ...]) -> None:
+    def __init__(self, code: bytes, fork: Fork, table: Table) -> None:
         self.code = code
         self.fork = fork
-        self.operations = operations
+        self.operations, self.rows = table
+        # Where the stepper has begun at least once; what is met for the second time is decoded into a segment.
+        self.met: set[int] = set()
         self.destinations = jump_destinations(code)
         self.segments: dict[int, Segment] = {}
         # The compiled engine's: visits of places that may become heads, regions by head, guesses that failed.
@@ -257,54 +287,39 @@ class Program:
         record: Instruction | None = self.fork.table[self.code[pc]] if pc < len(self.code) else STOP
         return record
 
-    def operation_at(self, pc: int, instruction: Instruction) -> Operation:
-        """The step that the instruction at an offset takes."""
-        if instruction.name.startswith("PUSH"):
-            size = instruction.immediate
-            data = self.code[pc + 1 : pc + 1 + size]
-            return push(int.from_bytes(data, "big") << 8 * (size - len(data)))
-        if instruction.name == "PC":
-            return push(pc)
-        operation = self.operations[instruction.opcode]
-        assert operation is not None
-        return operation
-
     def segment(self, pc: int) -> Segment:
         """The segment that begins at an offset, decoded and kept."""
-        code, table, base_prices, operations = self.code, self.fork.table, self.fork.base_prices, self.operations
+        code, table, rows = self.code, self.fork.table, self.rows
         start = pc
         steps: list[Operation] = []
         last: Operation | None = None
         gas = low = height = peak = last_pc = last_price = 0
         end = len(code)
-        while len(steps) < SEGMENT_LIMIT:
+        for _ in range(SEGMENT_LIMIT):
             opcode = code[pc] if pc < end else 0
-            instruction = table[opcode]
-            if instruction is None:
+            row = rows[opcode]
+            if row is None:
                 # An empty run makes the caller step, and stepping finds the invalid opcode.
                 break
-            pops = instruction.pops
-            if pops - height > low:
-                low = pops - height
-            height += instruction.pushes - pops
-            if height > peak:
-                peak = height
-            price = base_prices[opcode]
+            operation, pops, highest, price, immediate = row
+            low = max(low, pops - height)
+            height += STACK_LIMIT - highest
+            peak = max(peak, height)
             gas += price
-            if instruction.steady:
-                if 0x60 <= opcode <= 0x7F and instruction.immediate:
-                    size = instruction.immediate
-                    data = code[pc + 1 : pc + 1 + size]
-                    steps.append(push(int.from_bytes(data, "big") << 8 * (size - len(data))))
-                    pc += 1 + size
-                    continue
-                if opcode != 0x5B:
-                    steps.append(self.operation_at(pc, instruction))
-                pc += 1
+            if immediate > 0:
+                data = code[pc + 1 : pc + 1 + immediate]
+                steps.append(push(int.from_bytes(data, "big") << 8 * (immediate - len(data))))
+                pc += 1 + immediate
                 continue
-            last, last_pc, last_price = operations[opcode], pc, price
+            if immediate == PC_ROW:
+                operation = push(pc)
+            elif not table[opcode].steady:  # type: ignore[union-attr]
+                last, last_pc, last_price = operation, pc, price
+                pc += 1
+                break
+            if opcode != JUMPDEST:
+                steps.append(operation)
             pc += 1
-            break
         segment = Segment(tuple(steps), last, gas, low, STACK_LIMIT - peak, pc, last_pc, last_price)
         self.segments[start] = segment
         return segment
@@ -374,7 +389,7 @@ class CodeCache:
         self._held = 0
         self._young: dict[Fork, dict[bytes, Program]] = {}
         self._old: dict[Fork, dict[bytes, Program]] = {}
-        self._operations: dict[Fork, tuple[Operation | None, ...]] = {}
+        self._tables: dict[Fork, Table] = {}
 
     def program(self, code: bytes, fork: Fork) -> Program:
         """The program of a code, made if it isn't here."""
@@ -383,20 +398,23 @@ class CodeCache:
         except KeyError:
             return self._add(code, fork)
 
+    def table(self, fork: Fork) -> Table:
+        """The fork's instructions as the stepper runs them; made once."""
+        table = self._tables.get(fork)
+        if table is None:
+            table = self._tables[fork] = table_of(fork)
+        return table
+
     def _add(self, code: bytes, fork: Fork) -> Program:
         program = self._old.get(fork, {}).get(code)
         if program is None:
-            operations = self._operations.get(fork)
-            if operations is None:
-                operations = tuple([None if record is None else operation_of(record) for record in fork.table])
-                self._operations[fork] = operations
-            program = Program(code, fork, operations)
+            program = Program(code, fork, self.table(fork))
         self._held += len(code)
         held = sum(map(len, self._young.values()))
         if held and (held >= self._entries or self._held > self._code_bytes):
             self._old, self._young = self._young, {}
             self._held = len(code)
-            self._operations = {kept: self._operations[kept] for kept in (*self._old, fork) if kept in self._operations}
+            self._tables = {kept: self._tables[kept] for kept in (*self._old, fork) if kept in self._tables}
         self._young.setdefault(fork, {})[code] = program
         return program
 

@@ -8,9 +8,9 @@ from typing import cast
 from evmthread.errors import Missing
 from evmthread.isa.frame import Frame
 from evmthread.isa.halts import ExceptionalHalt, HaltReason, Status
-from evmthread.isa.instruction import HALTED, Halted, Shape
+from evmthread.isa.instruction import HALTED, Halted
 from evmthread.isa.message import Message
-from evmthread.machine.analysis import STACK_LIMIT, Program
+from evmthread.machine.analysis import PC_ROW, Program
 
 Outcome = Message | Halted
 
@@ -24,36 +24,75 @@ def fail(frame: Frame, reason: HaltReason) -> Halted:
     return HALTED
 
 
-def step(frame: Frame) -> Outcome | None:
-    """Runs exactly one instruction. None when the frame goes on.
+def interpret(frame: Frame, *, once: bool = False) -> Outcome | None:
+    """Runs instructions one at a time, each checked for itself, up to a jump or the frame's end; or just one.
 
-    May raise Missing, with the frame as it was before the instruction.
+    This is how code runs that is met for the first time, or whose gas or stack won't last for a whole segment. None
+    when the frame goes on. May raise Missing, with the frame as it was before the instruction that must wait.
     """
+    # Hot path: code that runs once, as a deployment's does, spends all its time here.
     program = cast("Program", frame.program)
-    stack, pc = frame.stack, frame.pc
-    instruction = program.instruction_at(pc)
-    if instruction is None:
-        return fail(frame, HaltReason.INVALID_OPCODE)
-    depth = len(stack)
-    if depth < instruction.pops:
-        return fail(frame, HaltReason.STACK_UNDERFLOW)
-    if depth - instruction.pops + instruction.pushes > STACK_LIMIT:
-        return fail(frame, HaltReason.STACK_OVERFLOW)
-    price = frame.fork.base_prices[instruction.opcode]
+    rows, code, stack = program.rows, frame.code, frame.stack
+    size = len(code)
+    pc = frame.pc
+    price = 0
     try:
-        frame.charge(price)
-        result = program.operation_at(pc, instruction)(frame, stack)
+        while True:
+            opcode = code[pc] if pc < size else 0
+            row = rows[opcode]
+            if row is None:
+                frame.pc = pc
+                return fail(frame, HaltReason.INVALID_OPCODE)
+            operation, pops, highest, price, immediate = row
+            depth = len(stack)
+            if depth < pops or depth > highest:
+                frame.pc = pc
+                return fail(frame, HaltReason.STACK_UNDERFLOW if depth < pops else HaltReason.STACK_OVERFLOW)
+            gas = frame.gas - price
+            if gas < 0:
+                frame.pc = pc
+                return fail(frame, HaltReason.OUT_OF_GAS)
+            frame.gas = gas
+            if immediate > 0:
+                data = code[pc + 1 : pc + 1 + immediate]
+                stack.append(int.from_bytes(data, "big") << 8 * (immediate - len(data)))
+                pc += 1 + immediate
+            elif immediate == 0:
+                operation(frame, stack)
+                pc += 1
+            elif immediate == PC_ROW:
+                stack.append(pc)
+                pc += 1
+            else:
+                result = operation(frame, stack)
+                if type(result) is int:
+                    frame.pc = result
+                    return None
+                frame.pc = pc if result is HALTED else pc + 1
+                return cast("Outcome | None", result)
+            if once:
+                frame.pc = pc
+                return None
     except ExceptionalHalt as halt:
+        frame.pc = pc
         return fail(frame, halt.reason)
     except Missing:
+        frame.pc = pc
         frame.gas += price
         raise
-    if type(result) is int and instruction.shape is Shape.CONTROL:
-        frame.pc = result
-        return None
-    if result is not HALTED:
-        frame.pc = pc + 1 + instruction.immediate
-    return cast("Outcome | None", result)
+
+
+def step(frame: Frame) -> Outcome | None:
+    """Runs exactly one instruction. None when the frame goes on; may raise Missing, as `interpret` does."""
+    return interpret(frame, once=True)
+
+
+def finish(frame: Frame) -> Outcome:
+    """Runs the frame one instruction at a time until it calls or ends."""
+    while True:
+        outcome = interpret(frame)
+        if outcome is not None:
+            return outcome
 
 
 def execute(frame: Frame) -> Outcome:
@@ -64,22 +103,27 @@ def execute(frame: Frame) -> Outcome:
     # Hot path: no property, no isinstance, gas and stack checked once a segment.
     stack = frame.stack
     program = cast("Program", frame.program)
-    segments = program.segments
+    segments, met = program.segments, program.met
     pc = frame.pc
     segment = None
     try:
         while True:
             segment = segments.get(pc)
             if segment is None:
+                if pc not in met:
+                    met.add(pc)
+                    frame.pc = pc
+                    outcome = interpret(frame)
+                    if outcome is not None:
+                        return outcome
+                    pc = frame.pc
+                    continue
                 segment = program.segment(pc)
             operations, last, gas, low, high, next_pc, _, _ = segment
             gas = frame.gas - gas
             if gas < 0 or not low <= len(stack) <= high or next_pc == pc:
                 frame.pc = pc
-                outcome = step(frame)
-                while outcome is None:
-                    outcome = step(frame)
-                return outcome
+                return finish(frame)
             frame.gas = gas
             for operation in operations:
                 operation(frame, stack)

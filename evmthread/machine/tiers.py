@@ -8,7 +8,7 @@ from evmthread.isa.halts import ExceptionalHalt
 from evmthread.isa.instruction import HALTED
 from evmthread.machine.analysis import Program
 from evmthread.machine.compiler import compile_region
-from evmthread.machine.stepper import Outcome, fail, step
+from evmthread.machine.stepper import Outcome, fail, finish, interpret
 
 DEFAULT_THRESHOLD = 256  # visits; chosen by experiment, see docs/performance.md
 
@@ -28,7 +28,7 @@ class TieredEngine:
         # Hot path: no property, no isinstance, gas and stack checked once a segment.
         stack = frame.stack
         program = cast(Program, frame.program)
-        segments, regions, heat = program.segments, program.regions, program.heat
+        segments, met, regions, heat = program.segments, program.met, program.regions, program.heat
         pc = frame.pc
         if pc == 0:
             program.calls += 1
@@ -59,15 +59,21 @@ class TieredEngine:
                     visited = False
                 segment = segments.get(pc)
                 if segment is None:
+                    if pc not in met:
+                        met.add(pc)
+                        frame.pc = pc
+                        outcome = interpret(frame)
+                        if outcome is not None:
+                            return outcome
+                        pc = frame.pc
+                        visited = True
+                        continue
                     segment = program.segment(pc)
                 operations, last, gas, low, high, next_pc, _, _ = segment
                 gas = frame.gas - gas
                 if gas < 0 or not low <= len(stack) <= high or next_pc == pc:
                     frame.pc = pc
-                    outcome = step(frame)
-                    while outcome is None:
-                        outcome = step(frame)
-                    return outcome
+                    return finish(frame)
                 frame.gas = gas
                 for operation in operations:
                     operation(frame, stack)
