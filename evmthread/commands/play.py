@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 
 NAME = "play"
 HELP = "play a game of Morpion (tic-tac-toe) in a thread between two parties, every move signed by both"
+DESCRIPTION = """\
+Open a thread for two players, create the Morpion contract in it, pay both stakes in, play, withdraw the pot and close.
+Both players are parties of their own: each executes every batch, compares every field of the result, and signs.
+Without --moves and --random, moves are typed: a cell from 0 to 8, row by row from the top left."""
 
 DEFAULT_STAKE = 10**15
 DEFAULT_TURN_SECONDS = 24 * 3600
@@ -28,11 +32,6 @@ _MOVE = re.compile(r"([xXoO]?)\s*([0-9]{1,3})")
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command's arguments."""
-    parser.description = (
-        "Open a thread for two players, create the Morpion contract in it, pay both stakes in, play, withdraw, close. "
-        "Both players are parties of their own: each executes every batch, compares every field and signs. "
-        "Without --moves and --random, moves are read from the terminal."
-    )
     parser.add_argument("game", choices=["morpion"], help="which game")
     moves = parser.add_mutually_exclusive_group()
     moves.add_argument(

@@ -137,6 +137,8 @@ class ThreadFileWriter:
             ) from None
         except OSError as error:
             raise BackendError(f"{target}: {error.strerror}") from error
+        except ValueError as error:  # a zero byte in the name
+            raise BackendError(f"{str(path)!r}: {error}") from error
         writer = cls(target, file)
         writer._write(encode_head(head))
         _sync_folder(target)
@@ -236,6 +238,8 @@ class ThreadFileReader:
             self._size = os.fstat(self._file.fileno()).st_size
         except OSError as error:
             raise BackendError(f"{self.path}: {error.strerror}") from error
+        except ValueError as error:  # a zero byte in the name
+            raise BackendError(f"{str(path)!r}: {error}") from error
         try:
             self.head = self._read_head()
         except BaseException:

@@ -255,6 +255,8 @@ def test_a_length_that_the_file_does_not_have_takes_no_memory(tmp_path: Path, ma
 
     rules = replace(match.rules, batch_bytes=2**32 - 1)
     path = tmp_path / "huge.thread"
-    path.write_bytes(encode_head(ThreadHead(LOCAL_DOMAIN, match.terms, rules, match.code)) + b"\xff\xff\xff\xf0\x04\x01")
+    path.write_bytes(
+        encode_head(ThreadHead(LOCAL_DOMAIN, match.terms, rules, match.code)) + b"\xff\xff\xff\xf0\x04\x01"
+    )
     with pytest.raises(UnfinishedFile, match="2 of the 4294967280 bytes"):
         read(path)

@@ -71,9 +71,11 @@ def verdict(folder: Path, data: bytes) -> Exception | None:
     try:
         verify_file(path)
     except FAILURES as error:
-        assert "\n" not in str(error)
-        return error
-    return None
+        found = error
+    else:
+        return None
+    assert "\n" not in str(found)
+    return found
 
 
 def test_a_whole_game_holds(match: MorpionMatch, game: bytes, folder: Path) -> None:
