@@ -116,7 +116,10 @@ class Frame:
             if words > self.memory_limit:
                 self.host.memory_exceeded(words)
             self.gas = gas
-            memory.extend([0] * (words - have))
+            if words == have + 1:
+                memory.append(0)
+            else:
+                memory.extend([0] * (words - have))
 
     def grow_range(self, offset: int, size: int) -> None:
         """Makes memory hold the range; an empty range grows nothing, wherever it lies."""

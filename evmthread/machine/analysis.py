@@ -22,6 +22,7 @@ SEGMENT_LIMIT = 1024  # instructions: bounds the work that is repeated when code
 REFUTATIONS = 2  # failures of a guess after which it is no longer made
 LOOP_SEARCH_LIMIT = 1500  # instructions that the search for a way back looks at
 LOOP_SEARCH_STACK = 24  # items of the stack that it remembers across a jump
+REFUTATIONS_IN_ALL = 8  # failures anywhere in a code after which it is no longer made in that code
 CACHE_ENTRIES = 4096
 CACHE_CODE_BYTES = 32 * 2**20
 
@@ -279,8 +280,14 @@ class Program:
         return known
 
     def refuted(self, pc: int, guess: str) -> bool:
-        """True where a guess of the compiler failed too often."""
-        return self.refutations.get((pc, guess), 0) >= REFUTATIONS
+        """True where a guess of the compiler failed too often: at this place, or all over this code."""
+        refutations = self.refutations
+        return refutations.get((pc, guess), 0) >= REFUTATIONS or refutations.get((-1, guess), 0) >= REFUTATIONS_IN_ALL
+
+    def refute(self, pc: int, guess: str) -> None:
+        """Notes that a guess failed."""
+        for place in (pc, -1):
+            self.refutations[place, guess] = self.refutations.get((place, guess), 0) + 1
 
     def instruction_at(self, pc: int) -> Instruction | None:
         """The instruction at an offset; STOP beyond the end; None for an invalid opcode."""

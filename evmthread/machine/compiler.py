@@ -12,7 +12,7 @@ from evmthread.errors import Missing
 from evmthread.isa.frame import Frame
 from evmthread.isa.halts import ExceptionalHalt, OutOfGas
 from evmthread.isa.instruction import HALTED, Halted
-from evmthread.machine.analysis import Operation, Program
+from evmthread.machine.analysis import REFUTATIONS, Operation, Program
 from evmthread.machine.regions import RegionWriter, Source
 from evmthread.machine.stepper import fail
 
@@ -75,9 +75,8 @@ def spill(frame: Frame, region: Region, number: int, values: dict[str, Any], sto
         raise stop
     frame.gas = values["gas"] - site.spent
     if site.guess:
-        program, key = region.program, (site.pc, site.guess)
-        program.refutations[key] = program.refutations.get(key, 0) + 1
-        if program.refuted(*key):
+        region.program.refute(site.pc, site.guess)
+        if region.program.refuted(site.pc, site.guess):
             _drop(region)
     return ~site.pc
 
@@ -107,7 +106,7 @@ def refuse(region: Region) -> int:
     region.refusals += 1
     if region.refusals >= 2:
         program, head = region.program, region.source.head
-        program.refutations[head, "size"] = 2
+        program.refutations[head, "size"] = REFUTATIONS
         _drop(region)
     return ~region.source.head
 
@@ -119,16 +118,17 @@ def _drop(region: Region) -> None:
 
 
 def write_region(
-    program: Program, head: int, *, stack: list[int], memory: list[int], everything: bool, annotate: bool = False
+    program: Program, head: int, *, frame: Frame | None, everything: bool, annotate: bool = False
 ) -> Source:
-    """The source of the region that begins at `head`; `stack` and `memory` are those of a frame that is there."""
-    observed_size = 0 if program.refuted(head, "size") else min(len(memory) << 5, OBSERVED_SIZE_LIMIT)
+    """The source of the region that begins at `head`; `frame`, where there is one, stands there and gives samples."""
+    observed_size = 0
+    if frame is not None and not program.refuted(head, "size"):
+        observed_size = min(len(frame.memory) << 5, OBSERVED_SIZE_LIMIT)
     writer = RegionWriter(
         program,
         head,
         everything=everything,
-        stack=stack,
-        memory=memory,
+        frame=frame,
         observed_size=observed_size,
         annotate=annotate,
     )
@@ -138,7 +138,7 @@ def write_region(
 def compile_region(frame: Frame, head: int, *, everything: bool) -> RegionFunction | None:
     """Compiles and keeps the region at `head`; None where it would do nothing that the stepper doesn't."""
     program = cast(Program, frame.program)
-    source = write_region(program, head, stack=frame.stack, memory=frame.memory, everything=everything)
+    source = write_region(program, head, frame=frame, everything=everything)
     if source.instructions < 2:
         return None
     function = Region(program, source).function

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from evmthread.isa.frame import Frame
 from evmthread.isa.instruction import Instruction, Shape
 from evmthread.machine.analysis import STACK_LIMIT, Program
 from evmthread.machine.lifting import Condition, Value, as_condition, constant, lift_pure, name, negation
@@ -17,6 +18,7 @@ from evmthread.machine.statements import StatementLifter
 
 INSTRUCTION_BUDGET = 600  # of one region; more gains nothing (measured) and costs compile time
 NESTING_LIMIT = 24  # of conditional branches, far below Python's own limit of indentation
+FAR = 2**20  # bytes: constant offsets beyond aren't reached for ahead of time
 TEXT_LIMIT = 160  # characters of an expression that is kept unevaluated
 
 
@@ -88,13 +90,13 @@ class RegionWriter:
         head: int,
         *,
         everything: bool,
-        stack: list[int],
-        memory: list[int],
+        frame: Frame | None,
         observed_size: int,
         annotate: bool,
     ) -> None:
-        self.sample_stack = stack
-        self.sample_memory = memory
+        self.frame = frame
+        self.sample_stack = frame.stack if frame is not None else []
+        self.sample_memory = frame.memory if frame is not None else []
         self.program = program
         self.head = head
         self.everything = everything
@@ -267,6 +269,12 @@ class RegionWriter:
 
         They are known from the walk before. Growing at once costs what growing step by step does.
         """
+        if end.constant is not None:
+            # Places known beforehand: growth to the furthest, unless that is absurdly far.
+            first = path.growths.setdefault("", self.count)
+            if first != self.count and end.constant < FAR:
+                self.plan[first] = max(self.plan.get(first, 0), end.constant)
+            return constant(max(self.plan.get(self.count, 0), end.constant))
         if end.base is None:
             return end
         first = path.growths.setdefault(end.base, self.count)

@@ -6,7 +6,7 @@ It knows Frame's own vocabulary (memory, grow, charge, gas, prices) and no opcod
 import ast
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from evmthread.isa.instruction import Instruction, Shape
 from evmthread.machine.lifting import (
@@ -211,6 +211,14 @@ class StatementLifter(Evaluator):
             return memory[offset]
         words = self.writer.sample_memory
         return words[offset >> 5] if offset >> 5 < len(words) else 0
+
+    def _steady_sample(self, function: Callable[..., object], arguments: list[Value]) -> int | None:
+        """What a steady instruction gives in the frame that is compiled for; it changes nothing by being asked."""
+        frame, samples = self.writer.frame, [argument.sample for argument in arguments]
+        if frame is None or None in samples or self.instruction.name == "MSIZE":
+            return None
+        hidden = (frame,) if self.instruction.shape is Shape.FRAMED else (frame, frame.host)
+        return cast("int", function(*hidden, *samples))
 
     def _note_sample(self, arguments: list[Value]) -> None:
         """What an instruction does to the sample of memory."""
@@ -497,6 +505,9 @@ class StatementLifter(Evaluator):
         asks = any(argument is FRAME or argument is HOST for argument in arguments)
         if not asks:
             # A function of words and memory alone: it can't fail.
+            inlined = self._inlined(target, arguments) if wanted else None
+            if inlined is not None:
+                return inlined
             self.effects = self.effects or not wanted
             text = f"{self.writer.bind(target)}({', '.join(texts)})"
             if wanted:
@@ -504,6 +515,28 @@ class StatementLifter(Evaluator):
             self._line(text)
             return None
         return self._ask(f"{self.writer.bind(target)}({', '.join(texts)})", wanted=wanted)
+
+    def _inlined(self, function: Callable[..., object], arguments: list[Any]) -> Value | None:
+        """The value of a small function of words and memory: its assignments and its return, in the place of the call."""
+        kept = self.names, self.environment
+        kept_lines = len(self.writer.lines)
+        try:
+            lifted = syntax_of(function)
+            self.names = lifted.names
+            self.environment = dict(zip(lifted.parameters, arguments, strict=True))
+            for statement in lifted.body[:-1]:
+                if not isinstance(statement, ast.Assign):
+                    return None
+                self._assign(statement.targets[0], statement.value)
+            last = lifted.body[-1]
+            if not isinstance(last, ast.Return) or last.value is None:
+                return None
+            return self.value(last.value)
+        except NotLiftable:
+            del self.writer.lines[kept_lines:]
+            return None
+        finally:
+            self.names, self.environment = kept
 
     def _method(self, function: ast.Attribute, arguments: list[ast.expr]) -> Any:
         owner = self.anything(function.value) if isinstance(function.value, (ast.Name, ast.Attribute)) else None
@@ -548,7 +581,7 @@ class StatementLifter(Evaluator):
         texts += [argument.text for argument in arguments]
         call = f"{writer.bind(function)}({', '.join(texts)})"
         if instruction.steady:
-            return self._settled(Value(call))
+            return self._settled(Value(call, sample=self._steady_sample(function, arguments)))
         self.effects = True
         self.asked = False
         return self._ask(call, wanted=bool(instruction.pushes))

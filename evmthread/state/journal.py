@@ -111,10 +111,10 @@ class Journal:
         return account is None or account == EMPTY_ACCOUNT
 
     def code(self, address: bytes) -> bytes:
-        account = self.account(address)
-        if account is None or account.code_hash == EMPTY_HASH:
+        account = self._accounts.get(address) or self.account(address)
+        if account is None:
             return b""
-        code = self._codes.get(account.code_hash)
+        code = self._codes.get(account[2])
         if code is None:
             code = self._codes[account.code_hash] = self.view.code(account.code_hash)
         return code

@@ -18,7 +18,9 @@ CALL_STIPEND = 2300  # G_callstipend, Yellow Paper appendix G
 def _grow_for_call(frame: Frame, in_offset: int, in_size: int, out_offset: int, out_size: int) -> None:
     in_end = in_offset + in_size if in_size else 0
     out_end = out_offset + out_size if out_size else 0
-    frame.grow(in_end if in_end > out_end else out_end)  # noqa: FURB136 - a branch costs less than a call
+    end = in_end if in_end > out_end else out_end  # noqa: FURB136 - a branch costs less than a call
+    if end > len(frame.memory) << 5:
+        frame.grow(end)
 
 
 def _depart(frame: Frame, world: Host, message: Message) -> int | Message:
