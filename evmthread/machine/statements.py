@@ -272,6 +272,8 @@ class StatementLifter(Evaluator):
         return None
 
     def _settled(self, value: Value) -> Value:
+        if value.text == "size":
+            self.path.growths.clear()
         return self.writer.settle(self.path, value, self.indent)
 
     def _give(self, value: Value | None) -> None:
@@ -467,6 +469,7 @@ class StatementLifter(Evaluator):
         owner = node.value
         if isinstance(owner, ast.Name) and self.environment.get(owner.id) is FRAME:
             if node.attr == "gas":
+                self.path.growths.clear()
                 return Value(f"(gas - {self.path.spent + self.price})", 0, (1 << 64) - 1)
             if node.attr in ("prices", "rules"):
                 return Opaque("", getattr(self.writer.program.fork, node.attr))
