@@ -3,10 +3,8 @@
 import heapq
 import sys
 import time
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from evmthread.testing.runner import Row
+from evmthread.testing.runner import Event, Row, Unreadable
 
 REFRESH = 0.2  # seconds between two looks of a progress line on a terminal
 REPORT = 10.0  # seconds between two progress lines elsewhere
@@ -31,7 +29,16 @@ class Tally:
         """How long the run has taken."""
         return time.monotonic() - self._began
 
-    def count(self, row: "Row") -> None:
+    def hear(self, event: Event) -> None:
+        """Counts whatever comes of a file."""
+        if isinstance(event, Row):
+            self.count(event)
+        elif isinstance(event, Unreadable):
+            self.complain(event.message)
+        else:
+            self.foreign += 1
+
+    def count(self, row: Row) -> None:
         """Counts a case."""
         self.total += 1
         if not row.passed:
@@ -49,10 +56,6 @@ class Tally:
         self.unreadable += 1
         self._clear()
         print(f"evmthread: {' '.join(message.split())}", file=sys.stderr, flush=True)
-
-    def pass_over(self) -> None:
-        """Counts a test of another kind in a folder."""
-        self.foreign += 1
 
     def _clear(self) -> None:
         if self._shows and self._terminal:
@@ -105,7 +108,7 @@ class Tally:
         return 1 if self.failed and not zero else 0
 
 
-def _place(row: "Row") -> str:
+def _place(row: Row) -> str:
     fork = f" {row.fork}[{row.case_index}]" if row.fork else ""
     file = f"{row.file} " if row.file else ""
     return f"{file}{row.name}{fork}"

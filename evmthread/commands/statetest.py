@@ -103,49 +103,44 @@ def _answer(arguments: argparse.Namespace, options: "Options", paths: list[Path]
 
 def _rows(arguments: argparse.Namespace, options: "Options", paths: list[Path], tally: "Tally") -> "Iterator[Row]":
     """The rows of all files that can be read; the others are complained of, and counted."""
-    from evmthread.testing.runner import Foreign, Unreadable, find_files
+    from evmthread.testing.runner import Row, find_files
 
     # As go-ethereum does, for drivers that read state roots from there.
     roots = arguments.trace or not arguments.paths
     for path in paths:
-        is_folder = path.is_dir()
         try:
             files = find_files(path)
         except ValueError as error:
             tally.complain(str(error))
             continue
-        before, foreign = tally.total, set[str]()
-        for event in _events(arguments, options, path, files):
-            if isinstance(event, Unreadable):
-                tally.complain(event.message)
-            elif isinstance(event, Foreign):
-                if is_folder:
-                    tally.pass_over()
-                elif event.file not in foreign:
-                    foreign.add(event.file)
-                    tally.complain(f"{event.file}: no fixture file, or tests of a kind that is not run here")
-            else:
-                tally.count(event)
+        before = tally.total
+        for event in _events(arguments, options, path, files, tally):
+            if isinstance(event, Row):
                 if roots and event.state_root is not None:
                     print(f'{{"stateRoot": "{event.state_root}"}}', file=sys.stderr, flush=True)
                 yield event
         if tally.total == before and not tally.unreadable and options.selection.is_everything:
-            tally.complain(f"{path}: holds no test that can be run")
+            tally.complain(f"{path}: no fixture file, or tests of a kind that is not run here")
 
 
-def _events(arguments: argparse.Namespace, options: "Options", path: Path, files: list[Path]) -> "Iterator[Event]":
-    from evmthread.machine.analysis import CodeCache
-    from evmthread.testing.runner import run_file
+def _events(
+    arguments: argparse.Namespace, options: "Options", path: Path, files: list[Path], tally: "Tally"
+) -> "Iterator[Event]":
+    """What happens with each case of the files, told to the tally as soon as it is known."""
+    from evmthread.testing.runner import new_cache, run_file
     from evmthread.testing.shards import run_sharded, slow_tests
 
     if arguments.workers > 1 and not arguments.trace:
-        for events in run_sharded(files, options, workers=arguments.workers, slow=slow_tests(path)):
+        shards = run_sharded(files, options, workers=arguments.workers, slow=slow_tests(path), heard=tally.hear)
+        for events in shards:
             yield from events
         return
-    cache = CodeCache()
+    cache = new_cache()
     drive = _drive(arguments)
     for file in files:
-        yield from run_file(file, options, cache=cache, drive=drive)
+        for event in run_file(file, options, cache=cache, drive=drive):
+            tally.hear(event)
+            yield event
 
 
 def _drive(arguments: argparse.Namespace) -> "Drive":

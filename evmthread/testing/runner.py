@@ -18,6 +18,10 @@ from evmthread.testing.cases import Case, CaseOutcome, Drive
 from evmthread.testing.fixtures import FixtureError, FixtureTest, read_tests
 from evmthread.testing.suites import suite_of
 
+# A test runs its own code in a few cases and no other test does: what is kept for later needn't be much.
+CACHE_ENTRIES = 512
+CACHE_CODE_BYTES = 2**22
+
 SUFFIXES = (".json", ".jsonl", ".json.gz", ".jsonl.gz")
 
 
@@ -98,6 +102,11 @@ class Options:
     selection: Selection = Selection()
     with_dump: bool = False
     clock: Callable[[], float] | None = None
+
+
+def new_cache() -> CodeCache:
+    """A cache of decoded code as a long run of many tests wants it."""
+    return CodeCache(entries=CACHE_ENTRIES, code_bytes=CACHE_CODE_BYTES)
 
 
 def find_files(path: Path) -> list[Path]:

@@ -9,6 +9,7 @@ import re
 import signal
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
@@ -16,9 +17,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from evmthread.errors import BackendError
-from evmthread.machine.analysis import CodeCache
 from evmthread.testing.fixtures import FixtureError, FixtureTest, is_lines, parse_line, read_lines
-from evmthread.testing.runner import Event, Options, Unreadable, run_file, run_test
+from evmthread.testing.runner import Event, Options, Unreadable, new_cache, run_file, run_test
 from evmthread.testing.suites import suite_of
 
 UNIT_BYTES = 2**18  # of JSON lines, unpacked: about a third of a second's work
@@ -96,7 +96,7 @@ class Worker:
 
     def __init__(self, options: Options) -> None:
         self.options = options
-        self.cache = CodeCache()
+        self.cache = new_cache()
         self._path: Path | None = None
         self._lines: Iterator[bytes] = iter(())
         self._position = 0
@@ -126,12 +126,13 @@ class Worker:
 
 
 def _serve(connection: "Connection[list[Event], Unit | None]", options: Options) -> None:
-    """The life of a worker process: units in, events out, until None comes."""
+    """The life of a worker process: units in, events out, until None comes or the other side is gone."""
     # Only the process that reads the terminal reacts to its interrupts, and stops the others.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     worker = Worker(options)
-    while (unit := connection.recv()) is not None:
-        connection.send(worker.run(unit))
+    with suppress(EOFError, OSError):
+        while (unit := connection.recv()) is not None:
+            connection.send(worker.run(unit))
 
 
 class Pool:
@@ -180,9 +181,14 @@ class Pool:
 
 
 def run_sharded(
-    files: Sequence[Path], options: Options, *, workers: int, slow: frozenset[tuple[bytes, bytes]]
+    files: Sequence[Path],
+    options: Options,
+    *,
+    workers: int,
+    slow: frozenset[tuple[bytes, bytes]],
+    heard: Callable[[Event], None] = lambda _: None,
 ) -> Iterator[list[Event]]:
-    """The events of all files, a list for each unit, in the order of the files.
+    """The events of all files, a list for each unit, in the order of the files; `heard` is told of each at once.
 
     Raises BackendError when a worker dies.
     """
@@ -197,6 +203,7 @@ def run_sharded(
     for number, unit in enumerate(units):
         if isinstance(unit, Unreadable):
             finished[number] = [unit]
+            heard(unit)
         else:
             waiting.append((number, unit))
     waiting.sort(key=lambda item: (item[1].is_slow, -item[0]))
@@ -205,7 +212,10 @@ def run_sharded(
         for turn in range(len(units)):
             while turn not in finished:
                 pool.feed(waiting)
-                finished.update(pool.collect())
+                for number, events in pool.collect():
+                    finished[number] = events
+                    for event in events:
+                        heard(event)
             yield finished.pop(turn)
     finally:
         pool.close()
