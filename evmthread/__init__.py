@@ -1,1 +1,68 @@
-"""evmthread."""
+"""evmthread: run any Ethereum contract off-chain, in a thread shared by several parties, and settle it on-chain.
+
+The public names below are loaded when they are first used (PEP 562): importing `evmthread.commit`, say, loads no EVM.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from evmthread.channel.party import Party as Party
+    from evmthread.channel.thread import Thread as Thread
+    from evmthread.commit import Agreement as Agreement
+    from evmthread.commit import Batch as Batch
+    from evmthread.commit import Commitment as Commitment
+    from evmthread.commit import Domain as Domain
+    from evmthread.commit import GuardedSigner as GuardedSigner
+    from evmthread.commit import Input as Input
+    from evmthread.commit import LocalSigner as LocalSigner
+    from evmthread.commit import Ruleset as Ruleset
+    from evmthread.commit import Terms as Terms
+    from evmthread.commit import verify as verify
+    from evmthread.commit import verify_chain as verify_chain
+    from evmthread.contracts import load_artifact as load_artifact
+    from evmthread.errors import EvmthreadError as EvmthreadError
+    from evmthread.execution import BlockEnvironment as BlockEnvironment
+    from evmthread.execution import CallResult as CallResult
+    from evmthread.execution import InvalidTransaction as InvalidTransaction
+    from evmthread.execution import Transaction as Transaction
+    from evmthread.execution import World as World
+    from evmthread.isa.forks import Fork as Fork
+    from evmthread.isa.forks import fork_named as fork_named
+    from evmthread.machine.analysis import CodeCache as CodeCache
+    from evmthread.primitives.types import Address as Address
+    from evmthread.primitives.types import Hash32 as Hash32
+    from evmthread.primitives.types import Log as Log
+    from evmthread.state import MemoryState as MemoryState
+    from evmthread.state import StateChanges as StateChanges
+
+_HOMES = {
+    "evmthread.channel.party": ("Party",),
+    "evmthread.channel.thread": ("Thread",),
+    "evmthread.commit": (
+        *("Agreement", "Batch", "Commitment", "Domain", "GuardedSigner", "Input", "LocalSigner", "Ruleset", "Terms"),
+        *("verify", "verify_chain"),
+    ),
+    "evmthread.contracts": ("load_artifact",),
+    "evmthread.errors": ("EvmthreadError",),
+    "evmthread.execution": ("BlockEnvironment", "CallResult", "InvalidTransaction", "Transaction", "World"),
+    "evmthread.isa.forks": ("Fork", "fork_named"),
+    "evmthread.machine.analysis": ("CodeCache",),
+    "evmthread.primitives.types": ("Address", "Hash32", "Log"),
+    "evmthread.state": ("MemoryState", "StateChanges"),
+}
+_HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
+
+__all__ = sorted(_HOME_OF)  # noqa: PLE0605 - the names are those of _HOMES
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOME_OF.get(name)
+    if home is None:
+        raise AttributeError(f"module 'evmthread' has no attribute {name!r}")
+    value = globals()[name] = getattr(import_module(home), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOME_OF})
