@@ -9,7 +9,7 @@ class EvmthreadError(Exception):
     """The root: everything that evmthread raises on purpose."""
 
 
-class InvalidInput(EvmthreadError, ValueError):
+class InvalidInput(EvmthreadError, ValueError):  # noqa: N818 - what it is, not that it is an error
     """A value given by the caller has the wrong form: odd hex, a wrong length, an out-of-range integer."""
 
 
@@ -29,7 +29,7 @@ class BackendError(EvmthreadError):
     """A plug-in (storage backend, signer, provider) failed."""
 
 
-class Missing(EvmthreadError, LookupError):
+class Missing(EvmthreadError, LookupError):  # noqa: N818 - a request, not an error
     """A piece of state that isn't here yet and must be waited for: `kind` and `key` say which.
 
     Kinds and keys: "account" (address,), "code" (code hash,), "slot" (address, storage key), "block_hash" (number,).
@@ -41,5 +41,5 @@ class Missing(EvmthreadError, LookupError):
         self.key = key
 
 
-class LimitExceeded(EvmthreadError):
+class LimitExceeded(EvmthreadError):  # noqa: N818 - what it is, not that it is an error
     """A limit of the host (memory, steps), not of the protocol, stopped an execution; nothing of it was kept."""

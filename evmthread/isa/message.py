@@ -59,4 +59,4 @@ class Message(NamedTuple):
 
 
 # Makes a Message of a tuple of all its fields; a third of what the class itself takes.
-MESSAGE_OF: Callable[[tuple[object, ...]], Message] = partial(tuple.__new__, Message)  # type: ignore[assignment]
+MESSAGE_OF: Callable[[tuple[object, ...]], Message] = partial(tuple.__new__, Message)
