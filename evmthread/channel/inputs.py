@@ -33,6 +33,7 @@ from evmthread.execution.world import World
 from evmthread.isa.instructions.creates import MAX_NONCE
 from evmthread.isa.message import CallKind
 from evmthread.primitives.types import Log
+from evmthread.state.view import StateChanges
 
 NEW_SLOT_PRICE = 20_000
 """G_sset (Yellow Paper, appendix G): what making a slot non-zero costs at least, in every fork, before refunds."""
@@ -52,11 +53,12 @@ class InputOutcome:
 
 @dataclass(frozen=True, slots=True)
 class BatchOutcome:
-    """What running a batch gave. `slots` counts the root contract's non-zero slots."""
+    """What running a batch gave: `changes` to the state before it; `slots` counts the root's non-zero slots."""
 
     inputs: tuple[InputOutcome, ...]
     gas_used: int
     slots: int
+    changes: StateChanges
 
     def receipts(self) -> list[Receipt]:
         """The receipts, cumulative gas counted from 0."""
@@ -102,14 +104,15 @@ def run_batch(rules: ThreadRules, world: World, batch: Batch, *, slots: int, non
         # New slots cost so much that nearly always gas alone shows that the limit is far: counting costs what changed.
         possible += (outcome.gas_used + outcome.gas_refunded) // NEW_SLOT_PRICE
         if possible > rules.ruleset.storage_slots or each.kind == InputKind.CREATE:
-            counted = possible = _slots_now(rules, world, slots)
+            counted = possible = _slots_after(rules, world.changes(), slots)
             if counted > rules.ruleset.storage_slots:
                 limit = rules.ruleset.storage_slots
                 raise InvalidBatch(f"the root contract has at most {limit} non-zero slots", counted, index, nonce)
         ended = any(
             log.address == rules.address and log.topics[:1] == (rules.ruleset.breakpoint_topic,) for log in outcome.logs
         )
-    return BatchOutcome(tuple(outcomes), gas, _slots_now(rules, world, slots))
+    changes = world.changes()
+    return BatchOutcome(tuple(outcomes), gas, _slots_after(rules, changes, slots), changes)
 
 
 def _run_input(rules: ThreadRules, world: World, each: Input, index: int, nonce: int) -> InputOutcome:
@@ -201,8 +204,8 @@ def _check_calls(rules: ThreadRules, result: CallResult, index: int, nonce: int)
             raise MissingAccount("no call, with data, of an account that the thread doesn't hold", callee, index, nonce)
 
 
-def _slots_now(rules: ThreadRules, world: World, before: int) -> int:
-    change = world.changes().accounts.get(rules.address)
+def _slots_after(rules: ThreadRules, changes: StateChanges, before: int) -> int:
+    change = changes.accounts.get(rules.address)
     if change is None:
         return before
     if change.after is None:

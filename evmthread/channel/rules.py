@@ -4,6 +4,7 @@ Built once from Domain, Terms and Ruleset, and refused where this version can't 
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 from evmthread.channel.errors import NotSupported
 from evmthread.commit.eip712 import Domain
@@ -57,16 +58,7 @@ def thread_rules(domain: Domain, terms: Terms, ruleset: Ruleset) -> ThreadRules:
     base = fork_named(ruleset.fork)
     if ruleset.trap in base.precompiles or ruleset.trap in terms.owners:
         raise IllFormedRuleset("trap is no precompile and no owner", ruleset.trap)
-    has_trap = base.table[_STATICCALL] is not None
-    fork = base.evolve(
-        base.name,
-        limits={"memory_bytes": ruleset.memory_bytes},
-        precompiles={int.from_bytes(ruleset.trap, "big"): _UNANSWERED_TRAP} if has_trap else None,
-    )
-    # The root contract has nonce 1 before it runs, also in forks in which a new contract begins with 0.
-    creation_fork = (
-        fork if fork.rules.contract_start_nonce else fork.evolve(base.name, rules={"contract_start_nonce": 1})
-    )
+    fork, creation_fork = _forks(ruleset.fork, ruleset.memory_bytes, ruleset.trap)
     thread = thread_id(domain, terms)
     return ThreadRules(
         domain,
@@ -76,6 +68,24 @@ def thread_rules(domain: Domain, terms: Terms, ruleset: Ruleset) -> ThreadRules:
         thread_address(domain.verifying_contract, thread),
         fork,
         creation_fork,
-        has_trap,
+        _has_trap(base),
         frozenset((*base.precompiles, *terms.owners, ruleset.trap)),
     )
+
+
+def _has_trap(fork: Fork) -> bool:
+    return fork.table[_STATICCALL] is not None
+
+
+@lru_cache(maxsize=64)
+def _forks(name: str, memory_bytes: int, trap: bytes) -> tuple[Fork, Fork]:
+    """(fork, creation fork). Remembered, because what is known of a code is kept by the identity of its fork."""
+    base = fork_named(name)
+    fork = base.evolve(
+        base.name,
+        limits={"memory_bytes": memory_bytes},
+        precompiles={int.from_bytes(trap, "big"): _UNANSWERED_TRAP} if _has_trap(base) else None,
+    )
+    # The root contract has nonce 1 before it runs, also in forks in which a new contract begins with 0.
+    started = fork if fork.rules.contract_start_nonce else fork.evolve(base.name, rules={"contract_start_nonce": 1})
+    return fork, started

@@ -25,6 +25,7 @@ from evmthread.commit.terms import Ruleset, Terms, check_origin_code
 from evmthread.execution.receipts import receipts_root
 from evmthread.execution.result import CallResult
 from evmthread.execution.world import DEFAULT_CALL_GAS, World, WorldMark
+from evmthread.machine.analysis import CodeCache
 from evmthread.merkle.accounts import StateRoots
 from evmthread.primitives.types import ZERO_ADDRESS, ZERO_HASH
 from evmthread.state.memory import MemoryState
@@ -46,10 +47,11 @@ class Prepared:
 class Thread:
     """One thread at its latest agreement, and at most one executed batch on top. Made by `Thread.open`."""
 
-    def __init__(self, rules: ThreadRules, code: bytes, state: StateBackend) -> None:
+    def __init__(self, rules: ThreadRules, code: bytes, state: StateBackend, cache: CodeCache | None) -> None:
+        """Made by `open`."""
         self._rules = rules
         self._code = code
-        self._world = World(fork=rules.fork, view=state)
+        self._world = World(fork=rules.fork, view=state, cache=cache)
         self._roots = StateRoots()
         self._slots = 0
         self._environment: Environment | None = None
@@ -58,18 +60,26 @@ class Thread:
 
     @classmethod
     def open(
-        cls, domain: Domain, terms: Terms, ruleset: Ruleset, *, code: bytes = b"", state: StateBackend | None = None
+        cls,
+        domain: Domain,
+        terms: Terms,
+        ruleset: Ruleset,
+        *,
+        code: bytes = b"",
+        state: StateBackend | None = None,
+        cache: CodeCache | None = None,
     ) -> Self:
         """A thread without its genesis yet.
 
         `code` is the origin's runtime code; a thread whose genesis batch creates the contract does without. `state`
-        takes the accounts and holds none yet; by default it is in memory. Raises a Refusal for terms, ruleset or code
+        takes the accounts and holds none yet; by default it is in memory. Threads on the same code that share a `cache`
+        decode it once. Raises a Refusal for terms, ruleset or code
         that aren't well-formed or don't belong together, NotSupported for a ruleset that this version can't execute.
         """
         rules = thread_rules(domain, terms, ruleset)
         if code:
             check_origin_code(terms, code)
-        return cls(rules, code, MemoryState() if state is None else state)
+        return cls(rules, code, MemoryState() if state is None else state, cache)
 
     @property
     def domain(self) -> Domain:
@@ -249,7 +259,7 @@ class Thread:
             self._found(signed.batch.inputs)
         outcome = run_batch(self._rules, world, signed.batch, slots=self._slots, nonce=draft.nonce)
         roots = self._roots.copy()
-        apply_rooted(roots, world.changes(), empty_accounts_stay=not self._rules.fork.rules.deletes_empty_accounts)
+        apply_rooted(roots, outcome.changes, empty_accounts_stay=not self._rules.fork.rules.deletes_empty_accounts)
         state_root = roots.root()
         gas_used = draft.gas_used + outcome.gas_used
         fee = operator_fee(terms.max_fee, self.ruleset.fee_per_gigagas, gas_used)

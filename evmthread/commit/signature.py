@@ -33,7 +33,11 @@ def parse_signature(signature: bytes) -> tuple[int, int, int]:
 
 def make_signature(private_key: bytes, digest: bytes) -> bytes:
     """The 65-byte signature of a digest (RFC 6979: the same digest gives the same bytes)."""
-    r, s, y_parity = sign_digest(private_key, digest)
+    return join_signature(*sign_digest(private_key, digest))
+
+
+def join_signature(r: int, s: int, y_parity: int) -> bytes:
+    """The 65 bytes of a signature's parts."""
     return r.to_bytes(32, "big") + s.to_bytes(32, "big") + bytes((V_OFFSET + y_parity,))
 
 

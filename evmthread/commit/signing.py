@@ -13,10 +13,10 @@ from evmthread.commit.batch import Input
 from evmthread.commit.commitment import Commitment, Status
 from evmthread.commit.eip712 import TypedData
 from evmthread.commit.refusals import MalformedSignature
-from evmthread.commit.signature import make_signature, recover_signer
+from evmthread.commit.signature import join_signature, recover_signer
 from evmthread.commit.terms import KeyGrant, Resume
 from evmthread.errors import BackendError, CryptoError, EvmthreadError, InvalidInput
-from evmthread.primitives.secp256k1 import check_private_key, private_key_address
+from evmthread.primitives.secp256k1 import SigningKey
 
 
 class SigningRefused(EvmthreadError):  # noqa: N818 - as all names in errors.py, it says what happened
@@ -76,14 +76,14 @@ class Signer(Protocol):
 class LocalSigner:
     """A signer whose private key is in this process. It shows in no repr and no error, and can't be pickled."""
 
-    __slots__ = ("_address", "_private_key")
+    __slots__ = ("_address", "_key")
 
     def __init__(self, private_key: bytes) -> None:
         """Take a 32-byte private key. Raises CryptoError where it is none."""
         if not isinstance(private_key, bytes):
             raise CryptoError(f"a private key is 32 bytes, not a {type(private_key).__name__}")
-        self._private_key = check_private_key(private_key)
-        self._address = private_key_address(private_key)
+        self._key = SigningKey(private_key)
+        self._address = self._key.address
 
     @classmethod
     def generate(cls) -> Self:
@@ -101,7 +101,7 @@ class LocalSigner:
 
     def sign(self, typed_data: TypedData) -> bytes:
         """The 65-byte signature; the same data gives the same bytes (RFC 6979)."""
-        return make_signature(self._private_key, typed_data.digest())
+        return join_signature(*self._key.sign(typed_data.digest()))
 
     def __repr__(self) -> str:
         return f"LocalSigner(address=0x{self._address.hex()})"
@@ -243,6 +243,8 @@ class GuardedSigner:
 
     def _signature(self, typed_data: TypedData) -> bytes:
         signature = self._signer.sign(typed_data)
+        if type(self._signer) is LocalSigner:
+            return signature  # made by this process with the key itself: there is no answer to doubt
         try:
             got = recover_signer(typed_data.digest(), signature)
         except (MalformedSignature, InvalidInput) as error:

@@ -124,7 +124,7 @@ class StateRoots:
         Costs what changed since the last root(); the first root() after it, where storage changed, also copies a
         dict of the accounts whose storage is in memory.
         """
-        other = type(self)()
+        other = object.__new__(type(self))  # every slot is set here; __init__ would make two caches in vain
         other._accounts = self._accounts.copy()
         other._settled = self._settled
         other._is_shared = self._is_shared = True

@@ -32,12 +32,31 @@ def private_key_address(private_key: bytes) -> bytes:
     return public_key_address(public_key(private_key))
 
 
+class SigningKey:
+    """A private key that signs many times: its public key is computed once, which takes longer than a signature."""
+
+    __slots__ = ("_key",)
+
+    def __init__(self, private_key: bytes) -> None:
+        """Takes 32 bytes. Raises CryptoError where they are no key."""
+        self._key = PrivateKey(check_private_key(private_key))
+
+    @property
+    def address(self) -> bytes:
+        """The account address (20 bytes)."""
+        return public_key_address(self._key.public_key.format(compressed=False)[1:])
+
+    def sign(self, digest: bytes) -> tuple[int, int, int]:
+        """(r, s, y parity) of the RFC 6979 signature of a 32-byte digest; s is low (EIP-2)."""
+        if len(digest) != 32:
+            raise CryptoError("a digest is 32 bytes")
+        raw = self._key.sign_recoverable(digest, hasher=None)
+        return int.from_bytes(raw[:32], "big"), int.from_bytes(raw[32:64], "big"), raw[64]
+
+
 def sign_digest(private_key: bytes, digest: bytes) -> tuple[int, int, int]:
     """(r, s, y parity) of the RFC 6979 signature of a 32-byte digest; s is low (EIP-2)."""
-    if len(digest) != 32:
-        raise CryptoError("a digest is 32 bytes")
-    raw = PrivateKey(check_private_key(private_key)).sign_recoverable(digest, hasher=None)
-    return int.from_bytes(raw[:32], "big"), int.from_bytes(raw[32:64], "big"), raw[64]
+    return SigningKey(private_key).sign(digest)
 
 
 def recover_public_key(digest: bytes, r: int, s: int, y_parity: int) -> bytes:
@@ -51,7 +70,7 @@ def recover_public_key(digest: bytes, r: int, s: int, y_parity: int) -> bytes:
     raw = r.to_bytes(32, "big") + s.to_bytes(32, "big") + bytes((y_parity,))
     try:
         key = PublicKey.from_signature_and_message(raw, digest, hasher=None, context=GLOBAL_CONTEXT)
-    except Exception as error:  # noqa: BLE001 - coincurve raises bare Exception and ValueError alike
+    except Exception as error:  # coincurve raises bare Exception and ValueError alike
         raise CryptoError("no public key recovers from this signature") from error
     return key.format(compressed=False)[1:]
 
