@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
+from evmthread.errors import InvalidInput
 from evmthread.primitives.keccak import EMPTY_HASH, keccak256
 from evmthread.primitives.types import Log
 from evmthread.state.view import EMPTY_ACCOUNT, Account, AccountChange, StateChanges, StateView
@@ -43,6 +44,7 @@ def _new_scope() -> _Scope:
 class Mark(NamedTuple):
     """A point to which the whole journal can go back, also across transactions."""
 
+    era: int
     undo: int
     scope: _Scope
     logs: int
@@ -69,6 +71,7 @@ class Journal:
         self._changed_slots: dict[bytes, set[int]] = {}
         self._wiped: dict[bytes, bool] = {}
         self._marks_kept = False
+        self._era = 0  # marks of an earlier one are void
         self._enter_scope(_new_scope())
 
     def _enter_scope(self, scope: _Scope) -> None:
@@ -139,6 +142,7 @@ class Journal:
     def move(self, sender: bytes, receiver: bytes, amount: int) -> None:
         """Moves wei and touches both accounts; the sender has enough."""
         if amount and sender != receiver:
+            self.account(receiver)  # may raise Missing, so before anything changes
             nonce, balance, code_hash = self.account(sender) or EMPTY_ACCOUNT
             self._set_account(sender, Account(nonce, balance - amount, code_hash))
             nonce, balance, code_hash = self.account(receiver) or EMPTY_ACCOUNT
@@ -308,18 +312,24 @@ class Journal:
     def keep_mark(self) -> Mark:
         """A point to which `return_to` goes back, also across transactions; undo is kept from now on."""
         self._marks_kept = True
-        return Mark(len(self._undo), self._scope, len(self.logs), self.refund)
+        return Mark(self._era, len(self._undo), self._scope, len(self.logs), self.refund)
 
     def return_to(self, mark: Mark) -> None:
-        """Makes everything as it was at the mark, which stays good."""
+        """Makes everything as it was at the mark, which stays good; marks made after it are void.
+
+        Raises InvalidInput for a void mark, as far as it can be told.
+        """
+        if mark.era != self._era or mark.undo > len(self._undo):
+            raise InvalidInput("this mark is void: the changes since were applied, forgotten or undone")
         self._undo_to(mark.undo)
         self._enter_scope(mark.scope)
         del self.logs[mark.logs :]
         self.refund = mark.refund
 
     def forget_marks(self) -> None:
-        """No mark is needed any more: transactions drop their undo again when they end."""
+        """No mark is needed any more: all are void, and transactions drop their undo again when they end."""
         self._marks_kept = False
+        self._era += 1
 
     # Transactions -----------------------------------------------------------------------------------------------------
     def begin_transaction(self, warm: Mapping[bytes, bool] = MappingProxyType({})) -> None:
@@ -399,6 +409,7 @@ class Journal:
         """The view now holds all changes: what is cached is what it says. Between transactions only."""
         self.begin_transaction()
         self._undo.clear()
+        self._era += 1
         for address in self._changed:
             self._loaded[address] = self._accounts[address]
         self._changed.clear()

@@ -33,6 +33,9 @@ class MemoryState:
             raise InvalidInput(f"an address is 20 bytes, not {len(address)}")
         if not 0 <= nonce < 2**64 or not 0 <= balance < 2**256:
             raise InvalidInput("nonce or balance out of range")
+        for number in (*(storage or {}), *(storage or {}).values()):
+            if not 0 <= number < 2**256:
+                raise InvalidInput(f"a storage key or value is no word: {number}")
         code_hash = keccak256(code)
         self._codes[code_hash] = code
         self._accounts[address] = Account(nonce, balance, code_hash)

@@ -1,0 +1,97 @@
+import pytest
+
+from evmthread.errors import InvalidInput
+from evmthread.merkle.trie import EMPTY_ROOT
+from evmthread.primitives.keccak import EMPTY_HASH, keccak256
+from evmthread.state.memory import MemoryState
+from evmthread.state.view import Account, AccountChange, StateChanges
+
+A, B = b"\xaa" * 20, b"\xbb" * 20
+
+
+def small() -> MemoryState:
+    state = MemoryState()
+    state.set_account(A, nonce=1, balance=2, code=b"\x60", storage={1: 5, 2: 0, 3: 9})
+    return state
+
+
+def test_reads() -> None:
+    state = small()
+    assert state.account(A) == Account(1, 2, keccak256(b"\x60"))
+    assert state.account(B) is None
+    assert state.code(keccak256(b"\x60")) == b"\x60"
+    assert state.code(EMPTY_HASH) == b""
+    assert [state.slot(A, key) for key in (1, 2, 3, 4)] == [5, 0, 9, 0]
+    assert state.slot(B, 1) == 0
+    assert (state.storage(A), state.storage(B)) == ({1: 5, 3: 9}, {})
+    assert (state.has_storage(A), state.has_storage(B)) == (True, False)
+    assert list(state.addresses()) == [A]
+    assert state.block_hash(5) == bytes(32)
+    state.set_block_hash(5, b"\x05" * 32)
+    assert state.block_hash(5) == b"\x05" * 32
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        {"address": b"\x01" * 19},
+        {"nonce": -1},
+        {"nonce": 2**64},
+        {"balance": -1},
+        {"balance": 2**256},
+        {"storage": {-1: 1}},
+        {"storage": {2**256: 1}},
+        {"storage": {1: 2**256}},
+        {"storage": {1: -1}},
+    ],
+)
+def test_set_account_refuses_what_is_no_account(bad: dict[str, object]) -> None:
+    state = MemoryState()
+    with pytest.raises(InvalidInput):
+        state.set_account(**{"address": A, **bad})  # type: ignore[arg-type]
+    assert list(state.addresses()) == []
+
+
+def test_apply() -> None:
+    state = small()
+    root = state.roots().root()
+    after = Account(7, 8, EMPTY_HASH)
+    changes = StateChanges(
+        {
+            A: AccountChange(state.account(A), after, {1: (5, 0), 4: (0, 6)}),
+            B: AccountChange(None, Account(0, 1, keccak256(b"\x01")), {9: (0, 9)}),
+        },
+        {keccak256(b"\x01"): b"\x01"},
+    )
+    state.apply(changes)
+    assert (state.account(A), state.storage(A)) == (after, {3: 9, 4: 6})
+    assert (state.code(keccak256(b"\x01")), state.storage(B)) == (b"\x01", {9: 9})
+    anew = MemoryState()
+    anew.set_account(A, nonce=7, balance=8, storage={3: 9, 4: 6})
+    anew.set_account(B, balance=1, code=b"\x01", storage={9: 9})
+    assert state.roots().root() == anew.roots().root()
+    state.apply(changes.inverted())
+    assert state.roots().root() == root
+    assert (state.account(B), state.storage(B), state.storage(A)) == (None, {}, {1: 5, 3: 9})
+
+
+def test_wiped_storage_is_gone_and_deleted_accounts_too() -> None:
+    state = small()
+    state.roots()
+    state.apply(StateChanges({A: AccountChange(state.account(A), Account(1, 0), {7: (0, 1)}, wiped=True)}, {}))
+    assert state.storage(A) == {7: 1}
+    anew = MemoryState()
+    anew.set_account(A, nonce=1, storage={7: 1})
+    assert state.roots().root() == anew.roots().root()
+    state.apply(StateChanges({A: AccountChange(state.account(A), None, wiped=True)}, {}))
+    assert (state.account(A), state.has_storage(A), list(state.addresses())) == (None, False, [])
+    assert state.roots().root() == EMPTY_ROOT
+
+
+def test_roots_before_and_after_apply_are_the_same_whenever_they_are_first_asked_for() -> None:
+    changes = StateChanges({A: AccountChange(small().account(A), Account(1, 3), {3: (9, 0)})}, {})
+    early, late = small(), small()
+    early.roots().root()
+    early.apply(changes)
+    late.apply(changes)
+    assert early.roots().root() == late.roots().root()
