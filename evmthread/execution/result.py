@@ -103,6 +103,11 @@ class CallResult:
         return tuple([CallResult(child, self._logs[child.log_start - start :]) for child in self._frame.children or ()])
 
     @property
+    def unrecorded(self) -> int:
+        """How many calls that this call made are missing from `children`: those beyond Limits.recorded_calls."""
+        return self._frame.unrecorded
+
+    @property
     def reason(self) -> str | None:
         """Why it failed, in words: the halt's reason, a decoded Error(string) or Panic(uint256), or the raw data."""
         if self.success:

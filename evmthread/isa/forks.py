@@ -51,6 +51,7 @@ class Limits:
     code_size: int = UNLIMITED  # EIP-170: 24,576
     init_code_size: int = UNLIMITED  # EIP-3860: 49,152
     memory_bytes: int = 2**31  # all open frames together; far above what any block's gas can pay for
+    recorded_calls: int = 2**19  # calls that a result's tree holds; more are run, and only counted
 
 
 @dataclass(frozen=True, slots=True, eq=False)

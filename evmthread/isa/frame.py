@@ -52,6 +52,7 @@ class Frame:
         "stack",
         "status",
         "stored",
+        "unrecorded",
     )
 
     def __init__(
@@ -78,6 +79,7 @@ class Frame:
         self.status: Status | None = None
         self.halt_reason: HaltReason | None = None
         self.children: list[Frame] | None = None
+        self.unrecorded = 0
 
     # Set by the machine before the first instruction: `slots` and `stored` (the account's warm slots and their values
     # at the start of the transaction), `mark` (what a failing call rolls back to), `memory_limit` (in words),

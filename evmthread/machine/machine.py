@@ -23,7 +23,7 @@ Engine = Callable[[Frame], Outcome]
 class Machine:
     """Runs one message with all the calls that it makes."""
 
-    __slots__ = ("cache", "engine", "fork", "frames", "host", "root")
+    __slots__ = ("cache", "engine", "fork", "frames", "host", "recorded", "root")
 
     def __init__(
         self, message: Message, *, fork: Fork, host: JournaledHost, cache: CodeCache, engine: Engine = execute
@@ -33,6 +33,7 @@ class Machine:
         self.host = host
         self.cache = cache
         self.frames: list[Frame] = []
+        self.recorded = 0
         self.root = self._enter(message, None)
 
     def run(self) -> Frame:
@@ -65,9 +66,13 @@ class Machine:
         else:
             frame.caller_pc = parent.pc - 1
             frame.memory_limit = parent.memory_limit - len(parent.memory)
-            if parent.children is None:
-                parent.children = []
-            parent.children.append(frame)
+            self.recorded += 1
+            if self.recorded > fork.limits.recorded_calls:
+                parent.unrecorded += 1
+            elif parent.children is None:
+                parent.children = [frame]
+            else:
+                parent.children.append(frame)
         self.frames.append(frame)
         kind, address = message.kind, message.address
         if kind is CALL or kind is STATICCALL:

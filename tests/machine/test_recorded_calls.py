@@ -1,0 +1,24 @@
+"""A result's tree of calls is bounded: what is beyond the bound runs all the same, and is counted."""
+
+from tests.assembler import assemble
+from tests.conftest import Engine
+
+CALLER = b"\x01" * 20
+FIFTY_CALLS = """
+    PUSH1 50
+loop:
+    PUSH1 0 PUSH1 0 PUSH1 0 PUSH1 0 PUSH1 0 PUSH1 0x99 GAS CALL POP
+    PUSH1 1 SWAP1 SUB DUP1 PUSH @loop JUMPI
+"""
+
+
+def test_calls_beyond_the_bound_are_run_and_counted(engine: Engine) -> None:
+    whole, bounded = engine.world(), engine.world()
+    bounded.with_limits(recorded_calls=10)
+    results = []
+    for world in (whole, bounded):
+        world.set_code(CALLER, assemble(FIFTY_CALLS))
+        results.append(world.call(CALLER))
+    assert results[0].gas_used == results[1].gas_used
+    assert (len(results[0].children), results[0].unrecorded) == (50, 0)
+    assert (len(results[1].children), results[1].unrecorded) == (10, 40)
