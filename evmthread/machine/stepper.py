@@ -143,7 +143,7 @@ def execute(frame: Frame) -> Outcome:
         frame.pc = segment.last_pc
         return fail(frame, halt.reason)
     except Missing:
-        assert segment is not None
-        frame.pc = segment.last_pc
-        frame.gas += segment.last_price
+        if segment is not None:
+            frame.pc = segment.last_pc
+            frame.gas += segment.last_price
         raise
