@@ -154,7 +154,9 @@ class Party:
             self.thread.discard()
             raise
         signature = self._sign(commitment, signed)
-        return Acceptance(commitment.nonce, digest(self.thread.domain, commitment), self.index, signature)
+        prepared = self.thread.prepared
+        assert prepared is not None
+        return Acceptance(commitment.nonce, prepared.digest, self.index, signature)
 
     def agree(self, signatures: Mapping[int, bytes]) -> Agreement:
         """Adopts what this party proposed or reviewed last, with the others' signatures by party and its own.

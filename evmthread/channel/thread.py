@@ -16,7 +16,7 @@ from evmthread.channel.inputs import BatchOutcome, block_environment, run_batch
 from evmthread.channel.roots import apply_rooted
 from evmthread.channel.rules import ThreadRules, thread_rules
 from evmthread.commit.agreement import Agreement
-from evmthread.commit.batch import Environment, Input, InputKind, SignedBatch, check_environment, check_signed_batch
+from evmthread.commit.batch import Environment, Input, InputKind, SignedBatch, check_batch_rules, check_environment
 from evmthread.commit.commitment import Commitment, Status
 from evmthread.commit.eip712 import Domain, digest
 from evmthread.commit.money import genesis_deposits, operator_fee, owner_balances
@@ -202,7 +202,7 @@ class Thread:
         elif nonce or final:
             raise LocalProtocolError("the first commitment is the genesis: nonce 0, at rest")
         draft = self._draft(signed, nonce, final)
-        check_signed_batch(self.domain, self.terms, self.ruleset, draft, signed)
+        check_batch_rules(self.domain, self.terms, self.ruleset, draft, signed)
         check_environment(self._environment, signed.batch, nonce=nonce)
         mark = self._world.mark()
         try:

@@ -91,14 +91,19 @@ class TypedData:
 
     domain: Domain
     record: Record
+    _digest: bytes = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if type(self.domain) is not Domain or not isinstance(self.record, Record):
             raise InvalidInput("typed data is a Domain and a record")
+        object.__setattr__(self, "_digest", digest(self.domain, self.record))
+
+    def __reduce__(self) -> tuple[type["TypedData"], tuple[Domain, Record]]:
+        return TypedData, (self.domain, self.record)
 
     def digest(self) -> bytes:
         """The 32 bytes that a key signs."""
-        return digest(self.domain, self.record)
+        return self._digest
 
     def to_json(self) -> dict[str, Json]:
         """The parameter of eth_signTypedData_v4: types, primaryType, domain, message.

@@ -4,6 +4,7 @@ Knows the bytes and the clauses that every party and the registry check alike; n
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import ClassVar
 
 from evmthread.commit.eip712 import ADDRESS_PADDING, Domain, digest, hash_addresses, hash_integers, word
@@ -205,6 +206,7 @@ class Resume(Record):
 _RESUME_TYPE_HASH = Resume.STRUCT.type_hash
 
 
+@lru_cache(maxsize=1024)
 def thread_id(domain: Domain, terms: Terms) -> bytes:
     """The id of the thread that these terms open on this chain and registry: 32 bytes."""
     return digest(domain, terms)
@@ -215,6 +217,7 @@ def proxy_address(registry: bytes, thread: bytes) -> bytes:
     return keccak256(b"\xff" + registry + thread + CREATE3_PROXY_CODE_HASH)[12:]
 
 
+@lru_cache(maxsize=1024)
 def thread_address(registry: bytes, thread: bytes) -> bytes:
     """Where the thread's contract lives, inside the thread and on chain alike: the first CREATE of its proxy."""
     return keccak256(b"\xd6\x94" + proxy_address(registry, thread) + b"\x01")[12:]

@@ -22,11 +22,13 @@ from evmthread.commit import (
     SignedBatch,
     Terms,
     TypedData,
+    check_environment,
     check_input_signature,
     check_signed_batch,
     thread_address,
     thread_id,
 )
+from evmthread.commit.batch import _size_at_most
 from evmthread.commit.refusals import (
     IllFormedBatch,
     MalformedSignature,
@@ -247,3 +249,26 @@ def test_types_stay_apart() -> None:
     assert isinstance(COMMITMENT, Commitment)
     assert isinstance(TERMS, Terms)
     assert [kind.value for kind in InputKind] == [0, 1, 2, 3]
+
+
+@given(batches, st.lists(st.binary(max_size=70), max_size=4).map(tuple))
+def test_the_cheap_bound_of_a_batchs_size_is_one(batch: Batch, signatures: tuple[bytes, ...]) -> None:
+    signed = SignedBatch(batch, signatures)
+    assert _size_at_most(signed) >= len(signed.to_rlp())
+
+
+def test_environments_never_run_backwards() -> None:
+    parent = samples.environment()
+    later = samples.environment(number=parent.number + 1, timestamp=parent.timestamp + 1)
+    check_environment(None, Batch(parent, ()))
+    check_environment(parent, Batch(parent, ()))
+    check_environment(parent, Batch(later, (INPUT,)))
+    for changes, inputs, clause in (
+        ({"number": parent.number - 1}, (INPUT,), "number at least the parent's"),
+        ({"timestamp": parent.timestamp - 1}, (INPUT,), "timestamp at least the parent's"),
+        ({"number": parent.number + 1}, (), "an empty batch repeats its parent's number"),
+        ({"timestamp": parent.timestamp + 1}, (), "an empty batch repeats its parent's timestamp"),
+    ):
+        with pytest.raises(IllFormedBatch, match=clause) as caught:
+            check_environment(parent, Batch(samples.environment(**changes), inputs), nonce=4)
+        assert caught.value.nonce == 4
