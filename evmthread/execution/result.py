@@ -92,7 +92,7 @@ class CallResult:
 
     @cached_property
     def logs(self) -> tuple[Log, ...]:
-        """The logs that stand: this call's and its children's, in order; none where it failed."""
+        """The logs that stand: this call's and its children's, in order; none where it or a caller of it failed."""
         start = self._frame.log_start
         return tuple(self._logs[: self._frame.log_end - start]) if self.success else ()
 
@@ -100,7 +100,8 @@ class CallResult:
     def children(self) -> tuple["CallResult", ...]:
         """The calls that this call made, in order."""
         start = self._frame.log_start
-        return tuple([CallResult(child, self._logs[child.log_start - start :]) for child in self._frame.children or ()])
+        logs = self._logs if self.success else []  # below a failed call nothing stood: its indexes are others' now
+        return tuple([CallResult(child, logs[child.log_start - start :]) for child in self._frame.children or ()])
 
     @property
     def unrecorded(self) -> int:
