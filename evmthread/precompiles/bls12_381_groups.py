@@ -5,6 +5,7 @@ of the quadratic field is its real, then its imaginary part; a G2 point is 192 b
 zeros. A compressed G1 point is the 48 bytes of the Zcash encoding, as EIP-4844 has them.
 """
 
+import sys
 from collections.abc import Sequence
 from functools import cache
 from typing import Protocol
@@ -65,6 +66,11 @@ def best_bls12_381() -> Bls12381:
         from evmthread.precompiles.bls12_381_arkworks import ArkworksBls12381
 
         return ArkworksBls12381(library)
-    from evmthread.precompiles.bls12_381_py_ecc import PyEccBls12381
-
+    # py_ecc raises the recursion limit for the whole process when it is imported, far enough for hostile input to any
+    # recursive parser to crash it; nothing that is used of it needs that.
+    limit = sys.getrecursionlimit()
+    try:
+        from evmthread.precompiles.bls12_381_py_ecc import PyEccBls12381
+    finally:
+        sys.setrecursionlimit(limit)
     return PyEccBls12381()

@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import pytest
 
 from evmthread.precompiles import (
@@ -71,3 +74,12 @@ def test_discounts() -> None:
     assert all(table[i] >= table[i + 1] for table in (G1_DISCOUNTS, G2_DISCOUNTS) for i in range(127))
     assert [BLS12_381_G1_MSM.price(bytes(160 * n)) for n in (0, 1, 2, 128, 129)] == [0, 12000, 22776, 797184, 803412]
     assert [BLS12_381_G2_MSM.price(bytes(288 * n)) for n in (0, 1, 2, 128, 129)] == [0, 22500, 45000, 1509120, 1520910]
+
+
+def test_the_fallback_leaves_the_recursion_limit_alone() -> None:
+    script = (
+        "import sys; from evmthread.precompiles import bls12_381_groups as groups, libraries\n"
+        "limit = sys.getrecursionlimit(); libraries.arkworks = lambda: None\n"
+        "groups.best_bls12_381(); assert 'py_ecc' in sys.modules; assert sys.getrecursionlimit() == limit\n"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True)
