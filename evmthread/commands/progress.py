@@ -4,6 +4,7 @@ import heapq
 import sys
 import time
 
+from evmthread.commands.reporting import printable
 from evmthread.testing.runner import Event, Row, Unreadable
 
 REFRESH = 0.2  # seconds between two looks of a progress line on a terminal
@@ -44,10 +45,10 @@ class Tally:
         if not row.passed:
             self.failed += 1
             if len(self._failures) < SHOWN_FAILURES:
-                self._failures.append(f"{_place(row)}: {row.error}")
+                self._failures.append(printable(f"{_place(row)}: {row.error}"))
         if self._slowest:
             push = heapq.heappush if len(self._slow) < self._slowest else heapq.heappushpop
-            push(self._slow, (row.seconds, _place(row)))
+            push(self._slow, (row.seconds, printable(_place(row))))
         if self._shows and not self.total % 16:
             self._show(row.file)
 
@@ -55,7 +56,7 @@ class Tally:
         """Counts and names what can't be read."""
         self.unreadable += 1
         self._clear()
-        print(f"evmthread: {' '.join(message.split())}", file=sys.stderr, flush=True)
+        print(f"evmthread: {printable(message)}", file=sys.stderr, flush=True)
 
     def _clear(self) -> None:
         if self._shows and self._terminal:
@@ -68,7 +69,7 @@ class Tally:
         self._shown = now
         text = f"{self.total:,} cases, {self.failed:,} failed, {self._rate():,.0f} a second: {file}"
         if self._terminal:
-            print(f"\r\x1b[K{text[:100]}", end="", file=sys.stderr, flush=True)
+            print(f"\r\x1b[K{printable(text[:100])}", end="", file=sys.stderr, flush=True)
         else:
             print(text, file=sys.stderr, flush=True)
 

@@ -32,10 +32,14 @@ def show_hash(value: bytes) -> str:
     return "0x" + value.hex()
 
 
-def one_line(error: BaseException) -> str:
-    """The error's text without line breaks and other characters that a terminal would obey."""
-    text = str(error) or type(error).__name__
+def printable(text: str) -> str:
+    """The text without line breaks and other characters that a terminal would obey."""
     return "".join([character if character.isprintable() else " " for character in text])
+
+
+def one_line(error: BaseException) -> str:
+    """The error's text as one printable line."""
+    return printable(str(error) or type(error).__name__)
 
 
 def report_failure(command: str, error: EvmthreadError, *, as_json: bool) -> int:

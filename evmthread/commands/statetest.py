@@ -171,7 +171,7 @@ def _print_array(rows: "Iterable[Row]") -> None:
     """Prints the array as it comes, so that a million cases need no memory."""
     separator = "["
     for row in rows:
-        text = json.dumps(_result(row), indent=2, ensure_ascii=False)
+        text = json.dumps(_result(row), indent=2)
         print(separator + "\n  " + text.replace("\n", "\n  "), end="")
         separator = ","
     print("[]" if separator == "[" else "\n]")

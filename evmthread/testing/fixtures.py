@@ -6,6 +6,7 @@ A file is told by its content, never by its name. It knows nothing of what the t
 import gzip
 import io
 import json
+import sys
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -24,6 +25,7 @@ GZIP_MAGIC = b"\x1f\x8b"  # RFC 1952
 # Far above the largest official file (0.5 GB unpacked), far below what fills a machine's memory.
 MAX_FILE_BYTES = 2**30
 MAX_LINE_BYTES = 2**28
+MAX_RECURSION = 3000  # frames of Python and levels of JSON together; a level takes some hundred bytes of stack
 
 
 class FixtureError(DecodingError):
@@ -58,10 +60,22 @@ def reading(what: str) -> Iterator[None]:
         raise FixtureError(f"{what}: malformed: {str(error)[:200]}") from None
 
 
+@contextmanager
+def _shallow() -> Iterator[None]:
+    """Bounds Python's recursion: libraries raise its limit so far that nested JSON could overflow the C stack."""
+    limit = sys.getrecursionlimit()
+    try:
+        sys.setrecursionlimit(min(limit, MAX_RECURSION))
+        yield
+    finally:
+        sys.setrecursionlimit(limit)
+
+
 def load_json(text: bytes, what: str) -> Any:
     """The JSON value of a text. Raises FixtureError."""
     try:
-        return json.loads(text)
+        with _shallow():
+            return json.loads(text)
     except RecursionError:
         raise FixtureError(f"{what}: JSON nested too deep") from None
     except ValueError as error:
@@ -107,8 +121,8 @@ def is_lines(path: Path) -> bool:
     if not (text.startswith(b"{") and text.endswith(b"}")):
         return False
     try:
-        value = json.loads(text)
-    except (ValueError, RecursionError):
+        value = load_json(text, str(path))
+    except FixtureError:
         return False
     return isinstance(value, dict) and (bool(rest) or "name" in value)
 
@@ -204,6 +218,13 @@ def data(value: Any) -> bytes:
     if 2 * len(result) != len(digits):  # bytes.fromhex passes over spaces
         raise FixtureError(f"not hex: {value[:80]!r}")
     return result
+
+
+def text_or_none(value: Any) -> str | None:
+    """A fixture's string, or None. Raises FixtureError for anything else."""
+    if value is not None and type(value) is not str:
+        raise FixtureError(f"a string was expected, not {str(value)[:80]!r}")
+    return value
 
 
 def fixed(value: Any, size: int) -> bytes:

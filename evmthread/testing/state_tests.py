@@ -23,7 +23,7 @@ from evmthread.primitives.types import Log
 from evmthread.state.memory import MemoryState
 from evmthread.testing import exceptions
 from evmthread.testing.cases import Case, CaseOutcome, Drive
-from evmthread.testing.fixtures import FixtureError, FixtureTest, Json, data, fixed, number, reading, word
+from evmthread.testing.fixtures import FixtureError, FixtureTest, Json, data, fixed, number, reading, text_or_none, word
 from evmthread.testing.state_dump import dump_of
 
 REQUIRED = ("env", "pre", "transaction", "post")
@@ -218,7 +218,7 @@ def run_case(case: StateCase, *, cache: CodeCache | None = None, drive: Drive = 
     gas_used = 0
     with reading(case.name):
         want_root, want_logs = fixed(expected["hash"], 32), fixed(expected["logs"], 32)
-        want_refusal = expected.get("expectException")
+        want_refusal = text_or_none(expected.get("expectException"))
         sender = case.test.sender
     try:
         with reading(case.name):

@@ -14,7 +14,7 @@ from evmthread.isa.forks import fork_named
 from evmthread.machine.analysis import CodeCache
 from evmthread.testing import exceptions
 from evmthread.testing.cases import Case, CaseOutcome, Drive, differences
-from evmthread.testing.fixtures import FixtureTest, Json, data, fixed, number, reading
+from evmthread.testing.fixtures import FixtureTest, Json, data, fixed, number, reading, text_or_none
 
 REQUIRED = ("txbytes", "result")
 CHAIN_ID = 1
@@ -34,7 +34,7 @@ def _check(name: str, body: Json, fork_name: str, result: Json, _cache: CodeCach
         return CaseOutcome(f"unsupported fork {fork_name!r}")
     with reading(name):
         raw = data(body["txbytes"])
-        names = result.get("exception")
+        names = text_or_none(result.get("exception"))
         want_gas = number(result.get("intrinsicGas", 0))
         want_hash, want_sender = (b"", b"") if names else (fixed(result["hash"], 32), fixed(result["sender"], 20))
     gas: int | None = None
