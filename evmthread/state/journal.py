@@ -12,7 +12,15 @@ from typing import Final, NamedTuple
 from evmthread.errors import InvalidInput
 from evmthread.primitives.keccak import EMPTY_HASH, keccak256
 from evmthread.primitives.types import Log
-from evmthread.state.view import EMPTY_ACCOUNT, Account, AccountChange, StateChanges, StateView
+from evmthread.state.view import (
+    EMPTY_ACCOUNT,
+    Account,
+    AccountChange,
+    ListsSlots,
+    StateChanges,
+    StateView,
+    has_storage,
+)
 
 RIPEMD160_ADDRESS = (3).to_bytes(20, "big")
 
@@ -266,8 +274,7 @@ class Journal:
             return True
         if address in self._wiped:
             return False
-        ask = getattr(self.view, "has_storage", None)
-        return bool(ask(address)) if ask is not None else False
+        return has_storage(self.view, address)
 
     def read_transient(self, address: bytes, key: int) -> int:
         slots = self._transient.get(address)
@@ -313,6 +320,11 @@ class Journal:
         """A point to which `return_to` goes back, also across transactions; undo is kept from now on."""
         self._marks_kept = True
         return Mark(self._era, len(self._undo), self._scope, len(self.logs), self.refund)
+
+    @property
+    def marks_kept(self) -> bool:
+        """Whether some mark may still be returned to, for which undo is kept from transaction to transaction."""
+        return self._marks_kept
 
     def return_to(self, mark: Mark) -> None:
         """Makes everything as it was at the mark, which stays good; marks made after it are void.
@@ -391,9 +403,17 @@ class Journal:
             before = self._loaded[address]
             changed: dict[int, tuple[int, int]] = {}
             wiped = address in self._wiped
-            for key in slots_changed.get(address, ()):
+            keys = slots_changed.get(address, set())
+            listed: dict[int, int] | None = None
+            if wiped:
+                # What is wiped is named, slot by slot, where that can be: such changes are exact and can be turned round.
+                lister = self.view if before is not None and isinstance(self.view, ListsSlots) else None
+                listed = dict(lister.slots(address)) if lister is not None else {}
+                wiped = before is not None and lister is None
+                keys = keys | listed.keys()
+            for key in keys:
                 value = self.slot(address, key)
-                old = 0 if wiped else self.view.slot(address, key)
+                old = self.view.slot(address, key) if listed is None else listed.get(key, 0)
                 if value != old:
                     changed[key] = (old, value)
             if before == after and not changed and not wiped:

@@ -6,7 +6,16 @@ from evmthread.errors import InvalidInput
 from evmthread.merkle.accounts import StateRoots
 from evmthread.primitives.keccak import EMPTY_HASH, keccak256
 from evmthread.primitives.types import ZERO_HASH
-from evmthread.state.view import Account, StateChanges
+from evmthread.state.view import (
+    Account,
+    StateChanges,
+    UnknownCode,
+    apply_to_roots,
+    check_before,
+    check_changes,
+)
+
+__all__ = ["MemoryState", "apply_to_roots"]
 
 
 class MemoryState:
@@ -50,7 +59,10 @@ class MemoryState:
         return self._accounts.get(address)
 
     def code(self, code_hash: bytes) -> bytes:
-        return self._codes[code_hash]
+        code = self._codes.get(code_hash)
+        if code is None:
+            raise UnknownCode(code_hash)
+        return code
 
     def slot(self, address: bytes, key: int) -> int:
         slots = self._storage.get(address)
@@ -63,6 +75,14 @@ class MemoryState:
     def block_hash(self, number: int) -> bytes:
         return self._block_hashes.get(number, ZERO_HASH)
 
+    def accounts(self) -> Iterator[tuple[bytes, Account]]:
+        """All accounts that exist, in no order."""
+        return iter(self._accounts.items())
+
+    def slots(self, address: bytes) -> Iterator[tuple[int, int]]:
+        """An account's slots that aren't zero, in no order."""
+        return iter(self._storage.get(address, {}).items())
+
     def addresses(self) -> Iterator[bytes]:
         """All accounts that exist."""
         return iter(self._accounts)
@@ -71,7 +91,14 @@ class MemoryState:
         """A copy of an account's non-zero slots."""
         return dict(self._storage.get(address, {}))
 
-    def apply(self, changes: StateChanges) -> None:
+    def apply(self, changes: StateChanges, *, check: bool = False) -> None:
+        """Makes the changes, all or none. `check`: only if their values before are those of this state.
+
+        Raises InvalidInput for what is no change of a state, ConflictingChanges when checked.
+        """
+        check_changes(changes)
+        if check:
+            check_before(self, changes)
         if self._roots is not None:
             apply_to_roots(self._roots, changes)
         self._codes.update(changes.codes)
@@ -100,18 +127,3 @@ class MemoryState:
                     roots.set_slot(address, key, value)
             self._roots = roots
         return self._roots
-
-
-def apply_to_roots(roots: StateRoots, changes: StateChanges) -> None:
-    """Enters changes into the tries."""
-    for address, change in changes.accounts.items():
-        if change.wiped:
-            roots.clear_storage(address)
-        after = change.after
-        if after is None:
-            roots.delete_account(address)
-            continue
-        if after != change.before or change.wiped:
-            roots.set_account(address, after.nonce, after.balance, after.code_hash)
-        for key, (_, value) in change.slots.items():
-            roots.set_slot(address, key, value)

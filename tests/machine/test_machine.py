@@ -1,4 +1,5 @@
 import sys
+from collections.abc import Iterator
 from random import Random
 
 import pytest
@@ -176,6 +177,9 @@ class Forgetful:
     def has_storage(self, address: bytes) -> bool:
         self._once("storage", address)
         return self._view.has_storage(address)
+
+    def slots(self, address: bytes) -> Iterator[tuple[int, int]]:
+        return self._view.slots(address)
 
 
 def compare_with_forgetful(engine: Engine, view: MemoryState, fork: Fork, gas: int, data: bytes = b"") -> int:
