@@ -30,7 +30,6 @@ from evmthread.execution.receipts import Receipt
 from evmthread.execution.result import CallResult
 from evmthread.execution.transaction import Transaction
 from evmthread.execution.world import World
-from evmthread.isa.instructions.creates import MAX_NONCE
 from evmthread.isa.message import CallKind
 from evmthread.primitives.types import Log
 from evmthread.state.view import StateChanges
@@ -145,8 +144,6 @@ def _run_create(rules: ThreadRules, world: World, each: Input, index: int, nonce
     expected = world.nonce(each.actor)
     if each.nonce != expected:
         raise InvalidBatch(f"the actor's nonce is {expected}", each.nonce, index, nonce)
-    if each.nonce >= MAX_NONCE:
-        raise InvalidBatch("nonce below its maximum (EIP-2681)", each.nonce, index, nonce)
     if len(each.data) > rules.fork.limits.init_code_size:
         limit = rules.fork.limits.init_code_size
         raise InvalidBatch(f"creation code at most {limit} bytes (EIP-3860)", len(each.data), index, nonce)
@@ -208,7 +205,5 @@ def _slots_after(rules: ThreadRules, changes: StateChanges, before: int) -> int:
     change = changes.accounts.get(rules.address)
     if change is None:
         return before
-    if change.after is None:
-        return 0
     kept = 0 if change.wiped else before
     return kept + sum([(new != 0) - (old != 0) for old, new in change.slots.values()])

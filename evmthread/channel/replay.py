@@ -9,7 +9,7 @@ from evmthread.channel.party import check_fields
 from evmthread.channel.thread import Thread
 from evmthread.commit.agreement import Agreement, Signed, verify
 from evmthread.commit.batch import SignedBatch
-from evmthread.commit.commitment import Status, check_successor
+from evmthread.commit.commitment import Status
 from evmthread.commit.refusals import BrokenParent
 
 
@@ -32,8 +32,6 @@ def replay(thread: Thread, line: Iterable[tuple[Signed, SignedBatch]]) -> Iterat
         commitment = agreement.commitment
         if commitment.parent != thread.parent:
             raise BrokenParent(commitment.parent, commitment.nonce)
-        if thread.agreement is not None:
-            check_successor(thread.agreement.commitment, commitment)
         if commitment.status == Status.SUSPENDED:
             raise NotSupported(f"nonce {commitment.nonce}: a suspended commitment is not supported without suspension")
         final = commitment.status == Status.FINAL

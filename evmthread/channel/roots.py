@@ -19,9 +19,8 @@ def apply_rooted(roots: StateRoots, changes: StateChanges, *, empty_accounts_sta
 
 
 def _without_empty(address: bytes, change: AccountChange) -> AccountChange:
-    before = None if change.before == EMPTY_ACCOUNT else change.before
     if change.after != EMPTY_ACCOUNT:
-        return AccountChange(before, change.after, change.slots, change.wiped)
+        return change
     if any(new for _, new in change.slots.values()):
         raise InvalidBatch("an empty account has no storage", address)
-    return AccountChange(before, None, wiped=True)
+    return AccountChange(change.before, None, wiped=True)

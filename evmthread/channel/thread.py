@@ -217,7 +217,7 @@ class Thread:
         prepared = self._prepared
         if prepared is None:
             raise LocalProtocolError("nothing is prepared that could be adopted")
-        if agreement.domain != self.domain or agreement.digest != prepared.digest:
+        if agreement.digest != prepared.digest:
             raise LocalProtocolError(
                 f"prepared is 0x{prepared.digest.hex()}, the agreement is on 0x{agreement.digest.hex()}"
             )

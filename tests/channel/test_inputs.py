@@ -4,7 +4,7 @@ import pytest
 
 from evmthread.channel.errors import InvalidBatch, MissingAccount, NeedsSuspension
 from evmthread.channel.party import SignedInput
-from evmthread.commit import BREAKPOINT_TOPIC, TRAP_ADDRESS, InputKind
+from evmthread.commit import BREAKPOINT_TOPIC, EMPTY_TRIE_ROOT, TRAP_ADDRESS, InputKind
 from evmthread.commit.refusals import IllFormedBatch, IllFormedTerms, Refusal, WrongSignature
 from evmthread.primitives.keccak import keccak256
 from tests.assembler import assemble
@@ -144,6 +144,23 @@ def test_slots_that_are_freed_in_the_input_itself_do_not_count() -> None:
     match = opened("PUSH 1 PUSH 1 SSTORE PUSH 1 PUSH 2 SSTORE PUSH 0 PUSH 1 SSTORE", storage_slots=1)
     match.call(0)
     assert match.thread.storage(2) == 1
+
+
+def test_a_root_contract_that_is_gone_has_no_slots() -> None:
+    match = opened("CALLDATASIZE PUSH @end JUMPI PUSH 1 PUSH 1 SSTORE STOP end: CALLER SELFDESTRUCT", fork="London")
+    match.call(0, value=9)
+    match.thread.prepare(match.batch([match.input(1, b"\1")]))
+    prepared = match.thread.prepared
+    assert prepared is not None
+    assert prepared.outcome.slots == 0
+    assert prepared.commitment.storage_root == EMPTY_TRIE_ROOT
+    first, second = match.terms.owners
+    assert prepared.commitment.balances == (DEPOSIT - 9, DEPOSIT + 9)
+    owners: dict[bytes, tuple[int, int, dict[int, int], bytes]] = {
+        first: (1, DEPOSIT - 9, {}, b""),
+        second: (1, DEPOSIT + 9, {}, b""),
+    }
+    assert prepared.commitment.state_root == state_root(owners)
 
 
 # Creations ----------------------------------------------------------------------------------------------------------
@@ -416,6 +433,15 @@ def test_a_breakpoint_of_the_constructor_ends_the_genesis_batch() -> None:
     with pytest.raises(InvalidBatch, match="BREAKPOINT"):
         match.thread.prepare(match.batch([create, follower]))
     match.agree(create)
+
+
+def test_what_the_creation_only_touched_is_gone() -> None:
+    match = Match(STORE)
+    genesis = match.agree(genesis_input(match, creating(STORE, calling("CALL", ABSENT, 0)))).commitment
+    first, second = match.terms.owners
+    assert genesis.state_root == state_root(
+        {first: (1, DEPOSIT, {}, b""), second: (0, DEPOSIT, {}, b""), match.thread.address: (1, 0, {}, STORE)}
+    )
 
 
 def test_calls_follow_the_creation_in_the_genesis_batch() -> None:

@@ -307,3 +307,10 @@ def test_inputs_are_bound_to_the_latest_agreement() -> None:
     with pytest.raises(Refusal, match="parent"):
         agree_on(match.parties, [each], match.environment())
     match.agree()  # the failed round left nobody with anything pending
+
+
+def test_what_this_party_neither_proposed_nor_reviewed_is_not_agreed_on() -> None:
+    match = opened()
+    match.parties[0].thread.prepare(match.batch([]))
+    with pytest.raises(LocalProtocolError, match="nothing is pending"):
+        match.parties[0].agree({})

@@ -18,7 +18,7 @@ from evmthread.commit import (
     Status,
     TypedData,
 )
-from evmthread.commit.refusals import BrokenParent, Refusal, WrongSignature
+from evmthread.commit.refusals import BrokenParent, Refusal, WrongSignature, WrongThread
 from tests.channel.games import Match, MorpionMatch, finished_game, ruleset
 
 
@@ -151,3 +151,9 @@ def test_answers_are_not_supported() -> None:
     commitment = replace(match.tip.commitment, nonce=3, parent=match.tip.digest, batch_hash=batch.batch.hash_struct())
     with pytest.raises(NeedsSuspension, match="nonce 3"):
         list(replay(match.open(), [*match.line, (signed_by_all(match, commitment), batch)]))
+
+
+def test_agreements_of_another_thread_are_found() -> None:
+    other = finished_game(salt=8)
+    with pytest.raises(WrongThread):
+        list(replay(finished_game().open(), other.line))

@@ -28,7 +28,7 @@ def test_a_created_account_enters_the_root_when_it_is_no_longer_empty(fork: str)
     match = creating(assemble("STOP"), fork)
     first, second = match.terms.owners
     created = match.call(0).commitment
-    contract = (2, 0, {}, match.code)
+    contract: tuple[int, int, dict[int, int], bytes] = (2, 0, {}, match.code)
     assert created.state_root == state_root(
         {first: (1, DEPOSIT, {}, b""), second: (0, DEPOSIT, {}, b""), match.thread.address: contract}
     )

@@ -12,11 +12,15 @@ from hypothesis import strategies as st
 
 from evmthread.channel.errors import DivergentField
 from evmthread.channel.local import LOCAL_DOMAIN
-from evmthread.commit import Agreement, SignatureSet, Status, TypedData
+from evmthread.commit import EMPTY_TRIE_ROOT, Agreement, Batch, Commitment, SignatureSet, SignedBatch, Status, TypedData
 from evmthread.commit.refusals import (
     BrokenParent,
+    Decreased,
+    FinalDiffers,
     IllFormedBatch,
+    NonceOrder,
     NotEnoughSignatures,
+    ParentIsFinal,
     Refusal,
     WrongHash,
     WrongSignature,
@@ -272,6 +276,53 @@ def test_environments_that_run_backwards_are_found_without_execution(folder: Pat
     write(match, path)
     with pytest.raises(IllFormedBatch, match="nonce 3: batch: timestamp at least the parent's"):
         verify_file(path)
+
+
+@pytest.mark.parametrize(
+    ("changes", "kind", "reason"),
+    [
+        ({"nonce": 9}, NonceOrder, "nonce 9: nonce: not above its parent's 9"),
+        ({"gas_used": 5, "nonce": 10}, ParentIsFinal, "nonce 10: parent: nonce 9 is final"),
+    ],
+)
+def test_what_follows_a_final_one_is_found(
+    game: bytes, folder: Path, changes: dict[str, object], kind: type[Refusal], reason: str
+) -> None:
+    assert game
+    match = finished_game()
+    if kind is NonceOrder:
+        match.line[-1] = (at_rest(match, -1), match.line[-1][1])
+    follower = replace(match.tip.commitment, parent=match.tip.digest, status=Status.REST, **changes)  # type: ignore[arg-type]
+    refuted(match, folder, follower, kind, reason)
+
+
+def test_a_final_one_that_changes_something_is_found(folder: Path) -> None:
+    match = MorpionMatch().begin()
+    final = replace(match.tip.commitment, nonce=3, parent=match.tip.digest, status=Status.FINAL, gas_used=10**8)
+    final = replace(final, receipts_root=EMPTY_TRIE_ROOT)
+    refuted(match, folder, final, FinalDiffers, "nonce 3: gasUsed: a final one has")
+
+
+def test_gas_that_falls_is_found(folder: Path) -> None:
+    match = MorpionMatch().begin()
+    fallen = replace(match.tip.commitment, nonce=3, parent=match.tip.digest, gas_used=5)
+    refuted(match, folder, fallen, Decreased, "nonce 3: gasUsed: 5 is below the parent's")
+
+
+def at_rest(match: Match, place: int) -> Agreement:
+    """The agreement at that place, as one that isn't final."""
+    return signed_by_all(match, replace(match.line[place][0].commitment, status=Status.REST))
+
+
+def refuted(match: Match, folder: Path, commitment: Commitment, kind: type[Refusal], reason: str) -> None:
+    """A file whose line goes on with this commitment, on an empty batch, is refuted for this reason."""
+    batch = SignedBatch(Batch(match.line[-1][1].batch.environment, ()), ())
+    path = folder / "follower.thread"
+    match.line.append((signed_by_all(match, replace(commitment, batch_hash=batch.batch.hash_struct())), batch))
+    write(match, path)
+    with pytest.raises(kind) as caught:
+        verify_file(path)
+    assert str(caught.value).startswith(reason)
 
 
 def test_an_earlier_end_sealed_anew_is_a_file_of_its_own(match: MorpionMatch, game: bytes, folder: Path) -> None:
