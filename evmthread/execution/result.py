@@ -105,7 +105,7 @@ class CallResult:
 
     @property
     def unrecorded(self) -> int:
-        """How many calls that this call made are missing from `children`: those beyond Limits.recorded_calls."""
+        """How many calls that this call made are missing from `children`: those beyond Limits.recorded_calls, _bytes."""
         return self._frame.unrecorded
 
     @property

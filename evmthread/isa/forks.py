@@ -52,6 +52,7 @@ class Limits:
     init_code_size: int = UNLIMITED  # EIP-3860: 49,152
     memory_bytes: int = 2**31  # all open frames together; far above what any block's gas can pay for
     recorded_calls: int = 2**19  # calls that a result's tree holds; more are run, and only counted
+    recorded_bytes: int = 2**28  # what their data, output and, where they failed, memory may take; as recorded_calls
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -22,3 +22,21 @@ def test_calls_beyond_the_bound_are_run_and_counted(engine: Engine) -> None:
     assert results[0].gas_used == results[1].gas_used
     assert (len(results[0].children), results[0].unrecorded) == (50, 0)
     assert (len(results[1].children), results[1].unrecorded) == (10, 40)
+
+
+def test_what_the_calls_hold_is_bounded_in_bytes(engine: Engine) -> None:
+    # Each call hands over, and gets back from the identity contract, the same 10,000 bytes of memory.
+    calls = FIFTY_CALLS.replace("PUSH1 0 PUSH1 0 PUSH1 0 PUSH1 0", "PUSH2 10000 PUSH1 0 PUSH2 10000 PUSH1 0")
+    whole, bounded = engine.world(), engine.world()
+    bounded.with_limits(recorded_bytes=100_000)
+    results = []
+    for world in (whole, bounded):
+        world.set_code(CALLER, assemble(calls.replace("0x99", "4")))
+        results.append(world.call(CALLER))
+    assert results[0].success
+    assert results[0].gas_used == results[1].gas_used
+    assert len(results[0].children) == 50
+    kept = results[1].children
+    assert len(kept) + results[1].unrecorded == 50
+    assert 1 <= len(kept) <= 10
+    assert sum(len(child.message.data) + len(child.output) for child in kept) <= 100_000
