@@ -3,10 +3,13 @@
 import pytest
 
 from evmthread.channel.errors import InvalidBatch, MissingAccount, NeedsSuspension
+from evmthread.channel.local import LOCAL_DOMAIN
 from evmthread.channel.party import SignedInput
+from evmthread.channel.thread import Thread
 from evmthread.commit import BREAKPOINT_TOPIC, EMPTY_TRIE_ROOT, TRAP_ADDRESS, InputKind
 from evmthread.commit.refusals import IllFormedBatch, IllFormedTerms, Refusal, WrongSignature
 from evmthread.primitives.keccak import keccak256
+from evmthread.state.memory import MemoryState
 from tests.assembler import assemble
 from tests.channel.games import CREATE_GAS, DEPOSIT, START, Match, ruleset
 from tests.channel.independent import receipts_root, state_root
@@ -161,6 +164,28 @@ def test_a_root_contract_that_is_gone_has_no_slots() -> None:
         second: (1, DEPOSIT + 9, {}, b""),
     }
     assert prepared.commitment.state_root == state_root(owners)
+
+
+class Unlisted:
+    """A backend that can't list an account's slots, so that a wiped storage is only said to be wiped."""
+
+    def __init__(self) -> None:
+        inner = MemoryState()
+        self.account, self.code, self.slot = inner.account, inner.code, inner.slot
+        self.block_hash, self.apply = inner.block_hash, inner.apply
+
+
+def test_a_root_contract_that_is_gone_has_no_slots_whatever_the_backend() -> None:
+    match = opened("CALLDATASIZE PUSH @end JUMPI PUSH 1 PUSH 1 SSTORE STOP end: CALLER SELFDESTRUCT", fork="London")
+    match.call(0)
+    thread = Thread.open(LOCAL_DOMAIN, match.terms, match.rules, code=match.code, state=Unlisted())
+    for agreement, batch in match.line:
+        thread.prepare(batch)
+        thread.adopt(agreement)
+    last = match.batch([match.input(1, b"\1")])
+    assert thread.prepare(last) == match.thread.prepare(last)
+    assert thread.prepared is not None
+    assert thread.prepared.outcome.slots == 0
 
 
 # Creations ----------------------------------------------------------------------------------------------------------
