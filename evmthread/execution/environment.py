@@ -6,11 +6,13 @@ from typing import NamedTuple
 from evmthread.errors import InvalidInput, LimitExceeded
 from evmthread.isa.transaction_rules import BlobSchedule
 from evmthread.primitives.types import ZERO_ADDRESS
+from evmthread.primitives.words import WORD_MODULUS
 from evmthread.state.journal import Journal
 from evmthread.state.view import StateView
 
 BLOB_GAS = 2**17  # GAS_PER_BLOB, EIP-4844
 MIN_BLOB_BASE_FEE = 1  # MIN_BASE_FEE_PER_BLOB_GAS, EIP-4844
+_WORDS = ("number", "timestamp", "gas_limit", "base_fee", "difficulty", "prev_randao", "chain_id", "blob_base_fee")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +28,15 @@ class BlockEnvironment:
     prev_randao: int = 0
     chain_id: int = 1
     blob_base_fee: int = MIN_BLOB_BASE_FEE
+
+    def __post_init__(self) -> None:
+        """Raises InvalidInput for what no block can say."""
+        if len(self.coinbase) != 20:
+            raise InvalidInput(f"a coinbase is 20 bytes, not {len(self.coinbase)}")
+        for name in _WORDS:
+            value: int = getattr(self, name)
+            if not 0 <= value < WORD_MODULUS:
+                raise InvalidInput(f"{name} is no word: {value}")
 
 
 class TransactionEnvironment(NamedTuple):

@@ -11,6 +11,7 @@ from evmthread.isa.rules import delegation_of
 from evmthread.isa.transaction_rules import TransactionRules
 from evmthread.state.journal import Journal
 
+ADDRESS_BYTES, HASH_BYTES = 20, 32
 BLOB_HASH_VERSION = 1  # VERSIONED_HASH_VERSION_KZG, EIP-4844
 _WIDTHS = MappingProxyType({"value": 256, "gas_price": 256, "max_fee": 256, "max_priority_fee": 256, "gas_limit": 64})
 
@@ -43,6 +44,7 @@ def check_form(transaction: Transaction, fork: Fork) -> None:
     rules = fork.transactions
     if transaction.type not in rules.types:
         raise invalid.UnsupportedType(sorted(rules.types), transaction.type)
+    _check_lengths(transaction)
     _check_numbers(transaction)
     if transaction.to is None and len(transaction.data) > fork.limits.init_code_size:
         raise invalid.InitCodeTooLarge(fork.limits.init_code_size, len(transaction.data))
@@ -78,6 +80,17 @@ def check_transaction(
     if transaction.type == BLOB and transaction.max_blob_fee < block.blob_base_fee:
         raise invalid.BlobFeeTooLow(block.blob_base_fee, transaction.max_blob_fee)
     _check_sender(transaction, sender, fork, state)
+
+
+def _check_lengths(transaction: Transaction) -> None:
+    addresses = [entry.address for entry in transaction.access_list]
+    addresses += [authorization.address for authorization in transaction.authorizations]
+    for address in addresses if transaction.to is None else (transaction.to, *addresses):
+        if len(address) != ADDRESS_BYTES:
+            raise invalid.MalformedTransaction(f"an address of {ADDRESS_BYTES} bytes", f"{len(address)} bytes")
+    for blob_hash in transaction.blob_hashes:
+        if len(blob_hash) != HASH_BYTES:
+            raise invalid.MalformedTransaction(f"a blob hash of {HASH_BYTES} bytes", f"{len(blob_hash)} bytes")
 
 
 def _check_numbers(transaction: Transaction) -> None:

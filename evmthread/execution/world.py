@@ -6,7 +6,7 @@ state: two worlds with two forks live side by side.
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import NamedTuple, Protocol, runtime_checkable
 
 from evmthread.errors import InvalidInput
@@ -103,21 +103,21 @@ class World:
     # Reads and setters ------------------------------------------------------------------------------------------------
     def account(self, address: bytes) -> Account | None:
         """The account, or None where there is none."""
-        return self._host.account(address)
+        return self._host.account(_address(address))
 
     def balance(self, address: bytes) -> int:
         """In wei; 0 for an absent account."""
-        return self._host.balance(address)
+        return self._host.balance(_address(address))
 
     def nonce(self, address: bytes) -> int:
-        return self._host.nonce(address)
+        return self._host.nonce(_address(address))
 
     def code(self, address: bytes) -> bytes:
-        return self._host.code(address)
+        return self._host.code(_address(address))
 
     def storage(self, address: bytes, key: int) -> int:
         """The value of a storage slot."""
-        return self._host.slot(address, key)
+        return self._host.slot(_address(address), _number(key, 256, "storage key"))
 
     def set_balance(self, address: bytes, balance: int) -> None:
         self._host.set_balance(_address(address), _number(balance, 256, "balance"))
@@ -130,8 +130,10 @@ class World:
 
     def set_storage(self, address: bytes, key: int, value: int) -> None:
         """Writes a slot; the account comes into being where there was none."""
-        self._host.touch(_address(address))
-        self._host.set_slot(address, _number(key, 256, "storage key"), _number(value, 256, "storage value"))
+        _address(address), _number(key, 256, "storage key"), _number(value, 256, "storage value")
+        if self._host.account(address) is None:
+            self._host.set_balance(address, 0)
+        self._host.set_slot(address, key, value)
 
     # Marks, changes ---------------------------------------------------------------------------------------------------
     def mark(self) -> WorldMark:
@@ -139,18 +141,24 @@ class World:
         return WorldMark(self._host.keep_mark(), self._host.block)
 
     def rollback(self, mark: WorldMark) -> None:
-        """Makes everything as it was at the mark; the cost follows what changed since. The mark stays good."""
+        """Makes everything as it was at the mark; the cost follows what changed since. The mark stays good.
+
+        Raises InvalidInput for a mark that is void: by `settle`, or by a rollback to an earlier one.
+        """
         self._host.return_to(mark.journal)
         self._host.block = mark.block
 
     @contextmanager
     def isolated(self) -> Iterator["World"]:
         """Whatever happens inside is undone at the end."""
+        marks_kept = self._host.marks_kept
         mark = self.mark()
         try:
             yield self
         finally:
             self.rollback(mark)
+            if not marks_kept:
+                self._host.forget_marks()
 
     def changes(self) -> StateChanges:
         """What differs from the view, with the values before and after."""
@@ -218,24 +226,42 @@ class World:
         """Calls an account: no nonce, no fee, no intrinsic gas; warm sets stay from call to call.
 
         `code` runs in the place of the account's own. Value is moved and must be there: else the result is a halt.
-        Raises InvalidInput for arguments of the wrong form; may raise Missing.
+        Raises InvalidInput for arguments of the wrong form; may raise Missing or LimitExceeded, with nothing changed.
         """
         host = self._host
-        if len(to) != 20 or len(sender) != 20:
-            raise InvalidInput("an address is 20 bytes")
-        if value < 0 or value >> 256 or gas < 0:
-            raise InvalidInput("value or gas out of range")
-        host.transaction = TransactionEnvironment(sender if origin is None else origin, gas_price)
-        host.warm_account(sender)
-        host.warm_account(to)
-        if code is None:
-            code, delegate = self.fork.rules.code_to_run(host, to)
-            if delegate is not None:
-                host.warm_account(delegate)
-        message = Message(
-            CallKind.CALL, sender, to, to, code, bytes(data), value, value, gas, static, 0, 0, 0, start_pc
-        )
-        return self._run(message)
+        if len(to) != 20 or start_pc < 0:
+            raise InvalidInput(f"an address is 20 bytes, not {len(to)}, and a place in code isn't negative: {start_pc}")
+        if static and value:
+            raise InvalidInput(f"a static call can't bring a value: {value}")
+        environment = _environment(sender, value, gas, origin, gas_price)
+        mark = host.mark()
+        try:
+            host.transaction = environment
+            host.warm_account(sender)
+            host.warm_account(to)
+            if code is None:
+                code, delegate = self.fork.rules.code_to_run(host, to)
+                if delegate is not None:
+                    host.warm_account(delegate)
+            return self._run(
+                Message(
+                    CallKind.CALL,
+                    sender,
+                    to,
+                    to,
+                    bytes(code),
+                    bytes(data),
+                    value,
+                    value,
+                    gas,
+                    static,
+                    0,
+                    start_pc=start_pc,
+                )
+            )
+        except BaseException:
+            host.rollback(mark)
+            raise
 
     def create(
         self,
@@ -250,21 +276,27 @@ class World:
     ) -> CallResult:
         """Creates a contract, at the address that the sender's nonce gives or at `address`; the nonce is incremented.
 
-        Raises InvalidInput for arguments of the wrong form; may raise Missing.
+        Raises InvalidInput for arguments of the wrong form; may raise Missing or LimitExceeded, with nothing changed.
         """
         host = self._host
-        if len(sender) != 20 or (address is not None and len(address) != 20):
-            raise InvalidInput("an address is 20 bytes")
-        host.transaction = TransactionEnvironment(sender if origin is None else origin, gas_price)
-        nonce = host.nonce(sender)
-        if address is None:
-            address = create_address(sender, nonce)
-        host.warm_account(sender)
-        host.warm_account(address)
-        if nonce < MAX_NONCE:
-            host.increment_nonce(sender)
-        message = Message(CallKind.CREATE, sender, address, address, bytes(init_code), b"", value, value, gas, False, 0)
-        return self._run(message)
+        if address is not None:
+            _address(address)
+        environment = _environment(sender, value, gas, origin, gas_price)
+        mark = host.mark()
+        try:
+            host.transaction = environment
+            nonce = host.nonce(sender)
+            if address is None:
+                address = create_address(sender, nonce)
+            host.warm_account(sender)
+            host.warm_account(address)
+            if nonce < MAX_NONCE:
+                host.increment_nonce(sender)
+            code = bytes(init_code)
+            return self._run(Message(CallKind.CREATE, sender, address, address, code, b"", value, value, gas, False, 0))
+        except BaseException:
+            host.rollback(mark)
+            raise
 
     def _run(self, message: Message) -> CallResult:
         host = self._host
@@ -272,12 +304,7 @@ class World:
             return self._refused(message, HaltReason.INSUFFICIENT_BALANCE, gas_left=message.gas)
         if message.kind.creates and is_taken(host, message.address):
             return self._refused(message, HaltReason.CONTRACT_COLLISION, gas_left=0)
-        mark = host.mark()
-        try:
-            frame = self.drive(Machine(message, fork=self.fork, host=host, cache=self.cache, engine=self._engine))
-        except BaseException:
-            host.rollback(mark)
-            raise
+        frame = self.drive(Machine(message, fork=self.fork, host=host, cache=self.cache, engine=self._engine))
         return CallResult(frame, host.logs[frame.log_start : frame.log_end])
 
     def _refused(self, message: Message, reason: HaltReason, *, gas_left: int) -> CallResult:
@@ -384,14 +411,23 @@ class World:
         self._host.end_transaction(delete_empty=self.fork.rules.deletes_empty_accounts)
 
     def with_limits(self, **limits: int) -> None:
-        """Other limits (see Limits) from now on; the fork of this world becomes a private one."""
-        self.fork = replace(self.fork, limits=replace(self.fork.limits, **limits))
+        """Other limits (see Limits) from now on; the fork of this world becomes a private one. Raises InvalidInput."""
+        self.fork = self.fork.evolve(self.fork.name, limits=limits)
 
 
 def _address(address: bytes) -> bytes:
     if len(address) != 20:
         raise InvalidInput(f"an address is 20 bytes, not {len(address)}")
     return address
+
+
+def _environment(sender: bytes, value: int, gas: int, origin: bytes | None, gas_price: int) -> TransactionEnvironment:
+    """The transaction environment of a call from outside, when its arguments are in range. Raises InvalidInput."""
+    if gas < 0:
+        raise InvalidInput(f"gas isn't negative: {gas}")
+    _number(value, 256, "value")
+    _address(sender)
+    return TransactionEnvironment(sender if origin is None else _address(origin), _number(gas_price, 256, "gas price"))
 
 
 def _number(value: int, bits: int, what: str) -> int:

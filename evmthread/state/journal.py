@@ -406,7 +406,7 @@ class Journal:
             keys = slots_changed.get(address, set())
             listed: dict[int, int] | None = None
             if wiped:
-                # What is wiped is named, slot by slot, where that can be: such changes are exact and can be turned round.
+                # What is wiped is named, slot by slot, where that can be: such changes can be turned round.
                 lister = self.view if before is not None and isinstance(self.view, ListsSlots) else None
                 listed = dict(lister.slots(address)) if lister is not None else {}
                 wiped = before is not None and lister is None
