@@ -52,7 +52,7 @@ class Region:
             "REGION": self,
         }
         exec(self.code, self.names)  # noqa: S102 - the text is our own; the code under analysis gives only integers
-        self.function = cast(RegionFunction, self.names["region"])
+        self.function = cast("RegionFunction", self.names["region"])
 
 
 def spill(frame: Frame, region: Region, number: int, values: dict[str, Any], stop: Exception) -> int | Halted:
@@ -137,7 +137,7 @@ def write_region(
 
 def compile_region(frame: Frame, head: int, *, everything: bool) -> RegionFunction | None:
     """Compiles and keeps the region at `head`; None where it would do nothing that the stepper doesn't."""
-    program = cast(Program, frame.program)
+    program = cast("Program", frame.program)
     source = write_region(program, head, frame=frame, everything=everything)
     if source.instructions < 2:
         return None

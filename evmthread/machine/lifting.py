@@ -9,14 +9,16 @@ import ast
 import inspect
 import textwrap
 from collections.abc import Callable, Mapping
+from copy import copy
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from types import MappingProxyType
-from typing import Any
+from types import CodeType, FunctionType, MappingProxyType
+from typing import Any, cast
 
 from evmthread.primitives.words import WORD_MASK
 
 INLINE_LIMIT = 240  # characters of an expression; a longer one is called
+ASSIGNED_LIMIT = 2_000  # characters of one that a function's local stands for: a local used twice is written twice
 
 
 class NotLiftable(Exception):  # noqa: N818 - an answer, not an error
@@ -27,10 +29,11 @@ class NotLiftable(Exception):  # noqa: N818 - an answer, not an error
 class Value:
     """A symbolic integer: Python text that computes it, and what is known of it.
 
-    `low` and `high` are inclusive bounds; `zeros` counts low bits known to be zero. `condition` is the text of the truth
-    that a 0-or-1 value stands for. `constant` is the value where it is known. `base` and `delta`: it equals the atom
-    `base` plus `delta`, without wrap. `sample` is the value it has in the frame that is being compiled for, where that
-    is known: a hint for guesses, which guards then check. `wrapped`: it equals that atom plus that number, modulo 2^256.
+    `low` and `high` are inclusive bounds; `zeros` counts low bits known to be zero. `condition` is the text of the
+    truth that a 0-or-1 value stands for. `constant` is the value where it is known. `base` and `delta`: it equals the
+    atom `base` plus `delta`, without wrap. `sample` is the value it has in the frame that is being compiled for, where
+    that is known: a hint for guesses, which guards then check. `wrapped`: it equals that atom plus that number, modulo
+    2^256.
     """
 
     text: str
@@ -83,7 +86,9 @@ class Lifted:
 
 @lru_cache(maxsize=1024)
 def syntax_of(function: Callable[..., object]) -> Lifted:
-    """The parsed function. Raises NotLiftable where its source isn't to be had."""
+    """The parsed function. Raises NotLiftable where its source isn't to be had, or isn't what it runs."""
+    if not isinstance(function, FunctionType):
+        raise NotLiftable("not a plain function")
     try:
         tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
     except (OSError, TypeError, SyntaxError) as error:
@@ -96,8 +101,32 @@ def syntax_of(function: Callable[..., object]) -> Lifted:
         body = body[1:]
     if function.__closure__:
         raise NotLiftable("a closure")
+    signature = definition.args
+    if signature.defaults or signature.kwonlyargs or signature.vararg or signature.kwarg or signature.posonlyargs:
+        raise NotLiftable("more than plain parameters")
+    if not _runs(function, definition):
+        raise NotLiftable("source that isn't what runs")
     names = MappingProxyType(function.__globals__)
-    return Lifted(tuple(argument.arg for argument in definition.args.args), tuple(body), names, function)
+    return Lifted(tuple(argument.arg for argument in signature.args), tuple(body), names, function)
+
+
+def _runs(function: FunctionType, definition: ast.FunctionDef) -> bool:
+    """True where the definition compiles to the very code of the function.
+
+    A wrapper shows the source of what it wraps, and a file may have changed since it was imported.
+    """
+    bare = ast.Module([copy(definition)], [])
+    bare.body[0].decorator_list = []  # type: ignore[attr-defined]
+    ours = function.__code__
+    for compiled in compile(bare, "<definition>", "exec").co_consts:
+        if isinstance(compiled, CodeType):
+            return (compiled.co_code, compiled.co_consts, compiled.co_names, compiled.co_varnames) == (
+                ours.co_code,
+                ours.co_consts,
+                ours.co_names,
+                ours.co_varnames,
+            )
+    return False
 
 
 def negation(condition: Condition) -> Condition:
@@ -186,7 +215,9 @@ def _left(a: Value, b: Value) -> Value:
     if b.high > 512 or b.low < 0:
         raise NotLiftable("a shift without bound")
     zeros = a.zeros + (b.constant or 0)
-    return Value(f"({a.text} << {b.text})", a.low << b.low if a.low >= 0 else a.low << b.high, a.high << b.high, zeros)
+    low = a.low << (b.low if a.low >= 0 else b.high)
+    high = a.high << (b.high if a.high >= 0 else b.low)
+    return Value(f"({a.text} << {b.text})", low, high, zeros)
 
 
 def _right(a: Value, b: Value) -> Value:
@@ -194,8 +225,9 @@ def _right(a: Value, b: Value) -> Value:
         raise NotLiftable("a shift without bound")
     if b.constant == 0:
         return a
-    low = a.low >> b.high if a.low >= 0 else a.low >> b.low
-    return Value(f"({a.text} >> {b.text})", low, a.high >> b.low, max(a.zeros - b.high, 0))
+    low = a.low >> (b.high if a.low >= 0 else b.low)
+    high = a.high >> (b.low if a.high >= 0 else b.high)
+    return Value(f"({a.text} >> {b.text})", low, high, max(a.zeros - b.high, 0))
 
 
 def _and(a: Value, b: Value) -> Value:
@@ -320,7 +352,7 @@ class Evaluator:
 
     def __init__(self, lifted: Lifted, arguments: Mapping[str, Value]) -> None:
         self.names = lifted.names
-        self.environment: dict[str, Value] = dict(arguments)
+        self.environment: dict[str, Any] = dict(arguments)
 
     def body(self, statements: tuple[ast.stmt, ...]) -> Value:
         """The value that the statements return."""
@@ -329,7 +361,9 @@ class Evaluator:
             if isinstance(statement, ast.Return) and statement.value is not None:
                 return self.value(statement.value)
             if isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Name):
-                self.environment[statement.targets[0].id] = self.value(statement.value)
+                value = self.environment[statement.targets[0].id] = self.value(statement.value)
+                if len(value.text) > ASSIGNED_LIMIT:
+                    raise NotLiftable("too long")
                 continue
             if isinstance(statement, ast.If):
                 condition = self.condition(statement.test)
@@ -416,7 +450,7 @@ class Evaluator:
     def named(self, identifier: str) -> Value:
         """A parameter, a local, or a constant of the function's module."""
         if identifier in self.environment:
-            return self.environment[identifier]
+            return cast("Value", self.environment[identifier])
         known = self.names.get(identifier)
         if type(known) is int:
             return constant(known)

@@ -1,24 +1,27 @@
 """Regions: from a place in the code that is often reached, the blocks that follow it become one Python function.
 
-Inside, stack items are locals, constant jumps vanish, return addresses pushed as constants are followed, and a loop is a
-`while True`. Gas and stack bounds are checked once, on entry and at each turn of a loop; compiled code never decides
+Inside, stack items are locals, constant jumps vanish, return addresses pushed as constants are followed, and a loop is
+a `while True`. Gas and stack bounds are checked once, on entry and at each turn of a loop; compiled code never decides
 that gas ran out or that a jump is bad: it hands the frame back to the stepper (a **bail**) just before the
 instruction in question. Each place that may bail, fail or wait is a **site**: a row that says how to rebuild the frame.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Any
+from itertools import count
+from typing import Any, cast
 
 from evmthread.isa.frame import Frame
 from evmthread.isa.instruction import Instruction, Shape
+from evmthread.isa.instructions.jumps import jump, jumpi
 from evmthread.machine.analysis import STACK_LIMIT, Program
 from evmthread.machine.lifting import Condition, Value, as_condition, constant, lift_pure, name, negation
-from evmthread.machine.statements import StatementLifter
+from evmthread.machine.statements import StatementLifter, place_of
 
 INSTRUCTION_BUDGET = 600  # of one region; more gains nothing (measured) and costs compile time
 NESTING_LIMIT = 24  # of conditional branches, far below Python's own limit of indentation
 FAR = 2**20  # bytes: constant offsets beyond aren't reached for ahead of time
+JOINING_WALKS = 8  # after which growth is no longer joined: two walks that contradict each other come to an end
 TEXT_LIMIT = 160  # characters of an expression that is kept unevaluated
 
 
@@ -36,7 +39,8 @@ class Path:
     words: dict[int, Value] = field(default_factory=dict)
     # Memory as the compiled-for frame has it, and what this path would have written; None where that isn't known.
     memory: dict[int, int | None] | None = field(default_factory=dict)
-    # Growth checks since which nothing could see gas or memory, by base: a later one of the same base joins them.
+    # Growth checks since which nothing could see gas or memory, nor end the region, by base: a later one of the same
+    # base joins them. The number is that of the instruction.
     growths: dict[str, int] = field(default_factory=dict)
 
     def copy(self) -> "Path":
@@ -81,6 +85,9 @@ class Source:
     cuts: frozenset[int]
 
 
+Group = tuple[int, str]
+
+
 class RegionWriter:
     """Writes the region that begins at `head`."""
 
@@ -105,7 +112,10 @@ class RegionWriter:
         self.names: dict[str, Any] = {}
         self.carried: set[int] = set()
         self.is_loop = False
-        self.plan: dict[int, int] = {}
+        # Growth that takes later accesses along: how far, by instruction number and base; and what was planned wrongly.
+        self.plan: dict[Group, int] = {}
+        self.unplanned: set[Group] = set()
+        self.joins = True
         self._reset()
 
     def _reset(self) -> None:
@@ -121,6 +131,8 @@ class RegionWriter:
         self.size_used = False
         self.size_relied = 0
         self.cuts: set[int] = set()
+        self.taken: dict[Group, int] = {}
+        self.joined: dict[Group, int] = {}
 
     # Text -------------------------------------------------------------------------------------------------------------
     def line(self, indent: int, text: str) -> None:
@@ -133,6 +145,8 @@ class RegionWriter:
     def bind(self, function: Callable[..., object]) -> str:
         """The name under which the generated function knows one of our functions."""
         known = getattr(function, "__name__", "function").rstrip("_") + "_"
+        if not known.isidentifier():
+            known = "function_"
         while known in self.names and self.names[known] is not function:
             known += "_"
         self.names[known] = function
@@ -143,7 +157,7 @@ class RegionWriter:
         self.hoisted.add(attribute)
         return attribute
 
-    def settle(self, path: Path, value: Value, indent: int) -> Value:
+    def settle(self, value: Value, indent: int) -> Value:
         """The value as an atom: a constant or a local."""
         if value.atom:
             return value
@@ -178,13 +192,17 @@ class RegionWriter:
 
     def push(self, path: Path, value: Value, indent: int) -> None:
         if len(value.text) > TEXT_LIMIT:
-            value = self.settle(path, value, indent)
+            value = self.settle(value, indent)
         path.stack.append(value)
         self.largest_growth = max(self.largest_growth, len(path.stack) - path.depth)
 
     # Sites and exits --------------------------------------------------------------------------------------------------
     def site(self, path: Path, pc: int, price: int, *, guess: str = "", stack: list[Value] | None = None) -> int:
-        """A new site at an instruction whose operands are still on the stack."""
+        """A new site at an instruction whose operands are still on the stack.
+
+        What runs after it may see memory and gas: growth isn't done ahead of time across it.
+        """
+        path.growths = {}
         self._pull_carried(path)
         values = path.stack if stack is None else stack
         # Truths leave as numbers; texts read locals that hold their value wherever the site is.
@@ -269,27 +287,51 @@ class RegionWriter:
 
         They are known from the walk before. Growing at once costs what growing step by step does.
         """
-        if end.constant is not None:
-            # Places known beforehand: growth to the furthest, unless that is absurdly far.
-            first = path.growths.setdefault("", self.count)
-            if first != self.count and end.constant < FAR:
-                self.plan[first] = max(self.plan.get(first, 0), end.constant)
-            return constant(max(self.plan.get(self.count, 0), end.constant))
-        if end.base is None:
+        place = place_of(end)
+        if place is None:
             return end
-        first = path.growths.setdefault(end.base, self.count)
-        if first != self.count:
-            self.plan[first] = max(self.plan.get(first, end.delta), end.delta)
-        further = self.plan.get(self.count, end.delta)
-        if further <= end.delta:
+        base, reach = place
+        self.join(path, end)
+        group = self.count, base
+        further = self.plan.get(group, reach)
+        if further <= reach:
             return end
-        return replace(end, text=f"({end.base} + {further})", delta=further, high=end.high + further - end.delta)
+        self.taken[group] = further
+        if not base:
+            return constant(further)
+        return replace(end, text=f"({base} + {further})", delta=further, high=end.high + further - reach)
+
+    def join(self, path: Path, end: Value) -> bool:
+        """Notes an access that an earlier growth, since which nothing could be seen, can take along; True if it can."""
+        place = place_of(end)
+        if place is None:
+            return False
+        base, reach = place
+        first = path.growths.get(base)
+        if first is None:
+            return False
+        group = first, base
+        if not self.joins or group in self.unplanned or reach >= FAR:
+            return False
+        self.joined[group] = max(self.joined.get(group, reach), reach)
+        return True
+
+    def _replan(self) -> bool:
+        """Plans the next walk's growth by this one's; False where this walk did just what it planned."""
+        wrong = {group for group, reach in self.taken.items() if reach > self.joined.get(group, -1)}
+        self.unplanned |= wrong
+        planned = {group: reach for group, reach in self.joined.items() if group not in self.unplanned}
+        # What an access was made to reach stays planned: it is joined by none that it doesn't hold already.
+        changed = bool(wrong) or any(reach > self.plan.get(group, -1) for group, reach in planned.items())
+        self.plan = planned
+        return changed
 
     # Walking ----------------------------------------------------------------------------------------------------------
     def write(self) -> Source:
         """The region's source. Walks again until the set of items that a loop carries is stable."""
-        while True:
-            before = (set(self.carried), self.is_loop, dict(self.plan))
+        for walks in count():
+            before = (set(self.carried), self.is_loop)
+            self.joins = walks < JOINING_WALKS
             self._reset()
             indent = 3 if self.is_loop else 2
             path = Path(size_low=self.observed_size)
@@ -299,7 +341,7 @@ class RegionWriter:
                 number = self.site(entry, self.head, 0)
                 self.line(3, f"if gas < @GAS@: site = {number}; raise BAIL")
             self._walk(path, self.head, indent, 0, first=True)
-            if (self.carried, self.is_loop, self.plan) == before:
+            if not self._replan() and (self.carried, self.is_loop) == before:
                 break
         return self._source()
 
@@ -373,12 +415,12 @@ class RegionWriter:
                 self._pure(path, instruction, indent)
                 pc += 1
             elif shape is Shape.CONTROL:
-                if instruction.name == "JUMP":
+                if instruction.function is jump:
                     target = self._jump(path, pc, price, indent)
                     if target is None:
                         return
                     pc = target
-                elif instruction.name == "JUMPI":
+                elif instruction.function is jumpi:
                     following = self._branch(path, pc, price, indent, nesting)
                     if following is None:
                         return
@@ -399,7 +441,7 @@ class RegionWriter:
         path.spent += price
         operation = self.program.operations[instruction.opcode]
         assert operation is not None
-        known = f"{instruction.name}_OPERATION"
+        known = f"operation_{instruction.opcode:02x}"
         self.names[known] = operation
         self.line(indent, f"site = {number}; frame.pc = {pc}; frame.gas = {self._gas(path)}")
         self.line(indent, f"return CONTROL(frame, {known}, {pc + 1})")
@@ -413,7 +455,7 @@ class RegionWriter:
             self.push(path, constant(number), indent)
         elif kind.startswith("DUP"):
             self.need(path, instruction.pops)
-            value = path.stack[-instruction.pops] = self.settle(path, path.stack[-instruction.pops], indent)
+            value = path.stack[-instruction.pops] = self.settle(path.stack[-instruction.pops], indent)
             self.push(path, value, indent)
         elif kind.startswith("SWAP"):
             self.need(path, instruction.pops)
@@ -430,7 +472,7 @@ class RegionWriter:
         arguments = tuple([self.pop(path) for _ in range(instruction.pops)])
 
         def settle(value: Value) -> Value:
-            return self.settle(path, value, indent)
+            return self.settle(value, indent)
 
         result, arguments = lift_pure(function, arguments, settle)  # type: ignore[arg-type]
         if result is None:
@@ -439,7 +481,7 @@ class RegionWriter:
         if result.sample is None:
             samples = [argument.sample for argument in arguments]
             if None not in samples:
-                result = replace(result, sample=function(*samples))
+                result = replace(result, sample=cast("int", function(*samples)))
         self.push(path, result, indent)
 
     def _target(self, value: Value) -> int | None:
@@ -455,7 +497,7 @@ class RegionWriter:
             self.leave(path, str(~pc), indent)
             return None
         if target is None:
-            value = path.stack[-1] = self.settle(path, value, indent)
+            value = path.stack[-1] = self.settle(value, indent)
             self.hoist("destinations")
             self.bail(path, f"{value.text} not in destinations", pc, indent)
         path.stack.pop()
@@ -483,7 +525,7 @@ class RegionWriter:
             nested, other, taken = pc + 1, target, negation(condition)
         self.line(indent, f"if {taken.text}:")
         side = path.copy()
-        path.growths.clear()
+        path.growths = {}
         if not self._seen(nested) or nesting >= NESTING_LIMIT or self._ends(nested):
             if nested == self.head and self._back_edge(side, indent + 1):
                 return other

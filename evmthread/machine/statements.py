@@ -8,7 +8,9 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
+from evmthread.isa.frame import load_unaligned, store_byte, store_unaligned
 from evmthread.isa.instruction import Instruction, Shape
+from evmthread.isa.instructions.memory import mload, msize, mstore
 from evmthread.machine.lifting import (
     Condition,
     Evaluator,
@@ -16,11 +18,12 @@ from evmthread.machine.lifting import (
     Value,
     as_condition,
     binary,
+    compare,
     constant,
     name,
     syntax_of,
 )
-from evmthread.primitives.words import SIGN_BIT, WORD_MODULUS
+from evmthread.primitives.words import SIGN_BIT, WORD_MASK, WORD_MODULUS
 
 if TYPE_CHECKING:
     from evmthread.machine.regions import Path, RegionWriter
@@ -32,6 +35,8 @@ STEADY_ATTRIBUTES = frozenset(
     {"memory", "slots", "stored", "data", "code", "address", "message", "return_data", "host"}
 )
 SIZE = "(len(memory) << 5)"
+# Functions that are given memory and don't look how long it is.
+BLIND: tuple[Callable[..., object], ...] = (load_unaligned, store_unaligned, store_byte)
 
 
 class Opaque:
@@ -46,6 +51,28 @@ class Opaque:
 
 FRAME = Opaque("frame")
 HOST = Opaque("frame.host")
+
+
+def place_of(end: Value) -> tuple[str, int] | None:
+    """What the end of a memory range is counted from, "" where it is known beforehand, and how far from there it is."""
+    if end.constant is not None:
+        return "", end.constant
+    return None if end.base is None else (end.base, end.delta)
+
+
+def _is_growth(statement: ast.If) -> bool:
+    """True for `if end > size: frame.grow(end)`."""
+    test, body = statement.test, statement.body
+    return (
+        isinstance(test, ast.Compare)
+        and isinstance(test.ops[0], ast.Gt)
+        and len(body) == 1
+        and isinstance(body[0], ast.Expr)
+        and isinstance(body[0].value, ast.Call)
+        and isinstance(body[0].value.func, ast.Attribute)
+        and body[0].value.func.attr == "grow"
+        and ast.dump(body[0].value.args[0]) == ast.dump(test.left)
+    )
 
 
 class StatementLifter(Evaluator):
@@ -64,6 +91,7 @@ class StatementLifter(Evaluator):
         self.environment = {}
         self.effects = False
         self.asked = False
+        self.measuring = False
 
     def run(self) -> None:
         """Writes the instruction: inline if it can be, else as a call."""
@@ -73,7 +101,7 @@ class StatementLifter(Evaluator):
         writer.need(path, instruction.pops)
         self._unwrap_offset(function)
         for position in range(1, instruction.pops + 1):
-            path.stack[-position] = writer.settle(path, path.stack[-position], self.indent)
+            path.stack[-position] = writer.settle(path.stack[-position], self.indent)
         arguments = [writer.known(path, path.stack[-position]) for position in range(1, instruction.pops + 1)]
         self.arguments = arguments
         forwarded = self._forwarded(arguments)
@@ -82,6 +110,8 @@ class StatementLifter(Evaluator):
             return
         kept_lines, kept_sites, kept_names = len(writer.lines), len(writer.sites), writer.temporaries
         kept = path.copy()
+        kept.growths = path.growths
+        kept_joined, kept_taken = dict(writer.joined), dict(writer.taken)
         kept_indent = self.indent
         kept_size = writer.size_used, writer.size_relied, set(writer.hoisted)
         try:
@@ -100,7 +130,8 @@ class StatementLifter(Evaluator):
             del writer.sites[kept_sites:]
             writer.temporaries = kept_names
             writer.size_used, writer.size_relied, writer.hoisted = kept_size
-            for attribute in ("stack", "depth", "size_low", "size_valid", "facts", "bounds", "words"):
+            writer.joined, writer.taken = kept_joined, kept_taken
+            for attribute in ("stack", "depth", "size_low", "size_valid", "facts", "bounds", "words", "growths"):
                 setattr(path, attribute, getattr(kept, attribute))
             value = self._call_whole(function, arguments)
         self._remember(arguments, value)
@@ -108,7 +139,7 @@ class StatementLifter(Evaluator):
         self._finish(value)
 
     def _unwrap_offset(self, function: Callable[..., object]) -> None:
-        """A memory offset that is a word plus a constant doesn't wrap, where the word is small: a guess with a guard."""
+        """A memory offset that is a word plus a constant: that it doesn't wrap is a guess with a guard."""
         path, writer = self.path, self.writer
         hidden = 1 if self.instruction.shape is Shape.FRAMED else 2
         try:
@@ -127,7 +158,7 @@ class StatementLifter(Evaluator):
         low, high = max(-delta, 0), POINTER_RANGE[1]
         if abs(delta) > high:
             return
-        if known.low < low or known.high > high:
+        if known.low < low or known.high > WORD_MASK - max(delta, 0):
             if writer.program.refuted(self.pc, "small"):
                 return
             condition = f"not {low} <= {base} <= {high}" if low else f"{base} > {high}"
@@ -160,18 +191,18 @@ class StatementLifter(Evaluator):
 
     # What memory holds, as far as this path wrote it itself -----------------------------------------------------------
     def _forwarded(self, arguments: list[Value]) -> Value | None:
-        if self.instruction.name == "MLOAD" and arguments[0].constant is not None:
+        if self.instruction.function is mload and arguments[0].constant is not None:
             known = self.path.words.get(arguments[0].constant)
             return None if known is None else self.writer.known(self.path, known)
         return None
 
     def _remember(self, arguments: list[Value], value: Value | None) -> None:
         words = self.path.words
-        kind = self.instruction.name
-        if kind == "MLOAD" and arguments[0].constant is not None and value is not None:
+        function = self.instruction.function
+        if function is mload and arguments[0].constant is not None and value is not None:
             self._guess_pointer(arguments[0].constant, value)
             words[arguments[0].constant] = value
-        elif kind == "MSTORE":
+        elif function is mstore:
             offset = arguments[0]
             low, high = (offset.constant, offset.constant) if offset.constant is not None else (offset.low, offset.high)
             for place in [place for place in words if place + 32 > low and place < high + 32]:
@@ -215,7 +246,7 @@ class StatementLifter(Evaluator):
     def _steady_sample(self, function: Callable[..., object], arguments: list[Value]) -> int | None:
         """What a steady instruction gives in the frame that is compiled for; it changes nothing by being asked."""
         frame, samples = self.writer.frame, [argument.sample for argument in arguments]
-        if frame is None or None in samples or self.instruction.name == "MSIZE":
+        if frame is None or None in samples or self.instruction.function is msize:
             return None
         hidden = (frame,) if self.instruction.shape is Shape.FRAMED else (frame, frame.host)
         return cast("int", function(*hidden, *samples))
@@ -226,7 +257,7 @@ class StatementLifter(Evaluator):
         if memory is None or not self.effects:
             return
         offset = arguments[0].sample if arguments else None
-        if self.instruction.name == "MSTORE" and offset is not None and not offset & 31:
+        if self.instruction.function is mstore and offset is not None and not offset & 31:
             memory[offset] = arguments[1].sample
         elif self.instruction.shape is Shape.FRAMED:
             self.path.memory = None
@@ -256,7 +287,9 @@ class StatementLifter(Evaluator):
             elif isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Call):
                 self.call(statement.value, wanted=False)
             elif isinstance(statement, ast.If):
+                self.measuring = _is_growth(statement)
                 condition = self.condition(statement.test)
+                self.measuring = False
                 if condition.known is not None:
                     branch = statement.body if condition.known else statement.orelse
                     return self._body([*branch, *rest], top=top)
@@ -266,15 +299,13 @@ class StatementLifter(Evaluator):
                     return self._split(condition, statement.body, [*statement.orelse, *rest], top=top)
                 if statement.orelse or any(isinstance(node, ast.Assign) for node in statement.body):
                     raise NotLiftable("a branch that assigns")
-                self._optional(statement, condition)
+                self._optional(statement)
             else:
                 raise NotLiftable(type(statement).__name__)
         return None
 
     def _settled(self, value: Value) -> Value:
-        if value.text == "size":
-            self.path.growths.clear()
-        return self.writer.settle(self.path, value, self.indent)
+        return self.writer.settle(value, self.indent)
 
     def _give(self, value: Value | None) -> None:
         if value is not None:
@@ -298,6 +329,8 @@ class StatementLifter(Evaluator):
             return self._body(second, top=top)
         self._line(f"if {condition.text}:")
         kept_environment, kept = dict(self.environment), path.copy()
+        growths = path.growths
+        path.growths = dict(growths)
         self.indent += 1
         self._body(first)
         after_first = path.copy()
@@ -306,11 +339,14 @@ class StatementLifter(Evaluator):
         self.environment = kept_environment
         for attribute in ("facts", "bounds", "words", "size_low", "size_valid"):
             setattr(path, attribute, getattr(kept, attribute))
+        growths = {base: first for base, first in growths.items() if path.growths.get(base) == first}
+        path.growths = dict(growths)
         self.indent += 1
         self._body(second)
         self.indent -= 1
         path.facts = {text: fact for text, fact in path.facts.items() if after_first.facts.get(text) == fact}
         path.bounds = {text: bound for text, bound in path.bounds.items() if after_first.bounds.get(text) == bound}
+        path.growths = {base: first for base, first in growths.items() if path.growths.get(base) == first}
         path.words = {}
         path.size_low = min(path.size_low, after_first.size_low)
         path.size_valid = path.size_valid and after_first.size_valid
@@ -318,34 +354,23 @@ class StatementLifter(Evaluator):
             return name(self.result) if self.result is not None else None
         return None
 
-    def _optional(self, statement: ast.If, condition: Condition) -> None:
+    def _optional(self, statement: ast.If) -> None:
         """A branch that is passed over or run, and then goes on: growing memory, and nothing else so far."""
-        end = self._reach(statement)
-        if end is None:
+        if not _is_growth(statement):
             raise NotLiftable("a branch that goes on")
-        writer = self.writer
-        end = writer.planned(self.path, end)
-        number = writer.site(self.path, self.pc, 0)
+        writer, path = self.writer, self.path
+        end = self.value(cast("ast.Compare", statement.test).left)
+        place = place_of(end)
+        base = "" if place is None else place[0]
+        first = path.growths.get(base, writer.count) if writer.join(path, end) else writer.count
+        end = writer.planned(path, end)
+        number = writer.site(path, self.pc, 0)
+        if place is not None:
+            path.growths = {base: first}
         self._line(
             f"if size < {end.text}: site = {number}; gas = GROW(frame, {end.text}, gas, @GAS@); size = len(memory) << 5"
         )
         self._reached(end)
-
-    def _reach(self, statement: ast.If) -> Value | None:
-        """The end of the memory range of `if end > size: frame.grow(end)`."""
-        test, body = statement.test, statement.body
-        if (
-            isinstance(test, ast.Compare)
-            and isinstance(test.ops[0], ast.Gt)
-            and len(body) == 1
-            and isinstance(body[0], ast.Expr)
-            and isinstance(body[0].value, ast.Call)
-            and isinstance(body[0].value.func, ast.Attribute)
-            and body[0].value.func.attr == "grow"
-            and ast.dump(body[0].value.args[0]) == ast.dump(test.left)
-        ):
-            return self.value(test.left)
-        return None
 
     def _reached(self, end: Value) -> None:
         """Memory now reaches `end`."""
@@ -437,6 +462,7 @@ class StatementLifter(Evaluator):
             left, right = self.value(node.left), self.value(node.comparators[0])
             if right.text == "size" and self._within(left):
                 return Condition(known=False)
+            return compare(node.ops[0], left, right)
         if isinstance(node, ast.Attribute):
             found = self.attribute(node)
             if isinstance(found, Opaque):
@@ -446,6 +472,13 @@ class StatementLifter(Evaluator):
 
     def _within(self, end: Value) -> bool:
         """True where memory is known to reach `end`."""
+        path = self.path
+        if self._reaches(end):
+            self.writer.join(path, end)
+            return True
+        return False
+
+    def _reaches(self, end: Value) -> bool:
         path = self.path
         if end.constant is not None:
             if end.constant <= path.size_low:
@@ -457,6 +490,7 @@ class StatementLifter(Evaluator):
 
     def _size(self) -> Value:
         """The byte size of memory, as a local that is kept up to date."""
+        self._shown()
         self.writer.size_used = True
         self.writer.hoist("memory")
         if not self.path.size_valid:
@@ -464,13 +498,18 @@ class StatementLifter(Evaluator):
             self.path.size_valid = True
         return Value("size", 0, MEMORY_REACH, 5)
 
+    def _shown(self) -> None:
+        """Gas or the size of memory is looked at: accesses that follow can't have been paid for before."""
+        if not self.measuring:
+            self.path.growths = {}
+
     def attribute(self, node: ast.Attribute) -> Any:
         """An attribute of the frame, of its prices, or a function of a module."""
         owner = node.value
         if isinstance(owner, ast.Name) and self.environment.get(owner.id) is FRAME:
             if node.attr == "gas":
-                self.path.growths.clear()
-                return Value(f"(gas - {self.path.spent + self.price})", 0, (1 << 64) - 1)
+                self._shown()
+                return Value(f"(gas - {self.path.spent + self.price})", 0, WORD_MASK)
             if node.attr in ("prices", "rules"):
                 return Opaque("", getattr(self.writer.program.fork, node.attr))
             if node.attr == "is_static":
@@ -497,7 +536,9 @@ class StatementLifter(Evaluator):
         if function.id == "len" and len(node.args) == 1:
             measured = self.anything(node.args[0])
             if isinstance(measured, Opaque):
-                low = self.path.size_low >> 5 if measured.text == "memory" else 0
+                low = 0
+                if measured.text == "memory":
+                    self._shown()
                 return Value(f"len({measured.text})", low, MEMORY_REACH)
             raise NotLiftable("length of a word")
         target = self.names.get(function.id)
@@ -512,6 +553,8 @@ class StatementLifter(Evaluator):
             if inlined is not None:
                 return inlined
             self.effects = self.effects or not wanted
+            if target not in BLIND:
+                self._shown()
             text = f"{self.writer.bind(target)}({', '.join(texts)})"
             if wanted:
                 return Value(text)
@@ -520,7 +563,7 @@ class StatementLifter(Evaluator):
         return self._ask(f"{self.writer.bind(target)}({', '.join(texts)})", wanted=wanted)
 
     def _inlined(self, function: Callable[..., object], arguments: list[Any]) -> Value | None:
-        """The value of a small function of words and memory: its assignments and its return, in the place of the call."""
+        """The value of a small function of words and memory: its assignments and its return, in place of the call."""
         kept = self.names, self.environment
         kept_lines = len(self.writer.lines)
         try:
@@ -572,12 +615,11 @@ class StatementLifter(Evaluator):
         self.effects = True
         self.asked = True
         path.size_valid = False
-        path.growths.clear()
         return name(result) if result is not None else None
 
     def _call_whole(self, function: Callable[..., object], arguments: list[Value]) -> Value | None:
         """The instruction as one call of its function."""
-        instruction, writer, path = self.instruction, self.writer, self.path
+        instruction, writer = self.instruction, self.writer
         texts = ["frame"]
         if instruction.shape is Shape.HOST:
             texts.append("frame.host")

@@ -27,14 +27,16 @@ class TieredEngine:
     def __call__(self, frame: Frame) -> Outcome:
         # Hot path: no property, no isinstance, gas and stack checked once a segment.
         stack = frame.stack
-        program = cast(Program, frame.program)
+        program = cast("Program", frame.program)
         segments, met, regions, heat = program.segments, program.met, program.regions, program.heat
         pc = frame.pc
         if pc == 0:
             program.calls += 1
         # What was called often will be called again: then fewer visits do.
         calls = program.calls
-        threshold = self.threshold // (calls if calls < CALLS_COUNTED else CALLS_COUNTED) if calls else self.threshold
+        threshold = self.threshold
+        if calls > 1:
+            threshold //= min(calls, CALLS_COUNTED)
         visited = True
         segment = None
         try:
