@@ -20,6 +20,7 @@ from evmthread.machine.statements import StatementLifter, place_of
 
 INSTRUCTION_BUDGET = 600  # of one region; more gains nothing (measured) and costs compile time
 NESTING_LIMIT = 24  # of conditional branches, far below Python's own limit of indentation
+NOWHERE = -(2**300)  # below every offset from a base
 FAR = 2**20  # bytes: constant offsets beyond aren't reached for ahead of time
 JOINING_WALKS = 8  # after which growth is no longer joined: two walks that contradict each other come to an end
 TEXT_LIMIT = 160  # characters of an expression that is kept unevaluated
@@ -318,11 +319,11 @@ class RegionWriter:
 
     def _replan(self) -> bool:
         """Plans the next walk's growth by this one's; False where this walk did just what it planned."""
-        wrong = {group for group, reach in self.taken.items() if reach > self.joined.get(group, -1)}
+        wrong = {group for group, reach in self.taken.items() if reach > self.joined.get(group, NOWHERE)}
         self.unplanned |= wrong
         planned = {group: reach for group, reach in self.joined.items() if group not in self.unplanned}
         # What an access was made to reach stays planned: it is joined by none that it doesn't hold already.
-        changed = bool(wrong) or any(reach > self.plan.get(group, -1) for group, reach in planned.items())
+        changed = bool(wrong) or any(reach > self.plan.get(group, NOWHERE) for group, reach in planned.items())
         self.plan = planned
         return changed
 

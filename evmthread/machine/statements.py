@@ -486,7 +486,8 @@ class StatementLifter(Evaluator):
                     self.writer.size_relied = max(self.writer.size_relied, end.constant)
                 return True
             return False
-        return end.base is not None and path.bounds.get(end.base, -1) >= end.delta
+        reached = path.bounds.get(end.base) if end.base is not None else None
+        return reached is not None and reached >= end.delta
 
     def _size(self) -> Value:
         """The byte size of memory, as a local that is kept up to date."""

@@ -1,19 +1,28 @@
 """Compiled code against the stepper: nobody can see which of them ran a program, whatever it was compiled from."""
 
+from dataclasses import replace
 from random import Random
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evmthread.isa.forks import OSAKA, Fork
+from evmthread.errors import Missing
+from evmthread.isa.forks import HISTORY, OSAKA, Fork
+from evmthread.isa.frame import Frame, load_unaligned
+from evmthread.isa.halts import Status
+from evmthread.isa.host import Host
+from evmthread.isa.instruction import control, framed, instruction_of, pure
 from evmthread.machine.analysis import CodeCache
 from evmthread.machine.tiers import TieredEngine
 from evmthread.state.memory import MemoryState
 from tests.assembler import assemble
-from tests.machine.drivers import effects, seen, start
+from tests.machine.drivers import effects, run_through_missing, seen, start
 from tests.machine.structured import Structured, calldata
-from tests.sandbox import CONTRACT, OTHER, THIRD, address
+from tests.machine.test_machine import Forgetful
+from tests.machine.test_stepper import CHEAP, random_state
+from tests.programs import gas_limit
+from tests.sandbox import CONTRACT, OTHER, THIRD, address, state
 
 THRESHOLDS = (0, 1, 2)
 IDENTITY, SHA256 = (4).to_bytes(20, "big"), (2).to_bytes(20, "big")
@@ -56,7 +65,7 @@ def gas_of(random: Random) -> int:
     return random.choice((random.randrange(3_000), random.randrange(60_000), 150_000, 400_000, 400_000))
 
 
-@settings(max_examples=120)
+@settings(max_examples=40)
 @given(seed=st.integers(0, 2**64))
 def test_structured_programs(seed: int) -> None:
     random = Random(seed)
@@ -73,3 +82,171 @@ def test_many_structured_programs(part: int) -> None:
         comparison = Comparison(structured_state(random, OSAKA), OSAKA)
         for _ in range(6):
             comparison.call(gas_of(random), calldata(random), static=random.randrange(8) == 0)
+
+
+# What went wrong once, and what could ---------------------------------------------------------------------------------
+def compare(program: str, *datas: bytes, gas: int = 100_000, fork: Fork = OSAKA, other: str = "STOP") -> Comparison:
+    """Compares calls of one program, one after the other."""
+    view = state({CONTRACT: program, OTHER: other}, fork=fork, storage={CONTRACT: {0: 1}})
+    comparison = Comparison(view, fork)
+    for data in datas or (b"",):
+        comparison.call(gas, data)
+    return comparison
+
+
+def word(*numbers: int) -> bytes:
+    return b"".join([(number % 2**256).to_bytes(32, "big") for number in numbers])
+
+
+POINTED = "PUSH 0 CALLDATALOAD"
+
+
+def test_a_place_before_a_pointer_is_not_taken_to_be_within_memory() -> None:
+    """A first access at a pointer less 64, with nothing known of memory."""
+    compare(f"{POINTED} PUSH 64 SWAP1 SUB PUSH 7 SWAP1 MSTORE MSIZE", word(159), word(160), word(4096), word(3))
+    compare(f"PUSH 9 l: {POINTED} PUSH 64 SWAP1 SUB PUSH 7 SWAP1 MSTORE PUSH 1 SWAP1 SUB DUP1 PUSH @l JUMPI", word(159))
+
+
+@pytest.mark.parametrize(
+    "look", ["GAS", "MSIZE", "PUSH 0 SLOAD", "PUSH 0 PUSH 0 LOG0", f"PUSH 0x{OTHER.hex()} BALANCE"]
+)
+def test_growth_is_not_seen_before_its_time(look: str) -> None:
+    pointer = "DUP1" if "LOG" in look else "DUP2"
+    for first, second in (("DUP2", f"{pointer} PUSH 256 ADD"), ("PUSH 0", "PUSH 512"), ("DUP2", "PUSH 640")):
+        compare(
+            f"{POINTED} PUSH 1 {first} MSTORE {look} {second} PUSH 5 SWAP1 MSTORE PUSH 0 SSTORE PUSH 1 SSTORE",
+            word(0),
+            word(32),
+            word(64),
+            word(2**20),
+            word(-1),
+        )
+
+
+BETWEEN = ("PUSH 3 CALLDATASIZE EXP POP", "PUSH 64 PUSH 32 CALLDATALOAD MLOAD POP", "PUSH 3 PUSH 2 EXP POP")
+
+
+@pytest.mark.parametrize("between", BETWEEN)
+def test_memory_of_a_call_that_fails_between_two_accesses(between: str) -> None:
+    """The second access is paid for when it is reached, and neither before nor with the first."""
+    program = f"{POINTED} PUSH 1 DUP2 MSTORE {between} PUSH 1 DUP2 PUSH 320 ADD MSTORE"
+    comparison = compare(program, word(32, 0))
+    for gas in range(180):
+        comparison.call(gas, word(32, 2**60))
+        comparison.call(gas, word(32, 64))
+
+
+def test_an_access_that_only_one_branch_reaches_is_not_paid_for_by_both() -> None:
+    program = (
+        f"{POINTED} PUSH 1 DUP2 MSTORE PUSH 32 CALLDATALOAD PUSH @far JUMPI PUSH 1 DUP2 PUSH 32 ADD MSTORE"
+        " MSIZE PUSH 0 SSTORE STOP far: PUSH 1 DUP2 PUSH 640 ADD MSTORE MSIZE PUSH 0 SSTORE"
+    )
+    compare(program, word(0, 0), word(0, 1), word(96, 0), word(96, 1), word(2**255, 1))
+
+
+def test_every_gas_limit_of_structured_programs() -> None:
+    tried = 0
+    for seed in range(400):
+        random = Random(seed)
+        view = structured_state(random, CHEAP)
+        data = calldata(random)
+        comparison = Comparison(view, CHEAP, (0,))
+        machine, _ = start(view, CHEAP, gas=10**5, data=data, cache=comparison.stepper)
+        root = machine.run()
+        used = 10**5 - root.gas
+        if root.status is Status.HALT or not 200 < used < 900:
+            continue
+        for gas in range(used + 2):
+            comparison.call(gas, data)
+        tried += 1
+        if tried == 8:
+            return
+    raise AssertionError(f"only {tried} programs are fit")
+
+
+@settings(max_examples=40)
+@given(seed=st.integers(0, 2**64))
+def test_waiting_in_the_middle_of_structured_programs(seed: int) -> None:
+    """A view that must be asked twice: warm compiled code waits and goes on."""
+    random = Random(seed)
+    view = structured_state(random, OSAKA)
+    cache, engine = CodeCache(), TieredEngine(0)
+    for _ in range(3):
+        gas, data = gas_of(random), calldata(random)
+        machine, host = start(view, OSAKA, gas=gas, data=data)
+        root = machine.run()
+        forgetful = Forgetful(view)
+        while True:
+            try:
+                waiting, waiting_host = start(forgetful, OSAKA, gas=gas, data=data, cache=cache, engine=engine)
+                break
+            except Missing:
+                continue
+        assert seen(run_through_missing(waiting)) == seen(root)
+        while True:
+            try:
+                after = effects(waiting_host, OSAKA)
+                break
+            except Missing:
+                continue
+        assert after == effects(host, OSAKA)
+
+
+@settings(max_examples=40)
+@given(seed=st.integers(0, 2**64), fork=st.sampled_from(HISTORY))
+def test_random_bytes(seed: int, fork: Fork) -> None:
+    random = Random(seed)
+    view = random_state(random, fork)
+    if random.randrange(2):
+        code = random.randbytes(random.randrange(200))
+        view.set_account(CONTRACT, nonce=1, code=code.replace(b"\xff", b"\x5b"), storage={0: 1})
+    comparison = Comparison(view, fork)
+    for _ in range(3):
+        comparison.call(gas_limit(random, 200_000), calldata(random))
+
+
+# Instructions of a host's own -----------------------------------------------------------------------------------------
+@framed(0x51, "MLOAD")
+def mload_plus_one(frame: Frame, offset: int) -> int:
+    memory = frame.memory
+    if offset + 32 > len(memory) << 5:
+        frame.grow(offset + 32)
+    if offset & 31:
+        return load_unaligned(memory, offset)
+    return memory[offset >> 5] + 1 & 0xFFFF
+
+
+@control(0x56, "JUMP")
+def jump_two_further(frame: Frame, world: Host, target: int) -> int | None:
+    return target + 2
+
+
+@framed(0x0C, "ROOM")
+def room(frame: Frame, offset: int) -> int:
+    """How far memory falls short of an offset; looks at memory with the very test that growth has."""
+    if offset + 32 > len(frame.memory) << 5:
+        return offset + 32 - (len(frame.memory) << 5)
+    return 0
+
+
+nameless = pure(0x0D, "NO NAME")(lambda a: a ^ 5)
+nameless_record = instruction_of(nameless)
+OWN = OSAKA.evolve("Own", add={mload_plus_one: 3, jump_two_further: 8, room: 3})
+OWN = OWN.evolve("Own", add={replace(nameless_record, name="NO NAME!", pushes=1): 3})
+
+
+@pytest.mark.parametrize(
+    "program",
+    [
+        "PUSH 7 PUSH 0x40 MSTORE PUSH 0x40 MLOAD PUSH 0x40 MLOAD ADD PUSH 1 SSTORE",
+        "PUSH @there JUMP INVALID there: INVALID PUSH 3 PUSH 1 SSTORE",
+        f"{POINTED} PUSH 1 DUP2 MSTORE DUP1 ROOM PUSH 1 SSTORE PUSH 1 DUP2 PUSH 256 ADD MSTORE PUSH 64 ROOM",
+        f"{POINTED} DATA 0x0d PUSH 1 SSTORE PUSH 5 l: PUSH 1 SWAP1 SUB DATA 0x0d DUP1 PUSH 1 SSTORE DUP1 PUSH @l JUMPI",
+    ],
+)
+def test_another_meaning_of_an_opcode_is_compiled_too(program: str) -> None:
+    compare(program, word(0), word(32), word(33), word(4096), word(7), fork=OWN)
+
+
+def test_gas_beyond_64_bits_is_seen_whole() -> None:
+    compare("GAS PUSH 0xffffffffffffffff AND PUSH 0 MSTORE PUSH 32 PUSH 0 RETURN", gas=2**70 + 5)
