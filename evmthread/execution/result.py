@@ -22,7 +22,10 @@ class CallResult:
     @property
     def message(self) -> Message:
         """The call or creation itself."""
-        return self._frame.message
+        message = self._frame.message
+        if type(message.data) is not bytes:  # long call data that still lies in memory
+            message = self._frame.message = message._replace(data=bytes(message.data))
+        return message
 
     @property
     def status(self) -> Status:
@@ -105,7 +108,7 @@ class CallResult:
 
     @property
     def unrecorded(self) -> int:
-        """How many calls that this call made are missing from `children`: those beyond Limits.recorded_calls, _bytes."""
+        """How many calls of this call are missing from `children`: those beyond Limits.recorded_calls, _bytes."""
         return self._frame.unrecorded
 
     @property

@@ -5,7 +5,7 @@ that stays an int costs a tenth of one that passes through bytes. A plain list a
 indexes it directly.
 """
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from evmthread.isa.halts import HaltReason, OutOfGas, Status
 from evmthread.isa.message import Message
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from evmthread.isa.host import Host
 
 MEMORY_WORD_PRICE = 3  # G_memory, Yellow Paper appendix G
+LAZY_BYTES = 1024  # call data up to here is copied at once: most is, and plain bytes are read fastest
 MEMORY_QUADRATIC_SHIFT = 9  # words squared / 512, Yellow Paper section H.1
 
 
@@ -166,6 +167,49 @@ def read_memory(memory: list[int], offset: int, size: int) -> bytes:
     else:
         raw = b"".join([word.to_bytes(32, "big") for word in memory[first:last]])
     return raw if len(raw) == size else raw[start : start + size]
+
+
+class MemoryBytes:
+    """A long range of memory as bytes, which are only made when somebody reads them: calls hand over such ranges.
+
+    A call charges nothing for the length of its data, so handing it over must cost next to nothing, whoever is called.
+    The words are those at the time of the call. Reads like `bytes`: its length, slices, and all of it by `bytes(...)`.
+    """
+
+    __slots__ = ("_patience", "_size", "_start", "_whole", "_words")
+
+    def __init__(self, memory: list[int], offset: int, size: int) -> None:
+        self._words = memory[offset >> 5 : (offset + size + 31) >> 5]
+        self._start = offset & 31
+        self._size = size
+        # Who has read an eighth of the words one by one has paid for all of them.
+        self._patience = size >> 8
+        self._whole: bytes | None = None
+
+    def __len__(self) -> int:
+        return self._size
+
+    def __bytes__(self) -> bytes:
+        whole = self._whole
+        if whole is None:
+            whole = self._whole = read_memory(self._words, self._start, self._size)
+            self._words = []
+        return whole
+
+    def __getitem__(self, key: slice) -> bytes:
+        if self._whole is None:
+            start, stop, _ = key.indices(self._size)
+            self._patience -= 1
+            if self._patience >= 0:
+                return read_memory(self._words, self._start + start, stop - start) if start < stop else b""
+        return bytes(self)[key]
+
+
+def call_data(memory: list[int], offset: int, size: int) -> bytes:
+    """`size` bytes from `offset`, to be handed over to a call; memory already holds the range."""
+    if size <= LAZY_BYTES:
+        return read_memory(memory, offset, size)
+    return cast("bytes", MemoryBytes(memory, offset, size))
 
 
 def write_memory(memory: list[int], offset: int, data: bytes) -> None:

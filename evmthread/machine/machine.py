@@ -99,6 +99,8 @@ class Machine:
         data = frame.data
         try:
             frame.charge(contract.price(data))
+            if type(data) is not bytes:  # long call data that still lies in memory
+                data = data[: contract.reads(data)]
             frame.output = contract.run(data)
             frame.status = Status.SUCCESS
         except ExceptionalHalt as halt:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from struct import pack, unpack_from
 
 from evmthread.precompiles import libraries
-from evmthread.precompiles.precompile import Precompile, PrecompileFailure
+from evmthread.precompiles.precompile import Precompile, PrecompileFailure, first_kilobyte
 
 INPUT_LENGTH = 213
 
@@ -104,4 +104,4 @@ def blake2f(data: bytes, compression: Callable[[bytes], bytes] | None = None) ->
     return (compression or _compression())(data)
 
 
-BLAKE2F = Precompile("BLAKE2F", price_of_rounds, blake2f)
+BLAKE2F = Precompile("BLAKE2F", price_of_rounds, blake2f, first_kilobyte)

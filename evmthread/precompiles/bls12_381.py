@@ -7,7 +7,7 @@ isn't one, and a point that isn't on its curve fail the call; so does a point ou
 from collections.abc import Callable
 
 from evmthread.precompiles.bls12_381_groups import PRIME, Bls12381, best_bls12_381
-from evmthread.precompiles.precompile import Precompile, PrecompileFailure, fixed_price
+from evmthread.precompiles.precompile import Precompile, PrecompileFailure, first_kilobyte, fixed_price
 
 _PADDING = bytes(16)
 _PRIME_BYTES = PRIME.to_bytes(48, "big")
@@ -140,10 +140,10 @@ def _pairing_price(data: bytes) -> int:
     return 37700 + 32600 * (len(data) // (_G1_LENGTH + _G2_LENGTH))
 
 
-BLS12_381_G1_ADD = Precompile("BLS12_G1ADD", fixed_price(375), g1_add)
+BLS12_381_G1_ADD = Precompile("BLS12_G1ADD", fixed_price(375), g1_add, first_kilobyte)
 BLS12_381_G1_MSM = Precompile("BLS12_G1MSM", _msm_price(_G1_LENGTH + _SCALAR_LENGTH, 12000, G1_DISCOUNTS), g1_msm)
-BLS12_381_G2_ADD = Precompile("BLS12_G2ADD", fixed_price(600), g2_add)
+BLS12_381_G2_ADD = Precompile("BLS12_G2ADD", fixed_price(600), g2_add, first_kilobyte)
 BLS12_381_G2_MSM = Precompile("BLS12_G2MSM", _msm_price(_G2_LENGTH + _SCALAR_LENGTH, 22500, G2_DISCOUNTS), g2_msm)
 BLS12_381_PAIRING_CHECK = Precompile("BLS12_PAIRING_CHECK", _pairing_price, pairing_check)
-BLS12_381_MAP_FP_TO_G1 = Precompile("BLS12_MAP_FP_TO_G1", fixed_price(5500), map_fp_to_g1)
-BLS12_381_MAP_FP2_TO_G2 = Precompile("BLS12_MAP_FP2_TO_G2", fixed_price(23800), map_fp2_to_g2)
+BLS12_381_MAP_FP_TO_G1 = Precompile("BLS12_MAP_FP_TO_G1", fixed_price(5500), map_fp_to_g1, first_kilobyte)
+BLS12_381_MAP_FP2_TO_G2 = Precompile("BLS12_MAP_FP2_TO_G2", fixed_price(23800), map_fp2_to_g2, first_kilobyte)

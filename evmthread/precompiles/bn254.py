@@ -11,7 +11,7 @@ from functools import cache
 from evmthread.precompiles import libraries
 from evmthread.precompiles.bn254_fields import Fp2
 from evmthread.precompiles.bn254_pairing import PRIME, Bn254Pairing, G1Point, Line
-from evmthread.precompiles.precompile import Precompile, PrecompileFailure, fixed_price
+from evmthread.precompiles.precompile import Precompile, PrecompileFailure, first_kilobyte, fixed_price
 from evmthread.precompiles.short_weierstrass import Point, ShortWeierstrass
 
 _PAIR_LENGTH = 192
@@ -115,10 +115,10 @@ def _pairing_price(base: int, pair: int) -> Callable[[bytes], int]:
 
 
 # EIP-196, EIP-197
-BN254_ADD_BYZANTIUM = Precompile("BN254_ADD", fixed_price(500), add)
-BN254_MULTIPLY_BYZANTIUM = Precompile("BN254_MUL", fixed_price(40000), multiply)
+BN254_ADD_BYZANTIUM = Precompile("BN254_ADD", fixed_price(500), add, first_kilobyte)
+BN254_MULTIPLY_BYZANTIUM = Precompile("BN254_MUL", fixed_price(40000), multiply, first_kilobyte)
 BN254_PAIRING_BYZANTIUM = Precompile("BN254_PAIRING", _pairing_price(100000, 80000), pairing_check)
 # EIP-1108
-BN254_ADD_ISTANBUL = Precompile("BN254_ADD", fixed_price(150), add)
-BN254_MULTIPLY_ISTANBUL = Precompile("BN254_MUL", fixed_price(6000), multiply)
+BN254_ADD_ISTANBUL = Precompile("BN254_ADD", fixed_price(150), add, first_kilobyte)
+BN254_MULTIPLY_ISTANBUL = Precompile("BN254_MUL", fixed_price(6000), multiply, first_kilobyte)
 BN254_PAIRING_ISTANBUL = Precompile("BN254_PAIRING", _pairing_price(45000, 34000), pairing_check)

@@ -1,7 +1,7 @@
 """ECRECOVER (Yellow Paper, appendix E.1): the address whose key made a signature on secp256k1."""
 
 from evmthread.errors import CryptoError
-from evmthread.precompiles.precompile import Precompile, fixed_price
+from evmthread.precompiles.precompile import Precompile, first_kilobyte, fixed_price
 from evmthread.primitives.secp256k1 import recover_address
 
 _ADDRESS_PADDING = bytes(12)
@@ -25,4 +25,4 @@ def ecrecover(data: bytes) -> bytes:
         return b""
 
 
-ECRECOVER = Precompile("ECREC", fixed_price(3000), ecrecover)
+ECRECOVER = Precompile("ECREC", fixed_price(3000), ecrecover, first_kilobyte)

@@ -3,7 +3,7 @@
 from hashlib import sha256
 
 from evmthread.precompiles.bls12_381_groups import ORDER, Bls12381, best_bls12_381
-from evmthread.precompiles.precompile import Precompile, PrecompileFailure, fixed_price
+from evmthread.precompiles.precompile import Precompile, PrecompileFailure, first_kilobyte, fixed_price
 
 FIELD_ELEMENTS_PER_BLOB = 4096
 BLS_MODULUS = ORDER
@@ -37,4 +37,4 @@ def point_evaluation(data: bytes, groups: Bls12381 | None = None) -> bytes:
     return _OUTPUT
 
 
-KZG_POINT_EVALUATION = Precompile("KZG_POINT_EVALUATION", fixed_price(50000), point_evaluation)
+KZG_POINT_EVALUATION = Precompile("KZG_POINT_EVALUATION", fixed_price(50000), point_evaluation, first_kilobyte)

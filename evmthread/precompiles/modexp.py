@@ -27,6 +27,12 @@ def _lengths(data: bytes) -> tuple[int, int, int]:
     return from_bytes(data[:32], "big"), from_bytes(data[32:64], "big"), from_bytes(data[64:96], "big")
 
 
+def reads_of_lengths(data: bytes) -> int:
+    """How many bytes matter: the three lengths and what they say; the lengths alone for an empty modulus."""
+    lengths = _lengths(data)
+    return 96 + sum(lengths) if lengths[2] else 96
+
+
 def _number(data: bytes, start: int, length: int) -> int:
     """The big-endian number of `length` bytes at `start`, bytes after the end being zero."""
     present = data[start : start + length]
@@ -106,6 +112,6 @@ def modexp_bounded(data: bytes, power: PowerModulo | None = None) -> bytes:
     return modexp(data, power)
 
 
-MODEXP_BYZANTIUM = Precompile("MODEXP", price_byzantium, modexp)
-MODEXP_BERLIN = Precompile("MODEXP", price_berlin, modexp)
-MODEXP_OSAKA = Precompile("MODEXP", price_osaka, modexp_bounded)
+MODEXP_BYZANTIUM = Precompile("MODEXP", price_byzantium, modexp, reads_of_lengths)
+MODEXP_BERLIN = Precompile("MODEXP", price_berlin, modexp, reads_of_lengths)
+MODEXP_OSAKA = Precompile("MODEXP", price_osaka, modexp_bounded, reads_of_lengths)

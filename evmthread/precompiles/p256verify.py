@@ -4,7 +4,7 @@ from collections.abc import Callable
 from functools import cache
 from typing import TypeAlias
 
-from evmthread.precompiles.precompile import Precompile, fixed_price
+from evmthread.precompiles.precompile import Precompile, first_kilobyte, fixed_price
 from evmthread.precompiles.short_weierstrass import ShortWeierstrass
 
 # (digest, r, s, x, y), all 32 bytes with r and s in range and coordinates below the prime -> is it valid?
@@ -90,4 +90,4 @@ def p256verify(data: bytes, verifier: Verifier | None = None) -> bytes:
 
 
 # EIP-7951
-P256VERIFY = Precompile("P256VERIFY", fixed_price(6900), p256verify)
+P256VERIFY = Precompile("P256VERIFY", fixed_price(6900), p256verify, first_kilobyte)

@@ -17,12 +17,19 @@ class Precompile:
 
     `name` is the name that EIP-7910 gives it. `price` is the gas for an input, cheap to compute and never failing,
     whatever the input. `run` gives the output or raises PrecompileFailure; it expects that the price was paid, so that
-    its work is bounded by the gas.
+    its work is bounded by the gas. `reads` says how many bytes of an input can matter to `run`, at most; a longer input
+    is cut there (so for one that must have a certain length, it is more than that).
     """
 
     name: str
     price: Callable[[bytes], int]
     run: Callable[[bytes], bytes]
+    reads: Callable[[bytes], int] = len
+
+
+def first_kilobyte(_data: bytes) -> int:
+    """What is read of inputs of fixed size: all of them are shorter, the longest (G2ADD) 512 bytes."""
+    return 1024
 
 
 def fixed_price(gas: int) -> Callable[[bytes], int]:

@@ -4,7 +4,7 @@ What differs by fork is data: prices, and the functions in `frame.rules` (how mu
 account costs, whose code runs). All state is read before anything is charged, so that a call may be told to wait.
 """
 
-from evmthread.isa.frame import Frame, read_memory
+from evmthread.isa.frame import Frame, call_data
 from evmthread.isa.halts import ExceptionalHalt, HaltReason
 from evmthread.isa.host import Host
 from evmthread.isa.instruction import control
@@ -71,7 +71,7 @@ def call(
             address,
             address,
             code,
-            read_memory(frame.memory, in_offset, in_size),
+            call_data(frame.memory, in_offset, in_size),
             value,
             value,
             forwarded + CALL_STIPEND if value else forwarded,
@@ -117,7 +117,7 @@ def callcode(
             frame.address,
             address,
             code,
-            read_memory(frame.memory, in_offset, in_size),
+            call_data(frame.memory, in_offset, in_size),
             value,
             value,
             forwarded + CALL_STIPEND if value else forwarded,
@@ -154,7 +154,7 @@ def delegatecall(
             frame.address,
             address,
             code,
-            read_memory(frame.memory, in_offset, in_size),
+            call_data(frame.memory, in_offset, in_size),
             frame.message.value,
             0,
             forwarded,
@@ -191,7 +191,7 @@ def staticcall(
             address,
             address,
             code,
-            read_memory(frame.memory, in_offset, in_size),
+            call_data(frame.memory, in_offset, in_size),
             0,
             0,
             forwarded,
