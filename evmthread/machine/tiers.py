@@ -10,9 +10,9 @@ from evmthread.machine.analysis import Program
 from evmthread.machine.compiler import compile_region
 from evmthread.machine.stepper import Outcome, fail, finish, interpret
 
-DEFAULT_THRESHOLD = 256  # visits; chosen by experiment, see docs/performance.md
+DEFAULT_THRESHOLD = 1024  # visits; chosen by experiment, see docs/performance.md
 
-CALLS_COUNTED = 16  # calls of a code that lower the threshold for its places
+CALLS_COUNTED = 64  # calls of a code that lower the threshold for its places
 
 
 class TieredEngine:
