@@ -19,7 +19,7 @@ from evmthread.primitives.keccak import keccak256
 ENGINES = ("stepper", "auto")
 
 WARM_UP_CALLS = 600  # enough for code that runs once a call to be found hot
-WARM_UP_SECONDS = {"stepper": 0.05, "auto": 1.0}
+WARM_UP_SECONDS = {"stepper": 0.05, "auto": 4.0}
 TIMED_SECONDS = 0.5
 TIMED_CALLS = (3, 101)  # at least, at most
 
