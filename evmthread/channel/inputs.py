@@ -10,16 +10,16 @@ What the specification's one-liners leave open, pinned here:
   counts up first. Its logs and gas make an ordinary receipt. In forks in which contracts begin with nonce 0, the root
   contract, and any that its constructor makes, begin with 1.
 - An input breaks the rule on missing accounts, too, when it is itself a call with data to such an account. An account
-  under construction is one without code. Calls that depth or balance forbids aren't made.
+  under construction is one without code. Calls that depth or balance forbids aren't made. calls.py checks it.
 - An input creates something where a CREATE or CREATE2 stood: it and all calls above it succeeded.
 - A BREAKPOINT is a log that stands, of the root contract, whose first topic is the ruleset's; creates emit it, too.
 - An account that is empty (EIP-161) never has storage: before Spurious Dragon a batch that leads there is invalid.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
-from evmthread.channel.errors import InvalidBatch, MissingAccount, NeedsSuspension
+from evmthread.channel.calls import CallWatch
+from evmthread.channel.errors import InvalidBatch, NeedsSuspension
 from evmthread.channel.rules import ThreadRules
 from evmthread.commit.batch import Batch, Environment, Input, InputKind
 from evmthread.commit.terms import check_origin_code
@@ -30,14 +30,11 @@ from evmthread.execution.receipts import Receipt
 from evmthread.execution.result import CallResult
 from evmthread.execution.transaction import Transaction
 from evmthread.execution.world import World
-from evmthread.isa.message import CallKind
 from evmthread.primitives.types import Log
 from evmthread.state.view import StateChanges
 
 NEW_SLOT_PRICE = 20_000
 """G_sset (Yellow Paper, appendix G): what making a slot non-zero costs at least, in every fork, before refunds."""
-
-_PLAIN_CALLS = (CallKind.CALL, CallKind.STATICCALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,12 +91,15 @@ def run_batch(rules: ThreadRules, world: World, batch: Batch, *, slots: int, non
     for index, each in enumerate(batch.inputs):
         if ended:
             raise InvalidBatch("no input follows a BREAKPOINT", index, index, nonce)
-        outcome = _run_input(rules, world, each, index, nonce)
+        drive, world.drive = world.drive, CallWatch(rules, index, nonce)
+        try:
+            outcome = _run_input(rules, world, each, index, nonce)
+        finally:
+            world.drive = drive
         outcomes.append(outcome)
         gas += outcome.gas_used
         if gas > rules.ruleset.batch_gas:
             raise InvalidBatch(f"the batch's gas at most batchGas, {rules.ruleset.batch_gas}", gas, index, nonce)
-        _check_calls(rules, outcome.result, index, nonce)
         # New slots cost so much that nearly always gas alone shows that the limit is far: counting costs what changed.
         possible += (outcome.gas_used + outcome.gas_refunded) // NEW_SLOT_PRICE
         if possible > rules.ruleset.storage_slots or each.kind == InputKind.CREATE:
@@ -169,36 +169,6 @@ def _run_create(rules: ThreadRules, world: World, each: Input, index: int, nonce
         )
     check_origin_code(rules.terms, world.code(rules.address))
     return InputOutcome(result, used - refunded, refunded, logs)
-
-
-def _tree(result: CallResult) -> Iterator[tuple[CallResult, bool]]:
-    """Every call of a tree, its top first, and whether it stands: it and all above it succeeded."""
-    pending = [(result, result.success)]
-    while pending:
-        call, stands = pending.pop()
-        yield call, stands
-        pending += [(child, stands and child.success) for child in reversed(call.children)]
-
-
-def _check_calls(rules: ThreadRules, result: CallResult, index: int, nonce: int) -> None:
-    """Refuses an input for whom it called or what it created."""
-    ruleset = rules.ruleset
-    for call, stands in _tree(result):
-        message = call.message
-        kind, callee = message.kind, message.code_address
-        if kind.creates:
-            if stands and call is not result and not ruleset.create:
-                raise InvalidBatch("nothing is created where the ruleset says no create", message.address, index, nonce)
-        elif callee == ruleset.trap:
-            if rules.has_trap and kind in _PLAIN_CALLS:
-                raise NeedsSuspension("a TRAP", index, nonce)
-        elif (
-            not message.code
-            and not ruleset.empty_calls
-            and callee not in rules.known
-            and (message.data or kind not in _PLAIN_CALLS)
-        ):
-            raise MissingAccount("no call, with data, of an account that the thread doesn't hold", callee, index, nonce)
 
 
 def _slots_after(rules: ThreadRules, changes: StateChanges, before: int) -> int:

@@ -10,9 +10,13 @@ from evmthread.channel.errors import NotSupported
 from evmthread.commit.eip712 import Domain
 from evmthread.commit.refusals import IllFormedRuleset
 from evmthread.commit.terms import Ruleset, Terms, check_opening, thread_address, thread_id
-from evmthread.isa.forks import UNLIMITED, Fork, fork_named
+from evmthread.isa.forks import Fork, fork_named
 from evmthread.precompiles.precompile import Precompile, fixed_price
 from evmthread.primitives.types import ZERO_HASH
+
+RECORDED_BYTES = 2**18
+"""What each input's tree of calls may take, so that a batch of 256 inputs stays below 64 MiB; further calls are run and
+checked, and only counted."""
 
 _STATICCALL = 0xFA  # EIP-214, Byzantium: since then there is a TRAP
 
@@ -83,8 +87,7 @@ def _forks(name: str, memory_bytes: int, trap: bytes) -> tuple[Fork, Fork]:
     base = fork_named(name)
     fork = base.evolve(
         base.name,
-        # Whom an input called decides whether it is valid, so every call is recorded; batchGas bounds how many.
-        limits={"memory_bytes": memory_bytes, "recorded_calls": UNLIMITED, "recorded_bytes": UNLIMITED},
+        limits={"memory_bytes": memory_bytes, "recorded_bytes": RECORDED_BYTES},
         precompiles={int.from_bytes(trap, "big"): _UNANSWERED_TRAP} if _has_trap(base) else None,
     )
     # The root contract has nonce 1 before it runs, also in forks in which a new contract begins with 0.
