@@ -2,6 +2,8 @@
 
 from evmthread.state.journal import Journal
 from evmthread.state.memory import MemoryState
+from evmthread.state.opening import open_state
+from evmthread.state.overlay import OverlayState
 from evmthread.state.view import EMPTY_ACCOUNT, Account, AccountChange, StateBackend, StateChanges, StateView
 
 __all__ = [
@@ -10,7 +12,9 @@ __all__ = [
     "AccountChange",
     "Journal",
     "MemoryState",
+    "OverlayState",
     "StateBackend",
     "StateChanges",
     "StateView",
+    "open_state",
 ]

@@ -377,7 +377,7 @@ class Journal:
             if self.account(address) == EMPTY_ACCOUNT:
                 self._delete(address)
         for ended in (self._destroyed, self._touched):
-            for address in list(ended):
+            for address in reversed(list(ended)):  # undone, they come back in their order
                 self._undo.extend((ended, address, ended.pop(address)))
 
     def _delete(self, address: bytes) -> None:

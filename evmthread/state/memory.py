@@ -1,9 +1,10 @@
 """A state held in dictionaries: the plainest backend, and the one that tests start from."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from evmthread.errors import InvalidInput
 from evmthread.merkle.accounts import StateRoots
+from evmthread.merkle.eip1186 import account_proof
 from evmthread.primitives.keccak import EMPTY_HASH, keccak256
 from evmthread.primitives.types import ZERO_HASH
 from evmthread.state.view import (
@@ -116,6 +117,10 @@ class MemoryState:
                 self._storage.pop(address, None)
             else:
                 self._accounts[address] = change.after
+
+    def proof(self, address: bytes, keys: Iterable[int] = ()) -> dict[str, object]:
+        """The proof of an account and some of its slots under the state root, as eth_getProof's answer (EIP-1186)."""
+        return account_proof(self.roots(), address, keys).to_json()
 
     def roots(self) -> StateRoots:
         """The tries of this state; callers that change them work on a copy."""

@@ -10,6 +10,7 @@ from evmthread.state.view import Account, AccountChange, StateChanges
 
 ADDRESSES = [bytes((number,)) * 20 for number in range(1, 5)]
 CODES = [b"", b"\x00", b"\x60\x01"]
+CODE_OF = {keccak256(code): code for code in CODES}
 KEYS = [0, 1, 2, 2**256 - 1]
 Told = tuple[Account, dict[int, int]]
 """An account and its slots that aren't zero."""
@@ -50,7 +51,7 @@ def changes_between(before: Mapping[bytes, Told], after: Mapping[bytes, Told]) -
         if not change.is_idle:
             changed[address] = change
         if new and new[0].code_hash != EMPTY_HASH:
-            codes[new[0].code_hash] = next(code for code in CODES if keccak256(code) == new[0].code_hash)
+            codes[new[0].code_hash] = CODE_OF[new[0].code_hash]
     return StateChanges(changed, codes)
 
 
@@ -58,7 +59,7 @@ def memory_of(told: Mapping[bytes, Told]) -> MemoryState:
     """The same state, built anew."""
     state = MemoryState()
     for address, (account, slots) in told.items():
-        code = next(code for code in CODES if keccak256(code) == account.code_hash)
+        code = CODE_OF[account.code_hash]
         state.set_account(address, nonce=account.nonce, balance=account.balance, code=code, storage=slots)
     return state
 
