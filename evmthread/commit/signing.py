@@ -17,6 +17,7 @@ from evmthread.commit.signature import join_signature, recover_signer
 from evmthread.commit.terms import KeyGrant, Resume
 from evmthread.errors import BackendError, CryptoError, EvmthreadError, InvalidInput
 from evmthread.primitives.secp256k1 import SigningKey
+from evmthread.primitives.types import Hash32
 
 
 class SigningRefused(EvmthreadError):  # noqa: N818 - as all names in errors.py, it says what happened
@@ -232,6 +233,10 @@ class GuardedSigner:
 
     def _admit(self, commitment: Commitment, digest: bytes, content: bytes) -> None:
         thread_id, nonce = commitment.thread_id, commitment.nonce
+        # Another subclass could compare as one value here and be hashed as another.
+        for value, plain in ((thread_id, (bytes, Hash32)), (nonce, (int,)), (commitment.status, (int, Status))):
+            if type(value) not in plain:
+                raise InvalidInput(f"a {type(value).__name__} where a plain {plain[0].__name__} is wanted")
         final = commitment.status == Status.FINAL
         state = self._log.put_if_absent(thread_id, nonce, digest, final=final, content=content)
         if state.digest is not None and state.digest != digest:

@@ -104,6 +104,25 @@ def test_a_second_digest_for_a_used_nonce_is_refused_for_ever() -> None:
         signer = GuardedSigner(LocalSigner(KEY), log)  # also after a restart on the same log
 
 
+class Above(int):
+    """A nonce that is above every other, and equal to none."""
+
+    def __gt__(self, other: object) -> bool:
+        return True
+
+    def __eq__(self, other: object) -> bool:
+        return False
+
+    def __hash__(self) -> int:
+        return id(self)
+
+
+def test_a_nonce_that_compares_as_it_likes_is_refused() -> None:
+    signer, _ = guarded()
+    with pytest.raises(InvalidInput, match="an? Above where a plain int is wanted"):
+        signer.sign(commitment(Above(1)))
+
+
 def test_a_nonce_below_a_signed_one_is_refused() -> None:
     signer, log = guarded()
     signer.sign(commitment(7))
