@@ -217,6 +217,8 @@ class Thread:
         prepared = self._prepared
         if prepared is None:
             raise LocalProtocolError("nothing is prepared that could be adopted")
+        if type(agreement) is not Agreement:  # whatever has a digest would do below, verified or not
+            raise LocalProtocolError(f"an Agreement is adopted, not a {type(agreement).__name__}")
         if agreement.digest != prepared.digest:
             raise LocalProtocolError(
                 f"prepared is 0x{prepared.digest.hex()}, the agreement is on 0x{agreement.digest.hex()}"

@@ -226,6 +226,8 @@ def test_adopt_takes_the_agreement_on_what_is_prepared_only() -> None:
     commitment = thread.prepare(match.batch([match.input(0, words(1, 5))]))
     with pytest.raises(LocalProtocolError, match="prepared is"):
         thread.adopt(match.tip)
+    with pytest.raises(LocalProtocolError, match="an Agreement is adopted, not a Prepared"):
+        thread.adopt(thread.prepared)  # type: ignore[arg-type] # it has the right digest, but nobody's signature
     signatures = {index: signer.sign(TypedData(LOCAL_DOMAIN, commitment)) for index, signer in enumerate(match.signers)}
     agreement = Agreement(LOCAL_DOMAIN, match.terms, commitment, SignatureSet.of(signatures))
     thread.adopt(agreement)
