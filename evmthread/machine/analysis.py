@@ -7,6 +7,7 @@ whenever anything can see them.
 
 import re
 from collections.abc import Callable, Iterator
+from threading import RLock
 from typing import NamedTuple
 
 from evmthread.isa.forks import Fork
@@ -21,6 +22,8 @@ JUMPDEST = 0x5B
 SEGMENT_LIMIT = 1024  # instructions: bounds the work that is repeated when code is entered at many places
 REFUTATIONS = 2  # failures of a guess after which it is no longer made
 LOOP_SEARCH_LIMIT = 1500  # instructions that the search for a way back looks at
+LOOP_SEARCH_STEPS = 20_000  # that all searches in one code may take
+LOOP_SEARCH_STEPS_A_BYTE = 4  # and as many more for each byte of it
 LOOP_SEARCH_STACK = 24  # items of the stack that it remembers across a jump
 REFUTATIONS_IN_ALL = 8  # failures anywhere in a code after which it is no longer made in that code
 CACHE_ENTRIES = 4096
@@ -236,14 +239,18 @@ class Program:
         "_backward",
         "calls",
         "code",
+        "compile_work",
+        "compiled_bytes",
         "destinations",
         "fork",
+        "grew",
         "heat",
         "met",
         "operations",
         "refutations",
         "regions",
         "rows",
+        "search_steps",
         "segments",
     )
 
@@ -260,6 +267,11 @@ class Program:
         self.heat: dict[int, int] = {}
         self.regions: dict[int, Callable[[Frame], object]] = {}
         self.refutations: dict[tuple[int, str], int] = {}
+        # What compiling has cost so far, in about microseconds and in bytes; who is told of bytes that are new.
+        self.compile_work = 0
+        self.compiled_bytes = 0
+        self.search_steps = 0
+        self.grew: Callable[[int], None] | None = None
         self._backward: dict[int, bool | None] | None = None
 
     def is_loop_head(self, pc: int) -> bool:
@@ -268,15 +280,18 @@ class Program:
         An internal function that lies before its caller isn't one: from it the paths end at a return.
         """
         if self._backward is None:
-            self._backward = {}
+            backward: dict[int, bool | None] = {}
             for match in _PUSHES_AND_JUMPS.finditer(self.code):
                 push_at, jump_at = match.start(), match.end() - 1
                 target = int.from_bytes(self.code[push_at + 1 : jump_at], "big")
                 if target <= push_at and target in self.destinations:
-                    self._backward[target] = None
+                    backward[target] = None
+            self._backward = backward
         known = self._backward.get(pc, False)
         if known is None:
-            known = self._backward[pc] = leads_back(self, pc)
+            # Once the search has cost what it may for a code of this size, no further candidate passes for a head.
+            spent = self.search_steps > LOOP_SEARCH_STEPS + LOOP_SEARCH_STEPS_A_BYTE * len(self.code)
+            known = self._backward[pc] = not spent and leads_back(self, pc)
         return known
 
     def refuted(self, pc: int, guess: str) -> bool:
@@ -338,7 +353,7 @@ def leads_back(program: Program, head: int) -> bool:
     pending: list[tuple[int, tuple[int | None, ...]]] = [(head, ())]
     seen: set[tuple[int, tuple[int | None, ...]]] = set()
     steps = 0
-    while pending:
+    while pending and steps < LOOP_SEARCH_LIMIT:
         pc, known = pending.pop()
         if (pc, known) in seen:
             continue
@@ -346,6 +361,7 @@ def leads_back(program: Program, head: int) -> bool:
         stack = list(known)
         while steps < LOOP_SEARCH_LIMIT:
             steps += 1
+            program.search_steps += 1
             opcode = code[pc] if pc < len(code) else 0
             instruction = table[opcode]
             if instruction is None:
@@ -384,10 +400,11 @@ def leads_back(program: Program, head: int) -> bool:
 
 
 class CodeCache:
-    """Programs by fork and code; bounded, the least recently used go first; safe to share between machines.
+    """Programs by fork and code; bounded, the least recently used go first; safe to share between machines and threads.
 
-    Two generations: what is used moves to the young one; when that is full it becomes the old one, and what was in the
-    old one without being used since is dropped. So a hit, which every call makes, is one look-up.
+    Compiled code counts with the code that it was compiled from. Two generations: what is used moves to the young one;
+    when that is full it becomes the old one, and what was in the old one without being used since is dropped. So a
+    hit, which every call makes, is one look-up.
     """
 
     def __init__(self, *, entries: int = CACHE_ENTRIES, code_bytes: int = CACHE_CODE_BYTES) -> None:
@@ -397,6 +414,8 @@ class CodeCache:
         self._young: dict[Fork, dict[bytes, Program]] = {}
         self._old: dict[Fork, dict[bytes, Program]] = {}
         self._tables: dict[Fork, Table] = {}
+        # Guards all that isn't one look-up or one entry.
+        self._lock = RLock()
 
     def program(self, code: bytes, fork: Fork) -> Program:
         """The program of a code, made if it isn't here."""
@@ -409,24 +428,46 @@ class CodeCache:
         """The fork's instructions as the stepper runs them; made once."""
         table = self._tables.get(fork)
         if table is None:
-            table = self._tables[fork] = table_of(fork)
+            with self._lock:
+                table = self._tables.setdefault(fork, table_of(fork))
         return table
 
     def _add(self, code: bytes, fork: Fork) -> Program:
-        program = self._old.get(fork, {}).get(code)
-        if program is None:
-            program = Program(code, fork, self.table(fork))
-        self._held += len(code)
-        held = sum(map(len, self._young.values()))
-        if held and (held >= self._entries or self._held > self._code_bytes):
-            self._old, self._young = self._young, {}
-            self._held = len(code)
-            self._tables = {kept: self._tables[kept] for kept in (*self._old, fork) if kept in self._tables}
-        self._young.setdefault(fork, {})[code] = program
+        with self._lock:
+            program = self._young.get(fork, {}).get(code) or self._old.get(fork, {}).get(code)
+            if program is None:
+                program = Program(code, fork, self.table(fork))
+                program.grew = self._grew
+            size = len(code) + program.compiled_bytes
+            self._held += size
+            held = sum(map(len, self._young.values()))
+            if held and (held >= self._entries or self._held > self._code_bytes):
+                self._age()
+                self._held = size
+                self.table(fork)
+            self._young.setdefault(fork, {})[code] = program
         return program
+
+    def _age(self) -> None:
+        """The young generation becomes the old one, which goes."""
+        self._old, self._young = self._young, {}
+        self._held = 0
+        self._tables = {kept: self._tables[kept] for kept in self._old if kept in self._tables}
+
+    def _grew(self, size: int) -> None:
+        """A program has `size` bytes more (or less) of compiled code."""
+        with self._lock:
+            self._held = max(self._held + size, 0)
+            if self._held > self._code_bytes:
+                self._age()
 
     def programs(self) -> Iterator[Program]:
         """All programs that are held."""
-        for generation in (self._young, self._old):
-            for programs in generation.values():
-                yield from programs.values()
+        with self._lock:
+            held = {
+                id(program): program
+                for generation in (self._young, self._old)
+                for programs in generation.values()
+                for program in programs.values()
+            }
+        yield from held.values()

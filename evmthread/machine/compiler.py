@@ -5,20 +5,35 @@ Regions are kept with their Program, which the CodeCache holds by fork and code;
 
 import linecache
 from collections.abc import Callable
+from itertools import count
 from types import CodeType
 from typing import Any, cast
+from weakref import finalize
 
 from evmthread.errors import Missing
 from evmthread.isa.frame import Frame
 from evmthread.isa.halts import ExceptionalHalt, OutOfGas
 from evmthread.isa.instruction import HALTED, Halted
 from evmthread.machine.analysis import REFUTATIONS, Operation, Program
-from evmthread.machine.regions import RegionWriter, Source
+from evmthread.machine.regions import RegionWriter, Site, Source, TooLong
 from evmthread.machine.stepper import fail
 
 RegionFunction = Callable[[Frame], object]
 VERY_HOT = 1 << 30  # visits: compiled at the next one
 OBSERVED_SIZE_LIMIT = 4096  # bytes of memory that a region may take for granted at its entry
+
+# What compiling costs, in about microseconds (measured), and how much of it a code may ask for in all.
+WORK_OF_A_REGION = 150
+WORK_OF_AN_INSTRUCTION = 15
+CHARACTERS_OF_WORK = 3
+WORK_LEAST = 400_000
+WORK_A_BYTE = 200
+
+# What a region holds, in bytes (measured): by itself, and for each character of its text.
+REGION_BYTES = 4_000
+BYTES_A_CHARACTER = 6
+
+_SERIAL = count()
 
 
 class Bail(Exception):  # noqa: N818 - a signal inside generated code
@@ -32,15 +47,20 @@ STOPS = (Bail, ExceptionalHalt, Missing)
 class Region:
     """A compiled region: its function, and what is needed to rebuild a frame in the middle of it."""
 
-    __slots__ = ("code", "function", "names", "program", "refusals", "source")
+    __slots__ = ("__weakref__", "code", "function", "items", "names", "program", "refusals", "source")
 
-    def __init__(self, program: Program, source: Source) -> None:
+    def __init__(self, program: Program, source: Source, code: CodeType | None = None) -> None:
         self.program = program
         self.source = source
         self.refusals = 0
-        filename = f"<evmthread {id(program):x}:{source.head}>"
-        self.code: CodeType = compile(source.text, filename, "exec")
+        filename = f"<evmthread {next(_SERIAL):x}:{source.head}>"
+        if code is None:
+            code = compile(source.text, filename, "exec")
+        self.code = code
+        # What the texts of stack items stand for, as far as some spill had to know: numbers, names, or compiled.
+        self.items: dict[str, int | str | CodeType] = {}
         linecache.cache[filename] = (len(source.text), None, source.text.splitlines(keepends=True), filename)
+        finalize(self, linecache.cache.pop, filename, None).atexit = False
         self.names: dict[str, Any] = {
             **source.names,
             "BAIL": BAIL,
@@ -54,6 +74,36 @@ class Region:
         exec(self.code, self.names)  # noqa: S102 - the text is our own; the code under analysis gives only integers
         self.function = cast("RegionFunction", self.names["region"])
 
+    @property
+    def size(self) -> int:
+        """About how many bytes it holds."""
+        return REGION_BYTES + BYTES_A_CHARACTER * len(self.source.text) + 8 * self.source.site_items
+
+    def stack(self, site: Site, values: dict[str, Any]) -> list[int]:
+        """The words that stand above the untouched items at a site; `values` are the function's locals."""
+        items = self.items
+        stack = []
+        for text in site.stack:
+            item = items.get(text)
+            if item is None:
+                item = items[text] = _item(text)
+            if type(item) is str:
+                stack.append(values[item])
+            elif type(item) is int:
+                stack.append(item)
+            else:
+                stack.append(eval(item, self.names, values))  # type: ignore[arg-type] # noqa: S307 - our own text
+        return stack
+
+
+def _item(text: str) -> int | str | CodeType:
+    if text.isidentifier():
+        return text
+    try:
+        return int(text, 0)
+    except ValueError:
+        return compile(text, "<item>", "eval")
+
 
 def spill(frame: Frame, region: Region, number: int, values: dict[str, Any], stop: Exception) -> int | Halted:
     """Rebuilds the frame at a site: for the stepper to go on, to fail, or to wait."""
@@ -63,7 +113,7 @@ def spill(frame: Frame, region: Region, number: int, values: dict[str, Any], sto
             return fail(frame, stop.reason)
         frame.gas += site.price
         raise stop
-    stack = [eval(text, region.names, values) for text in site.stack]  # noqa: S307 - our own text
+    stack = region.stack(site, values)
     if site.depth:
         del frame.stack[-site.depth :]
     frame.stack.extend(stack)
@@ -115,16 +165,23 @@ def _drop(region: Region) -> None:
     program, head = region.program, region.source.head
     if program.regions.get(head) is region.function:
         del program.regions[head]
+        _resize(program, -region.size)
 
 
-def write_region(
+def _resize(program: Program, size: int) -> None:
+    program.compiled_bytes += size
+    if program.grew is not None:
+        program.grew(size)
+
+
+def writer_of(
     program: Program, head: int, *, frame: Frame | None, everything: bool, annotate: bool = False
-) -> Source:
-    """The source of the region that begins at `head`; `frame`, where there is one, stands there and gives samples."""
+) -> RegionWriter:
+    """What writes the region that begins at `head`; `frame`, where there is one, stands there and gives samples."""
     observed_size = 0
     if frame is not None and not program.refuted(head, "size"):
         observed_size = min(len(frame.memory) << 5, OBSERVED_SIZE_LIMIT)
-    writer = RegionWriter(
+    return RegionWriter(
         program,
         head,
         everything=everything,
@@ -132,17 +189,39 @@ def write_region(
         observed_size=observed_size,
         annotate=annotate,
     )
-    return writer.write()
+
+
+def affordable(program: Program) -> bool:
+    """True until compiling has cost as much as a code of this size may cost in all."""
+    return program.compile_work < WORK_LEAST + WORK_A_BYTE * len(program.code)
 
 
 def compile_region(frame: Frame, head: int, *, everything: bool) -> RegionFunction | None:
-    """Compiles and keeps the region at `head`; None where it would do nothing that the stepper doesn't."""
+    """Compiles and keeps the region at `head`; None where it would do nothing that the stepper doesn't, or is too long.
+
+    What it cost is added to the program's `compile_work`, in about microseconds.
+    """
     program = cast("Program", frame.program)
-    source = write_region(program, head, frame=frame, everything=everything)
-    if source.instructions < 2:
+    writer = writer_of(program, head, frame=frame, everything=everything)
+    searched = program.search_steps
+    try:
+        source = writer.write()
+        if source.instructions < 2:
+            return None
+        region = Region(program, source)
+        writer.written += len(source.text)
+    except (TooLong, RecursionError, MemoryError):
         return None
-    function = Region(program, source).function
-    program.regions[head] = function
+    finally:
+        program.compile_work += (
+            WORK_OF_A_REGION
+            + WORK_OF_AN_INSTRUCTION * writer.walked
+            + writer.written // CHARACTERS_OF_WORK
+            + program.search_steps
+            - searched
+        )
+    function = program.regions[head] = region.function
+    _resize(program, region.size)
     for cut in source.cuts:
         # The path goes on there as often as it came here.
         if program.heat.get(cut, 0) >= 0:

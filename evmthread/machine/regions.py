@@ -22,6 +22,9 @@ INSTRUCTION_BUDGET = 600  # of one region; more gains nothing (measured) and cos
 NESTING_LIMIT = 24  # of conditional branches, far below Python's own limit of indentation
 NOWHERE = -(2**300)  # below every offset from a base
 FAR = 2**20  # bytes: constant offsets beyond aren't reached for ahead of time
+TEXT_BUDGET = 60_000  # characters of a region's text after which its paths end
+TEXT_BOUND = 200_000  # characters above which there is no region: leaving with a deep stack is long everywhere
+STACK_BUDGET = 64  # items of a path above which no expression is kept unevaluated
 JOINING_WALKS = 8  # after which growth is no longer joined: two walks that contradict each other come to an end
 TEXT_LIMIT = 160  # characters of an expression that is kept unevaluated
 
@@ -85,8 +88,17 @@ class Source:
     loops: bool
     cuts: frozenset[int]
 
+    @property
+    def site_items(self) -> int:
+        """The stack items of all sites."""
+        return sum([len(site.stack) for site in self.sites])
+
 
 Group = tuple[int, str]
+
+
+class TooLong(Exception):  # noqa: N818 - an answer, not an error
+    """The region's text would be longer than it is worth."""
 
 
 class RegionWriter:
@@ -117,11 +129,15 @@ class RegionWriter:
         self.plan: dict[Group, int] = {}
         self.unplanned: set[Group] = set()
         self.joins = True
+        # Instructions and characters over all walks: what writing costs.
+        self.walked = 0
+        self.written = 0
         self._reset()
 
     def _reset(self) -> None:
         self.lines: list[str] = []
         self.sites: list[Site] = []
+        self.length = 0
         self.temporaries = 0
         self.count = 0
         self.inputs: set[int] = set()
@@ -138,6 +154,10 @@ class RegionWriter:
     # Text -------------------------------------------------------------------------------------------------------------
     def line(self, indent: int, text: str) -> None:
         self.lines.append(" " * indent + text)
+        self.length += len(text)
+        if self.length > TEXT_BOUND:
+            self.written += self.length
+            raise TooLong
 
     def temporary(self) -> str:
         self.temporaries += 1
@@ -192,7 +212,7 @@ class RegionWriter:
         return self.known(path, path.stack.pop())
 
     def push(self, path: Path, value: Value, indent: int) -> None:
-        if len(value.text) > TEXT_LIMIT:
+        if len(value.text) > TEXT_LIMIT or (len(path.stack) > STACK_BUDGET and not value.atom):
             value = self.settle(value, indent)
         path.stack.append(value)
         self.largest_growth = max(self.largest_growth, len(path.stack) - path.depth)
@@ -342,6 +362,8 @@ class RegionWriter:
                 number = self.site(entry, self.head, 0)
                 self.line(3, f"if gas < @GAS@: site = {number}; raise BAIL")
             self._walk(path, self.head, indent, 0, first=True)
+            self.walked += self.count
+            self.written += self.length
             if not self._replan() and (self.carried, self.is_loop) == before:
                 break
         return self._source()
@@ -392,9 +414,10 @@ class RegionWriter:
             if not first:
                 if pc == self.head and self._back_edge(path, indent):
                     return
-                if self.count >= INSTRUCTION_BUDGET:
+                full = self.count >= INSTRUCTION_BUDGET or self.length >= TEXT_BUDGET
+                if full:
                     self.cuts.add(pc)
-                if pc == self.head or self.program.is_loop_head(pc) or self.count >= INSTRUCTION_BUDGET:
+                if full or pc == self.head or self.program.is_loop_head(pc):
                     self.leave(path, str(pc), indent)
                     return
             first = False

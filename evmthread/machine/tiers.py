@@ -7,22 +7,50 @@ from evmthread.isa.frame import Frame
 from evmthread.isa.halts import ExceptionalHalt
 from evmthread.isa.instruction import HALTED
 from evmthread.machine.analysis import Program
-from evmthread.machine.compiler import compile_region
+from evmthread.machine.compiler import RegionFunction, affordable, compile_region
 from evmthread.machine.stepper import Outcome, fail, finish, interpret
 
 DEFAULT_THRESHOLD = 1024  # visits; chosen by experiment, see docs/performance.md
 
+NEVER = -1_000_000_000  # visits of a place that isn't to be compiled
 CALLS_COUNTED = 64  # calls of a code that lower the threshold for its places
 
 
-class TieredEngine:
-    """Runs a frame until it calls or ends. `threshold` is the number of visits after which a place is compiled."""
+# Compiling is paid for by running: whatever the code is, compiling takes about as long as stepping has taken, and
+# CREDIT_LIMIT more. In units of gas that the stepper took as base prices, of which a microsecond takes about 25.
+GAS_A_MICROSECOND = 25
+CREDIT_OF_A_CALL = 15_000 * GAS_A_MICROSECOND  # of an outermost one: what is called again and again may warm up
+CREDIT_LIMIT = 600_000 * GAS_A_MICROSECOND
+RETRY = 64  # visits until a place is looked at again that couldn't be paid for
 
-    __slots__ = ("everything", "threshold")
+
+class TieredEngine:
+    """Runs a frame until it calls or ends. `threshold` is the number of visits after which a place is compiled.
+
+    A threshold of zero compiles everything, whatever it costs, up to what a code of its size may cost in all.
+    """
+
+    __slots__ = ("credit", "everything", "threshold")
 
     def __init__(self, threshold: int) -> None:
         self.threshold = threshold
         self.everything = threshold == 0
+        self.credit = CREDIT_LIMIT
+
+    def _compiled(self, frame: Frame, program: Program, pc: int, earned: int) -> RegionFunction | None:
+        """The region at a hot place, if it is worth it and can be paid for; `earned` is new credit."""
+        credit = self.credit = min(self.credit + earned, CREDIT_LIMIT)
+        if credit < 0 and not self.everything:
+            program.heat[pc] = max(self.threshold - RETRY, 0)
+            return None
+        if not affordable(program):
+            program.heat[pc] = NEVER
+            return None
+        before = program.compile_work
+        region = compile_region(frame, pc, everything=self.everything)
+        self.credit -= GAS_A_MICROSECOND * (program.compile_work - before)
+        program.heat[pc] = NEVER if region is None else 0
+        return region
 
     def __call__(self, frame: Frame) -> Outcome:
         # Hot path: no property, no isinstance, gas and stack checked once a segment.
@@ -30,8 +58,11 @@ class TieredEngine:
         program = cast("Program", frame.program)
         segments, met, regions, heat = program.segments, program.met, program.regions, program.heat
         pc = frame.pc
+        earned = 0
         if pc == 0:
             program.calls += 1
+            if frame.depth == 0:
+                earned = CREDIT_OF_A_CALL
         # What was called often will be called again: then fewer visits do.
         calls = program.calls
         threshold = self.threshold
@@ -47,8 +78,8 @@ class TieredEngine:
                         visits = heat.get(pc, 0) + 1
                         heat[pc] = visits
                         if visits > threshold:
-                            region = compile_region(frame, pc, everything=self.everything)
-                            heat[pc] = -1_000_000_000 if region is None else 0
+                            region = self._compiled(frame, program, pc, earned)
+                            earned = 0
                     if region is not None:
                         segment = None
                         result = region(frame)
@@ -71,12 +102,13 @@ class TieredEngine:
                         visited = True
                         continue
                     segment = program.segment(pc)
-                operations, last, gas, low, high, next_pc, _, _ = segment
-                gas = frame.gas - gas
+                operations, last, price, low, high, next_pc, _, _ = segment
+                gas = frame.gas - price
                 if gas < 0 or not low <= len(stack) <= high or next_pc == pc:
                     frame.pc = pc
                     return finish(frame)
                 frame.gas = gas
+                earned += price
                 for operation in operations:
                     operation(frame, stack)
                 if last is None:
@@ -100,3 +132,5 @@ class TieredEngine:
                 frame.pc = segment.last_pc
                 frame.gas += segment.last_price
             raise
+        finally:
+            self.credit += earned
