@@ -63,22 +63,51 @@ def build_parser(chosen: str | None = None) -> argparse.ArgumentParser:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command and gives its exit code. Bad arguments end in SystemExit(2), as argparse has it."""
-    words = normalised(list(sys.argv[1:] if arguments is None else arguments))
+    _open_closed_streams()
+    try:
+        code = _run(normalised(list(sys.argv[1:] if arguments is None else arguments)))
+        sys.stdout.flush()
+    except SystemExit as leaving:  # argparse's: --help, --version, wrong arguments
+        try:
+            sys.stdout.flush()
+        except OSError as error:
+            return _unwritable(error)
+        raise leaving
+    except KeyboardInterrupt:
+        from evmthread.commands.reporting import INTERRUPTED
+
+        return INTERRUPTED
+    except OSError as error:  # those of files that were named are typed: this is our output
+        return _unwritable(error)
+    return code
+
+
+def _run(words: list[str]) -> int:
     parsed = build_parser(words[0] if words else None).parse_args(words)
     # Imported only now, so that --help and wrong arguments are answered at once.
-    from evmthread.commands.reporting import INTERRUPTED, UNREADABLE, one_line
+    from evmthread.commands.reporting import UNREADABLE, one_line
     from evmthread.errors import EvmthreadError
 
     try:
         code: int = parsed.run(parsed)
-        sys.stdout.flush()
     except EvmthreadError as error:
         print(f"evmthread: {one_line(error)}", file=sys.stderr)
         return UNREADABLE
-    except KeyboardInterrupt:
-        return INTERRUPTED
-    except BrokenPipeError:
-        # Whoever reads our output went away; nothing more can be said, also not by the interpreter's last flush.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return UNREADABLE
     return code
+
+
+def _open_closed_streams() -> None:
+    """Python has None for a stream that was closed before it began; writing into nothing is what was asked for."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115 - open as long as we run
+
+
+def _unwritable(error: OSError) -> int:
+    """Says, where somebody still listens, that the output can't be written; also the interpreter's last flush won't."""
+    from evmthread.commands.reporting import UNREADABLE
+
+    if not isinstance(error, BrokenPipeError):
+        print(f"evmthread: the output can't be written: {error.strerror}", file=sys.stderr)
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return UNREADABLE
