@@ -130,6 +130,8 @@ class ThreadFileWriter:
         try:
             if target.is_dir():
                 raise BackendError(f"{target}: is a directory")
+            if target.exists() and not target.is_file():  # a device: sealing would put a file in its place
+                raise BackendError(f"{target}: is no ordinary file")
             file = unfinished_path(target).open("xb", buffering=0)
         except FileExistsError:
             raise BackendError(

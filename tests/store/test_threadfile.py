@@ -260,3 +260,12 @@ def test_a_length_that_the_file_does_not_have_takes_no_memory(tmp_path: Path, ma
     )
     with pytest.raises(UnfinishedFile, match="2 of the 4294967280 bytes"):
         read(path)
+
+
+def test_a_device_is_not_replaced_by_a_file(tmp_path: Path, head: ThreadHead) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with pytest.raises(BackendError, match="is no ordinary file"):
+        ThreadFileWriter.create(pipe, head)
+    assert pipe.is_fifo()
+    assert [path.name for path in tmp_path.glob("pipe*")] == ["pipe"]
