@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from evmthread.testing.runner import Event, Options, Row
 
 
+MOST_WORKERS = 256  # each is a process of some 50 MB, begun before the first case
+
 NAME = "statetest"
 HELP = "run official Ethereum test fixtures and compare the results"
 DESCRIPTION = """\
@@ -63,8 +65,8 @@ def run(arguments: argparse.Namespace) -> int:
     from evmthread.errors import InvalidInput
     from evmthread.testing.runner import Options, Selection
 
-    if arguments.workers < 1:
-        raise InvalidInput(f"--workers: {arguments.workers} is no number of processes")
+    if not 1 <= arguments.workers <= MOST_WORKERS:
+        raise InvalidInput(f"--workers: {arguments.workers} is no number of processes from 1 to {MOST_WORKERS}")
     pattern = arguments.pattern
     if arguments.name is not None:
         pattern = rf"\A{re.escape(arguments.name)}\Z"

@@ -142,6 +142,7 @@ def test_a_folder_may_hold_other_json(good: Path, capsys: Captured) -> None:
         ["statetest", ".", "--fork", "Atlantis"],
         ["statetest", ".", "--run", "("],
         ["statetest", ".", "--workers", "0"],
+        ["statetest", ".", "--workers", "99999"],
     ],
 )
 def test_what_can_not_be_read_is_one_line_and_exit_code_2(arguments: list[str], tmp_path: Path, capsys: Captured,
