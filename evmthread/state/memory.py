@@ -77,12 +77,12 @@ class MemoryState:
         return self._block_hashes.get(number, ZERO_HASH)
 
     def accounts(self) -> Iterator[tuple[bytes, Account]]:
-        """All accounts that exist, in no order."""
-        return iter(self._accounts.items())
+        """All accounts that exist, in the order of their addresses."""
+        return iter(sorted(self._accounts.items()))
 
     def slots(self, address: bytes) -> Iterator[tuple[int, int]]:
-        """An account's slots that aren't zero, in no order."""
-        return iter(self._storage.get(address, {}).items())
+        """An account's slots that aren't zero, in order."""
+        return iter(sorted(self._storage.get(address, {}).items()))
 
     def addresses(self) -> Iterator[bytes]:
         """All accounts that exist."""

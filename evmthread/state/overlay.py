@@ -6,6 +6,7 @@ change as long as the overlay is used.
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from heapq import merge
 
 from evmthread.errors import BackendError
 from evmthread.merkle.accounts import StateRoots
@@ -87,24 +88,21 @@ class OverlayState:
         return has_storage(self.below, address)
 
     def slots(self, address: bytes) -> Iterator[tuple[int, int]]:
-        """An account's slots that aren't zero, in no order. Raises BackendError when the view below lists none."""
+        """An account's slots that aren't zero, in order. Raises BackendError when the view below lists none."""
         entry = self._entries.get(address) or _Entry(None)
-        yield from [(key, value) for key, value in entry.slots.items() if value]
-        if not entry.cleared:
-            for key, value in self._lister().slots(address):
-                if key not in entry.slots:
-                    yield key, value
+        here = sorted([(key, value) for key, value in entry.slots.items() if value])
+        if entry.cleared:
+            return iter(here)
+        slots = entry.slots
+        return merge(here, (pair for pair in self._lister().slots(address) if pair[0] not in slots))
 
     def accounts(self) -> Iterator[tuple[bytes, Account]]:
-        """All accounts, in no order. Raises BackendError when the view below lists none."""
+        """All accounts, in the order of their addresses. Raises BackendError when the view below lists none."""
         if not isinstance(self.below, ListsAccounts):
             raise BackendError(f"a {type(self.below).__name__} doesn't list its accounts")
-        for address, account in self.below.accounts():
-            if address not in self._entries:
-                yield address, account
-        for address, entry in self._entries.items():
-            if entry.account is not None:
-                yield address, entry.account
+        entries = self._entries
+        here = sorted([(address, entry.account) for address, entry in entries.items() if entry.account is not None])
+        return merge(here, (pair for pair in self.below.accounts() if pair[0] not in entries))
 
     def _lister(self) -> ListsSlots:
         if not isinstance(self.below, ListsSlots):

@@ -145,14 +145,14 @@ class TellsStorage(Protocol):
 
 @runtime_checkable
 class ListsSlots(Protocol):
-    """A view that can list an account's slots that aren't zero; so that wiping them can be undone."""
+    """A view that can list an account's slots that aren't zero, in order; so that wiping them can be undone."""
 
     def slots(self, address: bytes) -> Iterator[tuple[int, int]]: ...
 
 
 @runtime_checkable
 class ListsAccounts(Protocol):
-    """A view that can list its accounts."""
+    """A view that can list its accounts, in the order of their addresses."""
 
     def accounts(self) -> Iterator[tuple[bytes, Account]]: ...
 

@@ -105,10 +105,10 @@ def compare(view: StateView, model: Model) -> None:
             assert view.has_storage(address) is bool(slots), f"has_storage of 0x{address.hex()}"
         if isinstance(view, ListsSlots):
             listed = list(view.slots(address))
-            assert sorted(listed) == sorted(slots.items()), f"slots of 0x{address.hex()} are {listed}"
+            assert listed == sorted(slots.items()), f"slots of 0x{address.hex()} are {listed}"
     if isinstance(view, ListsAccounts):
         accounts = list(view.accounts())
-        assert sorted(accounts) == sorted((address, account) for address, (account, _) in model.items())
+        assert accounts == sorted((address, account) for address, (account, _) in model.items())
     if isinstance(view, KeepsRoots):
         root = view.roots().root()
         assert root == root_of(model), f"root 0x{root.hex()}"
