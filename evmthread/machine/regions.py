@@ -148,6 +148,8 @@ class RegionWriter:
         self.size_used = False
         self.size_relied = 0
         self.cuts: set[int] = set()
+        self.exits: set[int] = set()
+        self.places: set[int] = set()
         self.taken: dict[Group, int] = {}
         self.joined: dict[Group, int] = {}
 
@@ -271,6 +273,8 @@ class RegionWriter:
 
     def leave(self, path: Path, target: str, indent: int) -> None:
         """Writes the frame back and goes to `target`: a pc, or the complement of one that the stepper shall run."""
+        if target.isdecimal():
+            self.exits.add(int(target))
         self._write_stack(path, indent)
         self.line(indent, f"frame.gas = {self._gas(path)}")
         self.line(indent, f"return {target}")
@@ -427,7 +431,7 @@ class RegionWriter:
                 return
             self.count += 1
             if self.annotate:
-                self.line(indent, f"# {pc}: {instruction.name}")
+                self._annotate(pc, instruction, indent)
             price = prices[instruction.opcode]
             shape = instruction.shape
             if shape is Shape.STACK:
@@ -456,6 +460,11 @@ class RegionWriter:
                 StatementLifter(self, path, pc, instruction, price, indent).run()
                 pc += 1
 
+    def _annotate(self, pc: int, instruction: Instruction, indent: int) -> None:
+        self.places.add(pc)
+        data = self.program.code[pc + 1 : pc + 1 + instruction.immediate]
+        self.line(indent, f"# {pc}: {ascii(instruction.name)[1:-1]}{f' 0x{data.hex()}' if data else ''}")
+
     def _hand_over(self, path: Path, pc: int, price: int, instruction: Instruction, indent: int) -> None:
         """A call, a creation or a halt: the frame is written back, and the instruction's own function called."""
         self.need(path, instruction.pops)
@@ -469,6 +478,8 @@ class RegionWriter:
         self.names[known] = operation
         self.line(indent, f"site = {number}; frame.pc = {pc}; frame.gas = {self._gas(path)}")
         self.line(indent, f"return CONTROL(frame, {known}, {pc + 1})")
+        if instruction.pushes:
+            self.exits.add(pc + 1)
         self._account(path)
 
     def _move(self, path: Path, pc: int, instruction: Instruction, indent: int) -> None:

@@ -3,8 +3,8 @@
 import gc
 import linecache
 import sys
-import threading
 import traceback
+from concurrent.futures import ThreadPoolExecutor
 from random import Random
 
 import pytest
@@ -156,7 +156,7 @@ def test_a_dropped_region_no_longer_counts() -> None:
         world.call(CONTRACT, (7).to_bytes(32, "big"))
     after = program_of(world.cache, code)
     assert after.refutations
-    total = sum(region.__globals__["REGION"].size for region in after.regions.values())  # type: ignore[attr-defined]
+    total = sum(region.__globals__["REGION"].size for region in after.regions.values())
     assert after.compiled_bytes == total > 0
     assert with_guess > 0
 
@@ -174,31 +174,24 @@ def test_one_cache_in_many_threads() -> None:
             machine, host = start(view, fork, gas=gas, data=data)
             cases.append((view, gas, data, seen(machine.run()), effects(host, fork)))
     cache = CodeCache(entries=8)
-    failures: list[BaseException] = []
 
     def work(seed: int) -> None:
         mine = Random(seed)
         engine = TieredEngine(mine.choice((0, 1, 3)))
-        try:
-            for _ in range(60):
-                view, gas, data, wanted, changes = mine.choice(cases)
-                machine, host = start(view, fork, gas=gas, data=data, cache=cache, engine=engine)
-                assert seen(machine.run()) == wanted
-                assert effects(host, fork) == changes
-        except BaseException as failure:
-            failures.append(failure)
+        for _ in range(60):
+            view, gas, data, wanted, changes = mine.choice(cases)
+            machine, host = start(view, fork, gas=gas, data=data, cache=cache, engine=engine)
+            assert seen(machine.run()) == wanted
+            assert effects(host, fork) == changes
 
     interval = sys.getswitchinterval()
     sys.setswitchinterval(1e-6)
     try:
-        threads = [threading.Thread(target=work, args=(seed,)) for seed in range(6)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
+        with ThreadPoolExecutor(6) as pool:
+            for done in [pool.submit(work, seed) for seed in range(6)]:
+                done.result()
     finally:
         sys.setswitchinterval(interval)
-    assert not failures
 
 
 def test_tables_of_many_threads_are_one() -> None:
