@@ -14,6 +14,7 @@ Decoded: TypeAlias = "bytes | list[Decoded]"
 
 EMPTY_STRING = b"\x80"
 EMPTY_LIST = b"\xc0"
+MAX_ITEMS = 2**18  # of one decoded item: about 25 MB of Python objects
 
 
 def encode_bytes(value: bytes) -> bytes:
@@ -91,10 +92,11 @@ def _payload(data: bytes, position: int, end: int) -> tuple[bool, int, int]:
     return is_list, start, start + size
 
 
-def decode(data: bytes, *, max_depth: int = 64) -> Decoded:
+def decode(data: bytes, *, max_depth: int = 64, max_items: int = MAX_ITEMS) -> Decoded:
     """Nested byte strings of canonical RLP.
 
-    Raises DecodingError for non-minimal lengths, trailing or missing bytes, and lists nested deeper than `max_depth`.
+    Raises DecodingError for non-minimal lengths, trailing or missing bytes, lists nested deeper than `max_depth`, and
+    more than `max_items` strings and lists in all: an item takes one byte on the wire and a hundred in memory.
     """
     data = bytes(data)
     is_list, start, end = _payload(data, 0, len(data))
@@ -102,15 +104,24 @@ def decode(data: bytes, *, max_depth: int = 64) -> Decoded:
         raise DecodingError(f"{len(data) - end} bytes after the RLP item")
     if not is_list:
         return data[start:end]
-    return _decode_list(data, start, end, max_depth)
+    items, _ = _decode_list(data, start, end, max_depth, max_items)
+    return items
 
 
-def _decode_list(data: bytes, position: int, end: int, depth: int) -> list[Decoded]:
+def _decode_list(data: bytes, position: int, end: int, depth: int, allowed: int) -> tuple[list[Decoded], int]:
+    """The items of a list's payload, and how many more are allowed after them."""
     if depth <= 0:
         raise DecodingError("RLP nested too deep")
     items: list[Decoded] = []
     while position < end:
         is_list, start, stop = _payload(data, position, end)
-        items.append(_decode_list(data, start, stop, depth - 1) if is_list else data[start:stop])
+        allowed -= 1
+        if allowed < 0:
+            raise DecodingError("RLP has too many items")
+        if is_list:
+            children, allowed = _decode_list(data, start, stop, depth - 1, allowed)
+            items.append(children)
+        else:
+            items.append(data[start:stop])
         position = stop
-    return items
+    return items, allowed

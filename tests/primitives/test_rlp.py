@@ -1,0 +1,75 @@
+"""RLP, held equal to pyrlp."""
+
+import pytest
+import rlp as pyrlp
+from hypothesis import given
+from hypothesis import strategies as st
+from rlp.sedes import big_endian_int
+
+from evmthread.errors import DecodingError
+from evmthread.primitives import rlp
+
+ITEMS = st.recursive(
+    st.one_of(st.binary(max_size=3), st.binary(min_size=50, max_size=70), st.binary(min_size=250, max_size=300)),
+    lambda children: st.lists(children, max_size=6),
+    max_leaves=20,
+)
+
+
+@given(ITEMS)
+def test_encodes_and_decodes_as_pyrlp(item: rlp.Decoded) -> None:
+    encoded = rlp.encode(item)
+    assert encoded == pyrlp.encode(item)
+    assert rlp.decode(encoded) == item
+
+
+@given(st.binary(max_size=80))
+def test_refuses_what_pyrlp_refuses(data: bytes) -> None:
+    try:
+        theirs = pyrlp.decode(data, strict=True)
+    except pyrlp.DecodingError:
+        with pytest.raises(DecodingError):
+            rlp.decode(data)
+    else:
+        assert rlp.encode(rlp.decode(data)) == pyrlp.encode(theirs) == data
+
+
+@given(st.integers(min_value=0, max_value=2**300))
+def test_integers(value: int) -> None:
+    assert rlp.encode_int(value) == pyrlp.encode(value, sedes=big_endian_int)
+    assert rlp.bytes_integer(rlp.integer_bytes(value), bits=301) == value
+
+
+@pytest.mark.parametrize("bad", [b"\x00", b"\x00\x01"])
+def test_leading_zeros_are_refused(bad: bytes) -> None:
+    with pytest.raises(DecodingError, match="leading zero"):
+        rlp.bytes_integer(bad)
+
+
+def test_integers_beyond_their_bits_are_refused() -> None:
+    with pytest.raises(DecodingError, match="more than 64 bits"):
+        rlp.bytes_integer(bytes([1]) + bytes(8), bits=64)
+
+
+def test_depth_is_bounded() -> None:
+    nested: rlp.Decoded = []
+    for _ in range(8):
+        nested = [nested]
+    assert rlp.decode(rlp.encode(nested), max_depth=9) == nested
+    with pytest.raises(DecodingError, match="too deep"):
+        rlp.decode(rlp.encode(nested), max_depth=8)
+
+
+@pytest.mark.parametrize("data", [b"\xc0", b"\x01"])
+def test_more_items_than_allowed_are_refused(data: bytes) -> None:
+    many = rlp.encode_list([data] * 1000)
+    assert len(rlp.decode(many, max_items=1000)) == 1000
+    with pytest.raises(DecodingError, match="too many items"):
+        rlp.decode(many, max_items=999)
+    with pytest.raises(DecodingError, match="too many items"):
+        rlp.decode(rlp.encode_list([many]), max_items=1000)
+
+
+def test_a_default_bounds_the_items() -> None:
+    with pytest.raises(DecodingError, match="too many items"):
+        rlp.decode(rlp.encode_list([b"\xc0" * (rlp.MAX_ITEMS + 1)]))
