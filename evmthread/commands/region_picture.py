@@ -58,9 +58,9 @@ def draw_regions(code_size: int, boxes: Sequence[Box]) -> str:
         label = f"{box.head}{' ⟳' if box.loops else ''}"
         parts.append(f'<text x="{MARGIN - 6}" y="{top + BAR - 3}" text-anchor="end">{label}</text>')
     for box in boxes:
-        end = x(max((end for _, end in box.spans), default=box.head))
+        right = x(max([end for _, end in box.spans], default=box.head))
         targets = [target for target in box.exits if target in rows and target != box.head]
-        parts.extend([_arrow(end, rows[box.head], x(target), rows[target]) for target in targets])
+        parts.extend([_arrow(right, rows[box.head], x(target), rows[target]) for target in targets])
     return "\n".join([*parts, "</svg>", ""])
 
 

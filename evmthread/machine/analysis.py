@@ -8,7 +8,7 @@ whenever anything can see them.
 import re
 from collections.abc import Callable, Iterator
 from threading import RLock
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from evmthread.isa.forks import Fork
 from evmthread.isa.frame import Frame
@@ -399,6 +399,16 @@ def leads_back(program: Program, head: int) -> bool:
     return False
 
 
+class RegionStore(Protocol):
+    """Where compiled code outlives a process."""
+
+    def load(self, program: Program) -> None:
+        """Gives a new program the regions that are kept of it; none where there are none that can be trusted."""
+
+    def save(self, program: Program) -> None:
+        """Keeps a program's regions."""
+
+
 class CodeCache:
     """Programs by fork and code; bounded, the least recently used go first; safe to share between machines and threads.
 
@@ -407,7 +417,15 @@ class CodeCache:
     hit, which every call makes, is one look-up.
     """
 
-    def __init__(self, *, entries: int = CACHE_ENTRIES, code_bytes: int = CACHE_CODE_BYTES) -> None:
+    def __init__(
+        self,
+        *,
+        entries: int = CACHE_ENTRIES,
+        code_bytes: int = CACHE_CODE_BYTES,
+        store: "RegionStore | None" = None,
+    ) -> None:
+        """`store` keeps compiled code from process to process; see `save`."""
+        self._store = store
         self._entries = entries // 2
         self._code_bytes = code_bytes // 2
         self._held = 0
@@ -437,6 +455,8 @@ class CodeCache:
             program = self._young.get(fork, {}).get(code) or self._old.get(fork, {}).get(code)
             if program is None:
                 program = Program(code, fork, self.table(fork))
+                if self._store is not None:
+                    self._store.load(program)
                 program.grew = self._grew
             size = len(code) + program.compiled_bytes
             self._held += size
@@ -447,6 +467,12 @@ class CodeCache:
                 self.table(fork)
             self._young.setdefault(fork, {})[code] = program
         return program
+
+    def save(self) -> None:
+        """Keeps the compiled code of all programs that are held in the store, if there is one."""
+        if self._store is not None:
+            for program in self.programs():
+                self._store.save(program)
 
     def _age(self) -> None:
         """The young generation becomes the old one, which goes."""

@@ -53,9 +53,9 @@ class Region:
         self.program = program
         self.source = source
         self.refusals = 0
-        filename = f"<evmthread {next(_SERIAL):x}:{source.head}>"
         if code is None:
-            code = compile(source.text, filename, "exec")
+            code = compile(source.text, f"<evmthread {next(_SERIAL):x}:{source.head}>", "exec")
+        filename = code.co_filename
         self.code = code
         # What the texts of stack items stand for, as far as some spill had to know: numbers, names, or compiled.
         self.items: dict[str, int | str | CodeType] = {}
@@ -168,6 +168,12 @@ def _drop(region: Region) -> None:
         _resize(program, -region.size)
 
 
+def keep_region(program: Program, region: Region) -> None:
+    """Makes a region its head's."""
+    program.regions[region.source.head] = region.function
+    _resize(program, region.size)
+
+
 def _resize(program: Program, size: int) -> None:
     program.compiled_bytes += size
     if program.grew is not None:
@@ -220,10 +226,9 @@ def compile_region(frame: Frame, head: int, *, everything: bool) -> RegionFuncti
             + program.search_steps
             - searched
         )
-    function = program.regions[head] = region.function
-    _resize(program, region.size)
+    keep_region(program, region)
     for cut in source.cuts:
         # The path goes on there as often as it came here.
         if program.heat.get(cut, 0) >= 0:
             program.heat[cut] = VERY_HOT
-    return function
+    return region.function
