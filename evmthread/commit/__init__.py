@@ -50,6 +50,7 @@ from evmthread.commit.signing import (
     SigningRefused,
     SignLog,
 )
+from evmthread.commit.succession import check_succession
 from evmthread.commit.terms import (
     BREAKPOINT_TOPIC,
     DIALECT,
@@ -115,6 +116,7 @@ __all__ = [
     "check_ruleset",
     "check_signatures",
     "check_signed_batch",
+    "check_succession",
     "check_successor",
     "check_terms",
     "check_well_formed",
