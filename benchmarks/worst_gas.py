@@ -22,7 +22,7 @@ CALLER, CONTRACT = b"\xaa" * 20, b"\xcc" * 20
 CODE_SIZE = 24_576  # EIP-170
 MAX = (1 << 256) - 1
 ODD = MAX // 3
-GROUP_ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
+MODEXP_SIZES = ((32, 32, 32), (64, 512, 64), (1024, 1, 1024), (1024, 32, 1024), (256, 256, 256), (1, 1024, 1))
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,11 +129,11 @@ def precompiles(fork: Fork) -> Iterator[tuple[str, bytes, bytes]]:
         2: [("4 kB", b"\xff" * 4096), ("empty", b"")],
         3: [("4 kB", b"\xff" * 4096), ("empty", b"")],
         4: [("4 kB", b"\xff" * 4096), ("empty", b"")],
-        5: [(f"{b}-{e}-{m}", modexp(b, e, m)) for b, e, m in ((32, 32, 32), (64, 512, 64), (1024, 1, 1024), (1024, 32, 1024), (256, 256, 256), (1, 1024, 1))],
+        5: [(f"{b}-{e}-{m}", modexp(b, e, m)) for b, e, m in MODEXP_SIZES],
         6: [("valid", g1 + g1), ("empty", b"")],
         7: [("order", g1 + b"\xff" * 32), ("small", g1 + one)],
         8: [("one pair", g1 + g2), ("four pairs", (g1 + g2) * 4), ("empty", b"")],
-        9: [("1 round", (1).to_bytes(4, "big") + bytes(208) + b"\x01"), ("100,000 rounds", (100_000).to_bytes(4, "big") + bytes(208) + b"\x01")],
+        9: [(f"{n} rounds", n.to_bytes(4, "big") + bytes(208) + b"\x01") for n in (1, 100_000)],
         10: [("invalid", bytes(192))],
         11: [("infinity", bytes(256))],
         12: [("infinity", bytes(160)), ("8 infinities", bytes(160 * 8))],
@@ -143,7 +143,7 @@ def precompiles(fork: Fork) -> Iterator[tuple[str, bytes, bytes]]:
         16: [("zero", bytes(64)), ("one", bytes(63) + b"\x01")],
         17: [("zero", bytes(128)), ("one", bytes(127) + b"\x01")],
         256: [("invalid", b"\x01" * 160), ("empty", b"")],
-    }  # fmt: skip
+    }
     for address, choices in inputs.items():
         if address.to_bytes(20, "big") not in fork.precompiles:
             continue
