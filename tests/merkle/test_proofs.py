@@ -6,7 +6,7 @@ import pytest
 import rlp
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from trie.exceptions import BadTrieProof
+from trie.exceptions import BadTrieProof, ValidationError
 from trie.hexary import HexaryTrie
 
 from evmthread.errors import InvalidInput, VerificationError
@@ -41,7 +41,10 @@ def built(mapping: dict[bytes, bytes]) -> Trie:
 
 def their_verdict(root: bytes, key: bytes, proof: Sequence[bytes]) -> bytes | None:
     # pyrlp objects, not bytes, go into the trie package
-    return HexaryTrie.get_from_proof(root, key, [rlp.decode(node) for node in proof]) or None
+    try:
+        return HexaryTrie.get_from_proof(root, key, [rlp.decode(node) for node in proof]) or None
+    except ValidationError:  # what it says of a key that ends within an extension, and so has no value
+        return None
 
 
 def storage_of(leaf: bytes, *, key: int = 5) -> tuple[bytes, list[bytes]]:
