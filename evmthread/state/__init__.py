@@ -1,8 +1,11 @@
-"""Floor 2: accounts and storage. Knows nothing of instructions or machines."""
+"""Floor 2: accounts and storage. Knows nothing of instructions or machines.
+
+States in files and of chains are in modules of their own (sqlite, lmdb, remote, and opening for all), so that what
+they need is loaded by those who use them.
+"""
 
 from evmthread.state.journal import Journal
 from evmthread.state.memory import MemoryState
-from evmthread.state.opening import open_state
 from evmthread.state.overlay import OverlayState
 from evmthread.state.view import EMPTY_ACCOUNT, Account, AccountChange, StateBackend, StateChanges, StateView
 
@@ -16,5 +19,4 @@ __all__ = [
     "StateBackend",
     "StateChanges",
     "StateView",
-    "open_state",
 ]

@@ -3,8 +3,9 @@ from pathlib import Path
 import pytest
 
 from evmthread.errors import InvalidInput
-from evmthread.state import MemoryState, open_state
 from evmthread.state.lmdb import LmdbState
+from evmthread.state.memory import MemoryState
+from evmthread.state.opening import open_state
 from evmthread.state.sqlite import SqliteState
 from evmthread.state.stored import StoredState
 
