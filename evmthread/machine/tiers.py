@@ -53,22 +53,37 @@ class TieredEngine:
         return region
 
     def __call__(self, frame: Frame) -> Outcome:
-        # Hot path: no property, no isinstance, gas and stack checked once a segment.
-        stack = frame.stack
+        # Hot path: most calls run in compiled code from their first to their last instruction.
         program = cast("Program", frame.program)
-        segments, met, regions, heat = program.segments, program.met, program.regions, program.heat
+        regions = program.regions
         pc = frame.pc
-        earned = 0
         if pc == 0:
             program.calls += 1
             if frame.depth == 0:
-                earned = CREDIT_OF_A_CALL
+                self.credit += CREDIT_OF_A_CALL
+        visited = True
+        while (region := regions.get(pc)) is not None:
+            result = region(frame)
+            if type(result) is not int:
+                return result  # type: ignore[return-value]
+            if result < 0:
+                pc = ~result
+                visited = False
+                break
+            pc = result
+        return self._step(frame, program, pc, visited=visited)
+
+    def _step(self, frame: Frame, program: Program, pc: int, *, visited: bool) -> Outcome:
+        """Goes on at pc, which compiled code handed over (not `visited`), or where there is none yet."""
+        # Hot path: no property, no isinstance, gas and stack checked once a segment.
+        stack = frame.stack
+        segments, met, regions, heat = program.segments, program.met, program.regions, program.heat
         # What was called often will be called again: then fewer visits do.
         calls = program.calls
         threshold = self.threshold
         if calls > 1:
             threshold //= min(calls, CALLS_COUNTED)
-        visited = True
+        earned = 0
         segment = None
         try:
             while True:
