@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from evmthread.isa.frame import load_unaligned, store_byte, store_unaligned
 from evmthread.isa.instruction import Instruction, Shape
+from evmthread.isa.instructions.hashing import hash_of_memory
 from evmthread.isa.instructions.memory import mload, msize, mstore
 from evmthread.machine.lifting import (
     Condition,
@@ -36,7 +37,7 @@ STEADY_ATTRIBUTES = frozenset(
 )
 SIZE = "(len(memory) << 5)"
 # Functions that are given memory and don't look how long it is.
-BLIND: tuple[Callable[..., object], ...] = (load_unaligned, store_unaligned, store_byte)
+BLIND: tuple[Callable[..., object], ...] = (load_unaligned, store_unaligned, store_byte, hash_of_memory)
 
 
 class Opaque:
@@ -92,6 +93,8 @@ class StatementLifter(Evaluator):
         self.effects = False
         self.asked = False
         self.measuring = False
+        self.outer_indent = indent
+        self.base_price = price
 
     def run(self) -> None:
         """Writes the instruction: inline if it can be, else as a call."""
@@ -126,6 +129,8 @@ class StatementLifter(Evaluator):
             value = self._body(lifted.body, top=True)
         except NotLiftable:
             self.indent = kept_indent
+            self.price = self.base_price
+            self.measuring = False
             del writer.lines[kept_lines:]
             del writer.sites[kept_sites:]
             writer.temporaries = kept_names
@@ -358,8 +363,13 @@ class StatementLifter(Evaluator):
         """A branch that is passed over or run, and then goes on: growing memory, and nothing else so far."""
         if not _is_growth(statement):
             raise NotLiftable("a branch that goes on")
+        self._grow(self.value(cast("ast.Compare", statement.test).left))
+
+    def _grow(self, end: Value) -> None:
+        """Makes memory reach `end`, which it isn't known to do."""
+        if self.effects:
+            raise NotLiftable("growth after an effect")
         writer, path = self.writer, self.path
-        end = self.value(cast("ast.Compare", statement.test).left)
         place = place_of(end)
         base = "" if place is None else place[0]
         first = path.growths.get(base, writer.count) if writer.join(path, end) else writer.count
@@ -571,14 +581,22 @@ class StatementLifter(Evaluator):
             lifted = syntax_of(function)
             self.names = lifted.names
             self.environment = dict(zip(lifted.parameters, arguments, strict=True))
-            for statement in lifted.body[:-1]:
-                if not isinstance(statement, ast.Assign):
-                    return None
-                self._assign(statement.targets[0], statement.value)
-            last = lifted.body[-1]
-            if not isinstance(last, ast.Return) or last.value is None:
-                return None
-            return self.value(last.value)
+            statements = list(lifted.body)
+            while statements:
+                statement = statements.pop(0)
+                if isinstance(statement, ast.Return) and statement.value is not None:
+                    return self.value(statement.value)
+                if isinstance(statement, ast.If):
+                    condition = self.condition(statement.test)
+                    if condition.known is None:
+                        break
+                    statements[:0] = statement.body if condition.known else statement.orelse
+                elif isinstance(statement, ast.Assign):
+                    self._assign(statement.targets[0], statement.value)
+                else:
+                    break
+            del self.writer.lines[kept_lines:]
+            return None
         except NotLiftable:
             del self.writer.lines[kept_lines:]
             return None
@@ -591,14 +609,35 @@ class StatementLifter(Evaluator):
             words = [self.value(argument) for argument in arguments]
             if function.attr == "charge":
                 return self._charge(words[0])
+            if function.attr in ("grow", "grow_range"):
+                return self._reach(words)
             raise NotLiftable(function.attr)
         if isinstance(owner, Opaque) and owner.text == "slots" and function.attr == "get":
             return Value(f"slots.get({self.value(arguments[0]).text})")
         raise NotLiftable(function.attr)
 
+    def _reach(self, words: list[Value]) -> None:
+        """`frame.grow(end)`, or `frame.grow_range(offset, size)` where the size is known."""
+        end = words[0]
+        if len(words) == 2:
+            if words[1].constant is None:
+                raise NotLiftable("a range of unknown size")
+            if words[1].constant == 0:
+                return
+            end = binary(ast.Add(), *words)
+        self.measuring = True
+        self._size()
+        self.measuring = False
+        if not self._within(end):
+            self._grow(end)
+
     def _charge(self, amount: Value) -> None:
         """Gas beyond the base price, taken only where all that the region will need is still there after it."""
-        if amount.constant == 0:
+        if self.effects:
+            raise NotLiftable("a charge after an effect")
+        if amount.constant is not None and self.indent == self.outer_indent:
+            # As certain as the base price, and so a part of it.
+            self.price += amount.constant
             return
         amount = self._settled(amount)
         self.writer.bail(self.path, f"gas < {amount.text} + @GAS@", self.pc, self.indent)

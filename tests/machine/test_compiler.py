@@ -13,6 +13,7 @@ from evmthread.isa.frame import Frame, load_unaligned
 from evmthread.isa.halts import Status
 from evmthread.isa.host import Host
 from evmthread.isa.instruction import control, framed, instruction_of, pure
+from evmthread.isa.instructions.calldata import copy_to_memory
 from evmthread.machine.analysis import CodeCache
 from evmthread.machine.tiers import TieredEngine
 from evmthread.state.memory import MemoryState
@@ -229,9 +230,20 @@ def room(frame: Frame, offset: int) -> int:
     return 0
 
 
+@framed(0x0E, "LATE")
+def late(frame: Frame, offset: int) -> int:
+    """Asks, writes, charges and grows in no good order."""
+    frame.grow_range(offset, 32)
+    copy_to_memory(frame, frame.data, offset, 0, 32)
+    frame.charge(50)
+    frame.memory[offset >> 5] = 9
+    frame.grow(offset + 96)
+    return frame.gas
+
+
 nameless = pure(0x0D, "NO NAME")(lambda a: a ^ 5)
 nameless_record = instruction_of(nameless)
-OWN = OSAKA.evolve("Own", add={mload_plus_one: 3, jump_two_further: 8, room: 3})
+OWN = OSAKA.evolve("Own", add={mload_plus_one: 3, jump_two_further: 8, room: 3, late: 4})
 OWN = OWN.evolve("Own", add={replace(nameless_record, name="NO NAME!", pushes=1): 3})
 
 
@@ -246,6 +258,22 @@ OWN = OWN.evolve("Own", add={replace(nameless_record, name="NO NAME!", pushes=1)
 )
 def test_another_meaning_of_an_opcode_is_compiled_too(program: str) -> None:
     compare(program, word(0), word(32), word(33), word(4096), word(7), fork=OWN)
+
+
+def test_charges_and_growth_after_an_effect() -> None:
+    program = f"PUSH 3 l: {POINTED} LATE PUSH 1 SSTORE MSIZE PUSH 2 SSTORE PUSH 1 SWAP1 SUB DUP1 PUSH @l JUMPI"
+    comparison = compare(program, word(0), word(64), word(2**30), fork=OWN)
+    for gas in (*range(400), *range(22_000, 22_400, 3)):
+        comparison.call(gas, word(64))
+
+
+@pytest.mark.parametrize("size", [0, 1, 32, 64, 96])
+@pytest.mark.parametrize("offset", ["PUSH 0", "PUSH 32", "PUSH 5", POINTED, "PUSH 0x40 MLOAD"])
+def test_hashes_at_every_gas(size: int, offset: str) -> None:
+    program = f"{POINTED} PUSH 0x40 MSTORE PUSH {size} {offset} KECCAK256 PUSH {size} {offset} KECCAK256 MSIZE GAS"
+    comparison = compare(program, word(0), word(64), word(128), word(131), word(2**20), word(-1))
+    for gas in range(240):
+        comparison.call(gas, word(160))
 
 
 def test_gas_beyond_64_bits_is_seen_whole() -> None:
