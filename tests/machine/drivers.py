@@ -58,8 +58,9 @@ def run_through_missing(machine: Machine, *, most: int = 10_000) -> Frame:
 
 def seen(frame: Frame) -> tuple[object, ...]:
     """All that can be seen of a finished call and of the calls that it made."""
+    message = frame.message
     return (
-        frame.message,
+        message._replace(data=bytes(message.data)),  # long data is handed over without being copied
         frame.status,
         frame.halt_reason,
         frame.pc,

@@ -35,6 +35,27 @@ def test_function_equals_model(name: str, operands: tuple[int, int, int]) -> Non
     assert function(*taken) == MODELS[name](*taken)
 
 
+CORNERS = sorted(
+    {
+        *range(3),
+        *range(30, 34),
+        *range(247, 258),
+        *(2**power + low for power in (31, 64, 128, 255, 256) for low in (-1, 0)),
+    }
+    - {2**256}
+)
+
+
+@pytest.mark.parametrize("name", sorted(RECORDS))
+def test_function_equals_model_at_every_pair_of_corners(name: str) -> None:
+    function, model = RECORDS[name].function, MODELS[name]
+    assert function is not None
+    for place, first in enumerate(CORNERS):
+        for other, second in enumerate(CORNERS if arity(name) > 1 else (0,)):
+            taken = (first, second, CORNERS[(place * 5 + other) % len(CORNERS)])[: arity(name)]
+            assert function(*taken) == model(*taken), taken
+
+
 @pytest.mark.parametrize("name", sorted(MODELS))
 def test_in_a_program_equals_model(engine: Engine, name: str) -> None:
     """Operands from calldata, so that no engine can fold them; the edges against each other, sparsely."""
