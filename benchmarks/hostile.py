@@ -161,12 +161,11 @@ def starved_calls() -> bytes:
     inner = b"\x36\x19" * 200 + b"\x60\x64\x36\x02\x51\x50" * 30 + b"\x00"
     outer = (
         b"\x5f\x5b"
-         b"\x60\x01\x01"  # counter
-         b"\x5f\x5f\x60\x01\x5f\x5f\x30"
-         b"\x86\x61\x03\xff\x16\x61\x04\xb0\x01"  # gas: 1200 + counter & 1023
-         b"\xf1\x50"
-         b"\x60\x01"
-        + JUMP
+        b"\x60\x01\x01"  # counter
+        b"\x5f\x5f\x60\x01\x5f\x5f\x30"
+        b"\x86\x61\x03\xff\x16\x61\x04\xb0\x01"  # gas: 1200 + counter & 1023
+        b"\xf1\x50"
+        b"\x60\x01" + JUMP
     )
     entry = b"\x36" + push2(200) + JUMPI
     shifted = outer.replace(b"\x60\x01" + JUMP, bytes((0x60, len(entry) + 1)) + JUMP)
