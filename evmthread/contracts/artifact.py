@@ -3,7 +3,6 @@
 Must not know any particular contract, nor run code. The format is written by the repository's compile script.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -21,6 +20,7 @@ from evmthread.contracts.abi import (
 )
 from evmthread.errors import DecodingError, InvalidInput
 from evmthread.primitives.types import Hash32, Log, parse_hex
+from evmthread.primitives.untrusted_json import parse_json
 
 if TYPE_CHECKING:
     from importlib.resources.abc import Traversable
@@ -214,9 +214,9 @@ def parse_artifact(text: str | bytes) -> Artifact:
     Raises DecodingError when it isn't one, or of another version of the format.
     """
     try:
-        record = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise DecodingError(f"artifact: not JSON: {error}") from None
+        record = parse_json(text)
+    except DecodingError as error:
+        raise DecodingError(f"artifact: {error}") from None
     if not isinstance(record, dict) or record.get("format") != ARTIFACT_FORMAT:
         found = record.get("format") if isinstance(record, dict) else type(record).__name__
         raise DecodingError(f"artifact: format {found!r} where {ARTIFACT_FORMAT!r} is wanted")

@@ -6,7 +6,8 @@ import ssl
 from typing import Protocol
 from urllib.parse import urlsplit
 
-from evmthread.errors import BackendError, InvalidInput
+from evmthread.errors import BackendError, DecodingError, InvalidInput
+from evmthread.primitives.untrusted_json import parse_json
 
 MAX_ANSWER_BYTES = 64 * 1024 * 1024  # no state read of a chain comes near it
 _TIMEOUT = 20.0
@@ -60,8 +61,8 @@ class HttpProvider:
         body = json.dumps({"jsonrpc": "2.0", "id": self._number, "method": method, "params": list(parameters)})
         status, data = self._post(body.encode())
         try:
-            answer = json.loads(data)
-        except ValueError:
+            answer = parse_json(data)
+        except DecodingError:
             raise BadAnswer(f"{method}: {self._shown} answered {status} and no JSON: {data[:_SHOWN]!r}") from None
         if not isinstance(answer, dict) or answer.get("id") not in (self._number, None):
             raise BadAnswer(f"{method}: {self._shown} answered another question: {data[:_SHOWN]!r}")

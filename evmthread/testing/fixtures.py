@@ -5,8 +5,6 @@ A file is told by its content, never by its name. It knows nothing of what the t
 
 import gzip
 import io
-import json
-import sys
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -16,6 +14,7 @@ from typing import IO, Any
 
 from evmthread.errors import DecodingError, EvmthreadError
 from evmthread.execution.invalid import InvalidTransaction
+from evmthread.primitives.untrusted_json import parse_json
 
 # What a test is made of: JSON, its shape unknown until it is read. (A mapping of `object` would need a cast at every
 # step of every suite, which hides more than it finds: `reading` turns each wrong shape into a FixtureError.)
@@ -25,7 +24,6 @@ GZIP_MAGIC = b"\x1f\x8b"  # RFC 1952
 # Far above the largest official file (0.5 GB unpacked), far below what fills a machine's memory.
 MAX_FILE_BYTES = 2**30
 MAX_LINE_BYTES = 2**28
-MAX_RECURSION = 3000  # frames of Python and levels of JSON together; a level takes some hundred bytes of stack
 
 
 class FixtureError(DecodingError):
@@ -60,26 +58,12 @@ def reading(what: str) -> Iterator[None]:
         raise FixtureError(f"{what}: malformed: {str(error)[:200]}") from None
 
 
-@contextmanager
-def _shallow() -> Iterator[None]:
-    """Bounds Python's recursion: libraries raise its limit so far that nested JSON could overflow the C stack."""
-    limit = sys.getrecursionlimit()
-    try:
-        sys.setrecursionlimit(min(limit, MAX_RECURSION))
-        yield
-    finally:
-        sys.setrecursionlimit(limit)
-
-
 def load_json(text: bytes, what: str) -> Any:
     """The JSON value of a text. Raises FixtureError."""
     try:
-        with _shallow():
-            return json.loads(text)
-    except RecursionError:
-        raise FixtureError(f"{what}: JSON nested too deep") from None
-    except ValueError as error:
-        raise FixtureError(f"{what}: not JSON: {str(error)[:200]}") from None
+        return parse_json(text)
+    except DecodingError as error:
+        raise FixtureError(f"{what}: {error}") from None
 
 
 @contextmanager
