@@ -40,6 +40,11 @@ PROGRAMS = {
     "storage": "loop: GAS GAS SSTORE PUSH @loop JUMP",
     "transient storage": "loop: GAS GAS TSTORE PUSH @loop JUMP",
     "new accounts": "loop: PUSH1 0 PUSH1 0 PUSH1 0 PUSH1 0 PUSH1 0 GAS GAS CALL POP PUSH @loop JUMP",
+    # Init codes of 49,152 JUMPDESTs, no two alike.
+    "new init codes": (
+        f"PUSH32 0x{'5b' * 32} PUSH1 0 MSTORE {'MSIZE PUSH1 0 MSIZE MCOPY ' * 11}"
+        "loop: GAS PUSH2 0xbfe0 MSTORE PUSH2 0xc000 PUSH1 0 PUSH1 0 CREATE POP PUSH @loop JUMP"
+    ),
     "exponentiation": "loop: PUSH1 0 NOT PUSH1 0 NOT EXP POP PUSH @loop JUMP",
 }
 

@@ -27,7 +27,11 @@ LOOP_SEARCH_STEPS_A_BYTE = 4  # and as many more for each byte of it
 LOOP_SEARCH_STACK = 24  # items of the stack that it remembers across a jump
 REFUTATIONS_IN_ALL = 8  # failures anywhere in a code after which it is no longer made in that code
 CACHE_ENTRIES = 4096
-CACHE_CODE_BYTES = 32 * 2**20
+CACHE_CODE_BYTES = 2**28  # with what is decoded and compiled of it
+# What things take in memory on CPython 3.11: a destination in its set, a segment, a step in it, a constant to push.
+DESTINATION_BYTES, SEGMENT_BYTES, STEP_BYTES, CONSTANT_BYTES = 70, 300, 8, 320
+# What the segments of one code may take: a contract that is run from end to end needs some 65 bytes for each byte.
+DECODED_BYTES, DECODED_BYTES_A_BYTE = 2**16, 256
 
 _PUSHES = b"|".join(re.escape(bytes((0x5F + size,))) + b".{0,%d}" % size for size in range(1, 33))
 _UP_TO_DESTINATIONS = re.compile(b"(?s:[^\\x5b\\x60-\\x7f]++|" + _PUSHES + b")*+(\\x5b++)")
@@ -241,6 +245,7 @@ class Program:
         "code",
         "compile_work",
         "compiled_bytes",
+        "decoded_bytes",
         "destinations",
         "fork",
         "grew",
@@ -270,6 +275,7 @@ class Program:
         # What compiling has cost so far, in about microseconds and in bytes; who is told of bytes that are new.
         self.compile_work = 0
         self.compiled_bytes = 0
+        self.decoded_bytes = 0
         self.search_steps = 0
         self.grew: Callable[[int], None] | None = None
         self._backward: dict[int, bool | None] | None = None
@@ -316,6 +322,7 @@ class Program:
         steps: list[Operation] = []
         last: Operation | None = None
         gas = low = height = peak = last_pc = last_price = 0
+        weight = SEGMENT_BYTES
         end = len(code)
         for _ in range(SEGMENT_LIMIT):
             opcode = code[pc] if pc < end else 0
@@ -332,9 +339,11 @@ class Program:
                 data = code[pc + 1 : pc + 1 + immediate]
                 steps.append(push(int.from_bytes(data, "big") << 8 * (immediate - len(data))))
                 pc += 1 + immediate
+                weight += CONSTANT_BYTES
                 continue
             if immediate == PC_ROW:
                 operation = push(pc)
+                weight += CONSTANT_BYTES
             elif not table[opcode].steady:  # type: ignore[union-attr]
                 last, last_pc, last_price = operation, pc, price
                 pc += 1
@@ -343,8 +352,24 @@ class Program:
                 steps.append(operation)
             pc += 1
         segment = Segment(tuple(steps), last, gas, low, STACK_LIMIT - peak, pc, last_pc, last_price)
+        self._hold(weight + STEP_BYTES * len(steps))
         self.segments[start] = segment
         return segment
+
+    def _hold(self, size: int) -> None:
+        """Makes room for a segment: code that is entered at each of its bytes is decoded over and over."""
+        if self.decoded_bytes > DECODED_BYTES + DECODED_BYTES_A_BYTE * len(self.code):
+            self.segments.clear()
+            size -= self.decoded_bytes
+        self.decoded_bytes += size
+        if self.grew is not None:
+            self.grew(size)
+
+    @property
+    def held_bytes(self) -> int:
+        """About what it takes in memory."""
+        marks = DESTINATION_BYTES * len(self.destinations)
+        return len(self.code) + marks + self.decoded_bytes + self.compiled_bytes
 
 
 def leads_back(program: Program, head: int) -> bool:
@@ -412,9 +437,9 @@ class RegionStore(Protocol):
 class CodeCache:
     """Programs by fork and code; bounded, the least recently used go first; safe to share between machines and threads.
 
-    Compiled code counts with the code that it was compiled from. Two generations: what is used moves to the young one;
-    when that is full it becomes the old one, and what was in the old one without being used since is dropped. So a
-    hit, which every call makes, is one look-up.
+    What is decoded and compiled counts with the code that it is made of. Two generations: what is used moves to the
+    young one; when that is full it becomes the old one, and what was in the old one without being used since is
+    dropped. So a hit, which every call makes, is one look-up.
     """
 
     def __init__(
@@ -458,7 +483,7 @@ class CodeCache:
                 if self._store is not None:
                     self._store.load(program)
                 program.grew = self._grew
-            size = len(code) + program.compiled_bytes
+            size = program.held_bytes
             self._held += size
             held = sum(map(len, self._young.values()))
             if held and (held >= self._entries or self._held > self._code_bytes):
@@ -481,7 +506,7 @@ class CodeCache:
         self._tables = {kept: self._tables[kept] for kept in self._old if kept in self._tables}
 
     def _grew(self, size: int) -> None:
-        """A program has `size` bytes more (or less) of compiled code."""
+        """A program has `size` bytes more (or less) of decoded or compiled code."""
         with self._lock:
             self._held = max(self._held + size, 0)
             if self._held > self._code_bytes:

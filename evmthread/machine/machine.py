@@ -22,6 +22,8 @@ SUCCESS = Status.SUCCESS
 CALL_BYTES = 1024
 WORD_BYTES = 40
 
+NOWHERE: frozenset[int] = frozenset()
+
 Engine = Callable[[Frame], Outcome]
 
 
@@ -72,7 +74,7 @@ class Machine:
             frame.caller_pc = parent.pc - 1
             frame.memory_limit = parent.memory_limit - len(parent.memory)
             self.recorded += 1
-            self.recorded_bytes += CALL_BYTES + len(message.data)
+            self.recorded_bytes += CALL_BYTES + len(message.data) + (len(message.code) if message.kind.creates else 0)
             limits = fork.limits
             if self.recorded > limits.recorded_calls or self.recorded_bytes > limits.recorded_bytes:
                 parent.unrecorded += 1
@@ -135,6 +137,9 @@ class Machine:
             frame.stack = []
         if not self.frames:
             return
+        # A result's tree outlives its calls, and must not keep what was made of their code (megabytes, for some).
+        frame.program = None
+        frame.destinations = NOWHERE
         self.recorded_bytes += len(frame.output) + WORD_BYTES * (len(frame.memory) + len(frame.stack))
         parent = self.frames[-1]
         parent.gas += frame.gas

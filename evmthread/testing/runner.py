@@ -20,7 +20,7 @@ from evmthread.testing.suites import suite_of
 
 # A test runs its own code in a few cases and no other test does: what is kept for later needn't be much.
 CACHE_ENTRIES = 512
-CACHE_CODE_BYTES = 2**22
+CACHE_CODE_BYTES = 2**26
 
 SUFFIXES = (".json", ".jsonl", ".json.gz", ".jsonl.gz")
 

@@ -47,25 +47,28 @@ def test_one_line_that_is_a_test(tmp_path: Path) -> None:
     assert names(write_lines(tmp_path / "a.gz", [{"name": "one", "in": []}])) == ["one"]
 
 
+PACKED = gzip.compress(b'{"a": {"in": []}}' * 99, mtime=0)
+BROKEN = [
+    (b"", "not JSON"),
+    (b"{", "not JSON"),
+    (b'{"a": 1} x', "not JSON"),
+    (b"5", "is a JSON object of tests"),
+    (b'{"a": {}, "b": 1}', "'b' is no JSON object"),
+    (b"\xff\xfe\x00", "not JSON"),
+    (b"[" * 100_000, "too deep"),
+    (b"[" * 10_000_000, "too deep"),
+    (b'{"a":' * 1_000_000 + b"1" + b"}" * 1_000_000 + b"\n{}", "too deep|not JSON"),
+    (b'{"name": "a"}\n[]\n', "a test is a JSON object"),
+    (b'{"name": "a"}\n{"name": 5}\n', "are strings"),
+    (b'{"name": "a"}\n{"name": "b"\n', "line 2: not JSON"),
+    (b"\x1f\x8b", "truncated gzip file"),
+    (PACKED[:-9], "truncated gzip file"),
+    (PACKED[:20] + b"xxxxxxxxxxxxxxxxxxxxx", "damaged gzip file"),
+]
+
+
 @pytest.mark.parametrize(
-    ("content", "words"),
-    [
-        (b"", "not JSON"),
-        (b"{", "not JSON"),
-        (b'{"a": 1} x', "not JSON"),
-        (b"5", "is a JSON object of tests"),
-        (b'{"a": {}, "b": 1}', "'b' is no JSON object"),
-        (b"\xff\xfe\x00", "not JSON"),
-        (b"[" * 100_000, "too deep"),
-        (b"[" * 10_000_000, "too deep"),
-        (b'{"a":' * 1_000_000 + b"1" + b"}" * 1_000_000 + b"\n{}", "too deep|not JSON"),
-        (b'{"name": "a"}\n[]\n', "a test is a JSON object"),
-        (b'{"name": "a"}\n{"name": 5}\n', "are strings"),
-        (b'{"name": "a"}\n{"name": "b"\n', "line 2: not JSON"),
-        (b"\x1f\x8b", "truncated gzip file"),
-        (gzip.compress(b'{"a": {"in": []}}')[:-9], "truncated gzip file"),
-        (gzip.compress(b'{"a": {"in": []}}' * 99)[:20] + b"xxxxxxxxxxxxxxxxxxxxx", "damaged gzip file"),
-    ],
+    ("content", "words"), BROKEN, ids=[f"{place} {words}" for place, (_, words) in enumerate(BROKEN)]
 )
 def test_what_is_no_fixture_file_is_a_typed_error(tmp_path: Path, content: bytes, words: str) -> None:
     path = tmp_path / "a.json"
