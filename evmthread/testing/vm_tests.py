@@ -13,6 +13,7 @@ from evmthread.isa.halts import Status
 from evmthread.isa.message import CallKind, Message
 from evmthread.machine.analysis import CodeCache
 from evmthread.machine.machine import Machine
+from evmthread.machine.tiers import DEFAULT_THRESHOLD, TieredEngine
 from evmthread.state.memory import MemoryState
 from evmthread.testing.cases import Case, CaseOutcome, Drive, differences
 from evmthread.testing.fixtures import FixtureTest, Json, data, fixed, reading, word
@@ -54,7 +55,8 @@ def _check(name: str, body: Json, cache: CodeCache, drive: Drive) -> CaseOutcome
     host.begin_transaction()
     host.transaction = TransactionEnvironment(origin, gas_price)
     try:
-        frame = drive(Machine(message, fork=FRONTIER, host=host, cache=cache))
+        engine = TieredEngine(DEFAULT_THRESHOLD)
+        frame = drive(Machine(message, fork=FRONTIER, host=host, cache=cache, engine=engine))
     except EvmthreadError as error:
         return CaseOutcome(f"{type(error).__name__}: {error}")
     used = message.gas - frame.gas
