@@ -19,15 +19,20 @@ FAST, SLOW = 170, 8_500
 
 
 def run(engine: Engine, count: int) -> None:
-    seed, failures = seed_of(), []
+    seed, failures, silent = seed_of(), [], 0
     print(f"{count} transactions on {', '.join(FORKS)} from seed {seed}")
     with eels() as peer:
         for number in range(seed, seed + count):
             fork = FORKS[number % len(FORKS)]
             case = make_case(Random(number), fork, f"EVMTHREAD_SEED={number}", transactions=True)
-            failures += differences(case, apply_transaction(engine, case), peer.ask(case))
+            ours, theirs = apply_transaction(engine, case), peer.ask(case)
+            if theirs is None:
+                silent += 1
+            else:
+                failures += differences(case, ours, theirs)
             if len(failures) > 20:
                 break
+    assert silent <= count // 100 + 1
     assert not failures, f"from seed {seed}:\n" + "\n".join(failures)
 
 
