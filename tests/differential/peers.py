@@ -236,7 +236,10 @@ class Eels:
         }
         self._process.stdin.write(json.dumps(question) + "\n")
         self._process.stdin.flush()
-        answer = json.loads(self._process.stdout.readline())
+        line = self._process.stdout.readline()
+        if not line:
+            raise AssertionError(f"{case.name}: EELS has ended, with status {self._process.wait()}")
+        answer = json.loads(line)
         if "silent" in answer:
             return None
         if "error" in answer:

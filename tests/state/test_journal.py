@@ -407,6 +407,17 @@ def test_changes_say_before_and_after() -> None:
     assert changes
 
 
+def test_a_creation_that_is_undone_leaves_the_old_storage() -> None:
+    journal = journal_of()
+    journal.begin_transaction()
+    mark = journal.mark()
+    journal.create_account(A, 1)
+    assert journal.slot(A, 1) == 0
+    journal.rollback(mark)
+    assert journal.slot(A, 1) == 10
+    assert not journal.changes()
+
+
 def test_what_is_changed_and_changed_back_is_no_change() -> None:
     journal = journal_of()
     journal.set_balance(A, 5)

@@ -90,9 +90,12 @@ def test_destroying_in_favour_of_oneself(engine: Engine, fork: Fork) -> None:
     assert send(world).success
     assert world.balance(CONTRACT) == (50 if fork is CANCUN else 0)
     made = create_address(CONTRACT, 1)
-    created = world_of(engine, {CONTRACT: creation("ADDRESS SELFDESTRUCT", value=4)}, balances={CONTRACT: 5}, fork=fork)
+    program = f"{creation('ADDRESS SELFDESTRUCT', value=4)} BALANCE PUSH 0 SSTORE"
+    created = world_of(engine, {CONTRACT: program}, storage={CONTRACT: {0: 9}}, balances={CONTRACT: 5}, fork=fork)
     assert send(created).destroyed == (made,)
     assert (created.account(made), created.balance(CONTRACT)) == (None, 1)
+    # The wei are gone at once, not only at the end of the transaction.
+    assert created.storage(CONTRACT, 0) == 0
 
 
 def test_wei_that_reach_a_destroyed_account_later_in_the_transaction_are_lost(engine: Engine) -> None:
