@@ -105,29 +105,39 @@ class Frame:
 
     def grow(self, end: int) -> None:
         """Makes memory reach at least byte `end` and charges for it (Yellow Paper, appendix H.1)."""
-        memory = self.memory
-        words = (end + 31) >> 5
-        have = len(memory)
-        if words > have:
-            gas = self.gas - (
-                MEMORY_WORD_PRICE * (words - have)
-                + (words * words >> MEMORY_QUADRATIC_SHIFT)
-                - (have * have >> MEMORY_QUADRATIC_SHIFT)
-            )
-            if gas < 0:
-                raise OutOfGas
-            if words > self.memory_limit:
-                self.host.memory_exceeded(words)
-            self.gas = gas
-            if words == have + 1:
-                memory.append(0)
-            else:
-                memory.extend([0] * (words - have))
+        self.gas = grown(self, end, self.gas, 0)
 
     def grow_range(self, offset: int, size: int) -> None:
         """Makes memory hold the range; an empty range grows nothing, wherever it lies."""
         if size:
             self.grow(offset + size)
+
+
+def grown(frame: Frame, end: int, gas: int, needed: int) -> int:
+    """What is left of `gas` once memory reaches at least byte `end` (Yellow Paper, appendix H.1).
+
+    Raises OutOfGas, with nothing changed, where less than `needed` would be left.
+    """
+    # Hot path: code that works its way up memory comes here again and again.
+    memory = frame.memory
+    words = (end + 31) >> 5
+    have = len(memory)
+    if words <= have:
+        return gas
+    gas -= (
+        MEMORY_WORD_PRICE * (words - have)
+        + (words * words >> MEMORY_QUADRATIC_SHIFT)
+        - (have * have >> MEMORY_QUADRATIC_SHIFT)
+    )
+    if gas < needed:
+        raise OutOfGas
+    if words > frame.memory_limit:
+        frame.host.memory_exceeded(words)
+    if words == have + 1:
+        memory.append(0)
+    else:
+        memory.extend([0] * (words - have))
+    return gas
 
 
 def load_unaligned(memory: list[int], offset: int) -> int:

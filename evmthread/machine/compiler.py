@@ -11,10 +11,10 @@ from typing import Any, cast
 from weakref import finalize
 
 from evmthread.errors import Missing
-from evmthread.isa.frame import Frame
-from evmthread.isa.halts import ExceptionalHalt, OutOfGas
+from evmthread.isa.frame import Frame, grown
+from evmthread.isa.halts import ExceptionalHalt
 from evmthread.isa.instruction import HALTED, Halted
-from evmthread.machine.analysis import REFUTATIONS, Operation, Program
+from evmthread.machine.analysis import REFUTATIONS, Program
 from evmthread.machine.regions import RegionWriter, Site, Source, TooLong
 from evmthread.machine.stepper import fail
 
@@ -68,7 +68,7 @@ class Region:
             "SPILL": spill,
             "REFUSE": refuse,
             "CONTROL": control,
-            "GROW": grow,
+            "GROW": grown,
             "REGION": self,
         }
         exec(self.code, self.names)  # noqa: S102 - the text is our own; the code under analysis gives only integers
@@ -118,7 +118,7 @@ def spill(frame: Frame, region: Region, number: int, values: dict[str, Any], sto
         del frame.stack[-site.depth :]
     frame.stack.extend(stack)
     frame.pc = site.pc
-    if isinstance(stop, ExceptionalHalt):
+    if isinstance(stop, ExceptionalHalt) and not site.grows:
         return fail(frame, stop.reason)
     if isinstance(stop, Missing):
         frame.gas += site.price
@@ -129,16 +129,6 @@ def spill(frame: Frame, region: Region, number: int, values: dict[str, Any], sto
         if region.program.refuted(site.pc, site.guess):
             _drop(region)
     return ~site.pc
-
-
-def grow(frame: Frame, end: int, gas: int, needed: int) -> int:
-    """Makes memory reach `end` and returns the gas that is left, if that is at least `needed`. Else raises Bail."""
-    frame.gas = gas - needed
-    try:
-        frame.grow(end)
-    except OutOfGas:
-        raise BAIL from None
-    return frame.gas + needed
 
 
 def control(frame: Frame, operation: Operation, next_pc: int) -> object:

@@ -65,6 +65,7 @@ class Site:
 
     `spent` is the static gas up to, without, this instruction; `price` its base price; `guess` names the assumption
     that failed when a bail happens here, if it is one. `written`: the frame is already as it has to be.
+    `grows`: memory that can't be paid for together with the rest of the region is for the stepper to see to.
     """
 
     pc: int
@@ -74,6 +75,7 @@ class Site:
     stack: tuple[str, ...]
     guess: str = ""
     written: bool = False
+    grows: bool = False
 
 
 @dataclass(frozen=True, slots=True)

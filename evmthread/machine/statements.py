@@ -36,6 +36,7 @@ STEADY_ATTRIBUTES = frozenset(
     {"memory", "slots", "stored", "data", "code", "address", "message", "return_data", "host"}
 )
 SIZE = "(len(memory) << 5)"
+WORD_ZEROS = 5  # low bits that are zero in a multiple of 32
 # Functions that are given memory and don't look how long it is.
 BLIND: tuple[Callable[..., object], ...] = (load_unaligned, store_unaligned, store_byte, hash_of_memory)
 
@@ -375,11 +376,11 @@ class StatementLifter(Evaluator):
         first = path.growths.get(base, writer.count) if writer.join(path, end) else writer.count
         end = writer.planned(path, end)
         number = writer.site(path, self.pc, 0)
+        writer.sites[number] = replace(writer.sites[number], grows=True)
         if place is not None:
             path.growths = {base: first}
-        self._line(
-            f"if size < {end.text}: site = {number}; gas = GROW(frame, {end.text}, gas, @GAS@); size = len(memory) << 5"
-        )
+        size = end.text if end.zeros >= WORD_ZEROS else "len(memory) << 5"
+        self._line(f"if size < {end.text}: site = {number}; gas = GROW(frame, {end.text}, gas, @GAS@); size = {size}")
         self._reached(end)
 
     def _reached(self, end: Value) -> None:
