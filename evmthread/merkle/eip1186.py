@@ -19,6 +19,9 @@ _QUANTITY = re.compile(r"0x(0|[1-9a-f][0-9a-f]{0,63})")
 _KEY = re.compile(r"0x[0-9a-f]{1,64}")
 _DATA = re.compile(r"0x([0-9a-f]{2})*")
 _MAX_NODES = 65  # 64 nibbles of a hashed key, and the end
+# How some nodes (anvil; reth up to 2026) write the proof from an empty trie, where others give no node: the RLP of the
+# empty string, whose hash is the empty root.
+_EMPTY_TRIE = ["0x80"]
 ABSENT = Account(0, 0, EMPTY_ROOT, EMPTY_HASH)
 """What is said of an account that isn't there. Some nodes say zero hashes instead."""
 
@@ -62,7 +65,10 @@ class AccountProof:
 
     @classmethod
     def from_json(cls, data: object) -> "AccountProof":
-        """Reads eth_getProof's answer. Raises DecodingError; nothing is verified."""
+        """Reads eth_getProof's answer. Raises DecodingError; nothing is verified.
+
+        A proof from an empty trie has no node, also where the answer lists the empty one (0x80).
+        """
         if not isinstance(data, Mapping):
             raise DecodingError(f"an account proof is a JSON object, not {type(data).__name__}")
         address = _bytes(data, "address", 20)
@@ -154,6 +160,8 @@ def _list(data: Mapping[object, object], name: str) -> list[object]:
 
 def _nodes(data: Mapping[object, object], name: str) -> tuple[bytes, ...]:
     nodes = _list(data, name)
+    if nodes == _EMPTY_TRIE:
+        return ()
     if len(nodes) > _MAX_NODES:
         raise DecodingError(f"{name} has {len(nodes)} nodes")
     for node in nodes:

@@ -179,3 +179,24 @@ def test_another_root_and_keys_out_of_range_are_refused() -> None:
     for key in (-1, 2**256):
         with pytest.raises(InvalidInput):
             account_proof(STATE, HOLDER, [key])
+
+
+def test_both_ways_to_write_a_proof_from_an_empty_trie() -> None:
+    # go-ethereum lists no node; anvil, and reth for long, list the empty one. Neither is a way to pad another proof.
+    address = ADDRESSES[5]
+    for state in (STATE, StateRoots()):
+        root = state.root()
+        said = json.loads(json.dumps(account_proof(state, address, [1]).to_json()))
+        said["storageProof"][0]["proof"] = ["0x80"]
+        said["accountProof"] = said["accountProof"] or ["0x80"]
+        proven = verify_eth_get_proof(said, root, address, [1])
+        assert proven == state.account(address)
+        for wrong in (["0x80", "0x80"], ["0xc0"], ["0x"], ["0x8080"], [*said["accountProof"], "0x80"]):
+            with pytest.raises(ProofError):
+                verify_eth_get_proof({**said, "accountProof": wrong}, root, address, [1])
+            slot = {**said["storageProof"][0], "proof": wrong}
+            with pytest.raises(ProofError):
+                verify_eth_get_proof({**said, "storageProof": [slot]}, root, address, [1])
+    for proof in (["0x80"], []):  # absence can't be claimed by leaving nodes out
+        with pytest.raises(ProofError, match="ends after 0 nodes"):
+            verify_eth_get_proof({**answer(ADDRESSES[25], ()), "accountProof": proof}, ROOT, ADDRESSES[25], [])
