@@ -13,7 +13,7 @@ from evmthread.channel.party import Party, agree_on
 from evmthread.channel.thread import Thread
 from evmthread.commit import GuardedSigner, InputKind, LocalSigner, MemorySignLog, Ruleset, Terms
 from evmthread.contracts import load_artifact
-from evmthread.machine.analysis import CodeCache
+from evmthread.machine.code_cache import CodeCache
 from evmthread.primitives.keccak import keccak256
 
 STAKE = 10**15

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from evmthread.execution import World as World
     from evmthread.isa.forks import Fork as Fork
     from evmthread.isa.forks import fork_named as fork_named
-    from evmthread.machine.analysis import CodeCache as CodeCache
+    from evmthread.machine.code_cache import CodeCache as CodeCache
     from evmthread.primitives.types import Address as Address
     from evmthread.primitives.types import Hash32 as Hash32
     from evmthread.primitives.types import Log as Log
@@ -47,7 +47,7 @@ _HOMES = {
     "evmthread.errors": ("EvmthreadError",),
     "evmthread.execution": ("BlockEnvironment", "CallResult", "InvalidTransaction", "Transaction", "World"),
     "evmthread.isa.forks": ("Fork", "fork_named"),
-    "evmthread.machine.analysis": ("CodeCache",),
+    "evmthread.machine.code_cache": ("CodeCache",),
     "evmthread.primitives.types": ("Address", "Hash32", "Log"),
     "evmthread.state": ("MemoryState", "StateChanges"),
 }

@@ -40,7 +40,6 @@ LINES = 450
 _COMPILER = "one walk over a region: what is known while it goes on belongs together"
 LONG_FILES = {
     **dict.fromkeys(("machine/lifting.py", "machine/regions.py", "machine/statements.py"), _COMPILER),
-    "machine/analysis.py": "still holds operations and code cache beside the analysis: to be split",
 }
 # Modules that choose an implementation at first use; it needs their constants, and they need it inside a function only.
 CHOOSERS = {

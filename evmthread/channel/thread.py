@@ -25,7 +25,7 @@ from evmthread.commit.terms import Ruleset, Terms, check_origin_code
 from evmthread.execution.receipts import receipts_root
 from evmthread.execution.result import CallResult
 from evmthread.execution.world import DEFAULT_CALL_GAS, World, WorldMark
-from evmthread.machine.analysis import CodeCache
+from evmthread.machine.code_cache import CodeCache
 from evmthread.merkle.accounts import StateRoots
 from evmthread.primitives.types import ZERO_ADDRESS, ZERO_HASH
 from evmthread.state.memory import MemoryState

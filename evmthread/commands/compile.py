@@ -37,7 +37,7 @@ def run(arguments: argparse.Namespace) -> int:
     from evmthread.commands.reporting import say, warn
     from evmthread.errors import BackendError, InvalidInput
     from evmthread.isa.forks import fork_named
-    from evmthread.machine.analysis import CodeCache
+    from evmthread.machine.code_cache import CodeCache
     from evmthread.testing.fixtures import data, word
 
     try:

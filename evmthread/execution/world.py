@@ -20,7 +20,7 @@ from evmthread.isa.halts import HaltReason, Status
 from evmthread.isa.instructions.creates import MAX_NONCE, create_address, is_taken
 from evmthread.isa.message import CallKind, Message
 from evmthread.isa.rules import DELEGATION_PREFIX, delegation_of
-from evmthread.machine.analysis import CodeCache
+from evmthread.machine.code_cache import CodeCache
 from evmthread.machine.machine import Engine, Machine
 from evmthread.machine.stepper import execute, fail
 from evmthread.machine.tiers import DEFAULT_THRESHOLD, TieredEngine

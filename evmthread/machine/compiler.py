@@ -15,6 +15,7 @@ from evmthread.isa.frame import Frame, grown
 from evmthread.isa.halts import ExceptionalHalt
 from evmthread.isa.instruction import HALTED, Halted
 from evmthread.machine.analysis import REFUTATIONS, Program
+from evmthread.machine.operations import Operation
 from evmthread.machine.regions import RegionWriter, Site, Source, TooLong
 from evmthread.machine.stepper import fail
 

@@ -11,7 +11,7 @@ from evmthread.isa.frame import Frame, write_memory
 from evmthread.isa.halts import ExceptionalHalt, HaltReason, Status
 from evmthread.isa.instruction import HALTED
 from evmthread.isa.message import CALL, CREATE, CREATE2, STATICCALL, Message
-from evmthread.machine.analysis import CodeCache
+from evmthread.machine.code_cache import CodeCache
 from evmthread.machine.journaled import JournaledHost
 from evmthread.machine.stepper import Outcome, execute, fail
 from evmthread.precompiles.precompile import PrecompileFailure

@@ -30,7 +30,7 @@ _OTHERS_MAY_WRITE = stat.S_IWGRP | stat.S_IWOTH
 
 
 class RegionFiles:
-    """A RegionStore (see analysis.py) of one file for each code and fork in a folder, which is made with mode 0700."""
+    """A RegionStore (see code_cache.py): one file for each code and fork, in a folder that is made with mode 0700."""
 
     def __init__(self, directory: Path) -> None:
         """Raises BackendError for a folder that can't be had, isn't the user's own, or that others may write to."""

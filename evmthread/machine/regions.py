@@ -14,8 +14,9 @@ from typing import Any, cast
 from evmthread.isa.frame import Frame
 from evmthread.isa.instruction import Instruction, Shape
 from evmthread.isa.instructions.jumps import jump, jumpi
-from evmthread.machine.analysis import STACK_LIMIT, Program
+from evmthread.machine.analysis import Program
 from evmthread.machine.lifting import Condition, Value, as_condition, constant, lift_pure, name, negation
+from evmthread.machine.operations import STACK_LIMIT
 from evmthread.machine.statements import StatementLifter, place_of
 
 INSTRUCTION_BUDGET = 600  # of one region; more gains nothing (measured) and costs compile time

@@ -10,7 +10,8 @@ from evmthread.isa.frame import Frame
 from evmthread.isa.halts import ExceptionalHalt, HaltReason, Status
 from evmthread.isa.instruction import HALTED, Halted
 from evmthread.isa.message import Message
-from evmthread.machine.analysis import PC_ROW, Program
+from evmthread.machine.analysis import Program
+from evmthread.machine.operations import PC_ROW
 
 Outcome = Message | Halted
 

@@ -7,7 +7,7 @@ from evmthread.contracts.abi import Parameter, encode_values
 from evmthread.errors import EvmthreadError
 from evmthread.execution.transaction import Transaction, decode_transaction
 from evmthread.isa.forks import FRONTIER
-from evmthread.machine.analysis import CodeCache
+from evmthread.machine.code_cache import CodeCache
 from evmthread.merkle.nodes import Extension, Leaf, Stub, encode_node
 from evmthread.primitives import rlp
 from evmthread.primitives.keccak import keccak256

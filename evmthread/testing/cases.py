@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from evmthread.isa.frame import Frame
-from evmthread.machine.analysis import CodeCache
+from evmthread.machine.code_cache import CodeCache
 from evmthread.machine.machine import Machine
 
 Drive = Callable[[Machine], Frame]

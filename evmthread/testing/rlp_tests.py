@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from functools import partial
 
 from evmthread.errors import DecodingError
-from evmthread.machine.analysis import CodeCache
+from evmthread.machine.code_cache import CodeCache
 from evmthread.primitives import rlp
 from evmthread.testing.cases import Case, CaseOutcome, Drive, differences
 from evmthread.testing.fixtures import FixtureTest, Json, data, number, reading

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from evmthread.errors import EvmthreadError
 from evmthread.isa.forks import fork_named
-from evmthread.machine.analysis import CodeCache
+from evmthread.machine.code_cache import CodeCache
 from evmthread.machine.machine import Machine
 from evmthread.testing.cases import Case, CaseOutcome, Drive
 from evmthread.testing.fixtures import FixtureError, FixtureTest, read_tests

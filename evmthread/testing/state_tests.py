@@ -14,7 +14,7 @@ from evmthread.execution.invalid import InvalidTransaction, ValueOverflow
 from evmthread.execution.transaction import AccessEntry, Authorization, Transaction, decode_transaction
 from evmthread.execution.world import World
 from evmthread.isa.forks import Fork, fork_named
-from evmthread.machine.analysis import CodeCache
+from evmthread.machine.code_cache import CodeCache
 from evmthread.machine.machine import Machine
 from evmthread.primitives import rlp
 from evmthread.primitives.keccak import keccak256

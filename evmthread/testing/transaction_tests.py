@@ -11,7 +11,7 @@ from evmthread.execution.invalid import InvalidTransaction
 from evmthread.execution.transaction import decode_transaction
 from evmthread.execution.validation import check_form, intrinsic_gas
 from evmthread.isa.forks import fork_named
-from evmthread.machine.analysis import CodeCache
+from evmthread.machine.code_cache import CodeCache
 from evmthread.testing import exceptions
 from evmthread.testing.cases import Case, CaseOutcome, Drive, differences
 from evmthread.testing.fixtures import FixtureTest, Json, data, fixed, number, reading, text_or_none

@@ -5,7 +5,7 @@ import itertools
 from collections.abc import Iterator, Sequence
 from functools import partial
 
-from evmthread.machine.analysis import CodeCache
+from evmthread.machine.code_cache import CodeCache
 from evmthread.merkle.trie import Trie
 from evmthread.primitives.keccak import keccak256
 from evmthread.testing.cases import Case, CaseOutcome, Drive, differences

@@ -11,7 +11,7 @@ from evmthread.execution.environment import TransactionEnvironment, WorldHost
 from evmthread.isa.forks import FRONTIER
 from evmthread.isa.halts import Status
 from evmthread.isa.message import CallKind, Message
-from evmthread.machine.analysis import CodeCache
+from evmthread.machine.code_cache import CodeCache
 from evmthread.machine.machine import Machine
 from evmthread.machine.tiers import DEFAULT_THRESHOLD, TieredEngine
 from evmthread.state.memory import MemoryState

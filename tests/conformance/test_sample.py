@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from evmthread.isa.forks import HISTORY, fork_named
-from evmthread.machine.analysis import CodeCache
+from evmthread.machine.code_cache import CodeCache
 from evmthread.testing.fixtures import read_tests
 from evmthread.testing.runner import Options, Row, run_file
 from evmthread.testing.suites import SUITES, suite_of

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from evmthread.machine.analysis import CodeCache
+from evmthread.machine.code_cache import CodeCache
 from evmthread.testing.fixtures import FixtureTest, read_tests
 from evmthread.testing.runner import Options, Row, Selection, run_test
 from evmthread.testing.suites import suite_of

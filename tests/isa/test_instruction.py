@@ -6,7 +6,7 @@ from evmthread.isa.forks import CANCUN, HISTORY
 from evmthread.isa.frame import Frame
 from evmthread.isa.instruction import HALTED, Instruction, Shape, control, framed, host, instruction_of, pure
 from evmthread.isa.message import CallKind, Message
-from evmthread.machine.analysis import operation_of
+from evmthread.machine.operations import operation_of
 from tests.sandbox import BLOCK, CONTRACT, RICH, SENDER, state
 
 ALL = list(dict.fromkeys(record for fork in HISTORY for record in fork.table if record is not None))

@@ -6,7 +6,7 @@ from evmthread.isa.forks import Fork
 from evmthread.isa.frame import Frame
 from evmthread.isa.instruction import HALTED
 from evmthread.isa.message import CallKind, Message
-from evmthread.machine.analysis import CodeCache
+from evmthread.machine.code_cache import CodeCache
 from evmthread.machine.machine import Engine, Machine
 from evmthread.machine.stepper import execute, step
 from evmthread.state.view import StateView

@@ -3,7 +3,8 @@
 import gc
 
 from evmthread.isa.forks import OSAKA
-from evmthread.machine.analysis import DECODED_BYTES, DECODED_BYTES_A_BYTE, CodeCache, Program
+from evmthread.machine.analysis import DECODED_BYTES, DECODED_BYTES_A_BYTE, Program
+from evmthread.machine.code_cache import CodeCache
 from tests.assembler import assemble
 from tests.conftest import Engine
 

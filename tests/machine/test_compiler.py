@@ -14,7 +14,7 @@ from evmthread.isa.halts import Status
 from evmthread.isa.host import Host
 from evmthread.isa.instruction import control, framed, instruction_of, pure
 from evmthread.isa.instructions.calldata import copy_to_memory
-from evmthread.machine.analysis import CodeCache
+from evmthread.machine.code_cache import CodeCache
 from evmthread.machine.tiers import TieredEngine
 from evmthread.state.memory import MemoryState
 from tests.assembler import assemble

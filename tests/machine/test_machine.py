@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from evmthread.errors import LimitExceeded, Missing
 from evmthread.isa.forks import CANCUN, FRONTIER, HISTORY, HOMESTEAD, SHANGHAI, SPURIOUS_DRAGON, TANGERINE_WHISTLE, Fork
 from evmthread.isa.halts import HaltReason, Status
-from evmthread.machine.analysis import CodeCache
+from evmthread.machine.code_cache import CodeCache
 from evmthread.state.memory import MemoryState
 from evmthread.state.view import Account
 from tests.conftest import Engine

@@ -10,7 +10,7 @@ import pytest
 
 from evmthread.errors import BackendError
 from evmthread.isa.forks import CANCUN, OSAKA
-from evmthread.machine.analysis import CodeCache
+from evmthread.machine.code_cache import CodeCache
 from evmthread.machine.region_files import RegionFiles
 from evmthread.machine.tiers import TieredEngine
 from tests.machine.drivers import effects, seen, start

@@ -11,7 +11,7 @@ from evmthread.errors import Missing
 from evmthread.isa.forks import CANCUN, FRONTIER, HISTORY, ISTANBUL, OSAKA, Fork
 from evmthread.isa.frame import Frame
 from evmthread.isa.halts import HaltReason, Status
-from evmthread.machine.analysis import CodeCache
+from evmthread.machine.code_cache import CodeCache
 from evmthread.machine.stepper import execute, step
 from evmthread.state.memory import MemoryState
 from tests.conftest import Engine

@@ -13,8 +13,10 @@ from benchmarks.hostile import SHAPES
 from evmthread.errors import LimitExceeded
 from evmthread.execution.world import World
 from evmthread.isa.forks import CANCUN, OSAKA
-from evmthread.machine.analysis import CodeCache, Program, table_of
+from evmthread.machine.analysis import Program
+from evmthread.machine.code_cache import CodeCache
 from evmthread.machine.compiler import WORK_A_BYTE, WORK_LEAST
+from evmthread.machine.operations import table_of
 from evmthread.machine.regions import TEXT_BOUND
 from evmthread.machine.tiers import CREDIT_LIMIT, NEVER, TieredEngine
 from tests.assembler import assemble

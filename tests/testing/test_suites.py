@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from evmthread.machine.analysis import CodeCache
+from evmthread.machine.code_cache import CodeCache
 from evmthread.machine.machine import Machine
 from evmthread.testing.cases import CaseOutcome
 from evmthread.testing.fixtures import FixtureError, FixtureTest, read_tests
