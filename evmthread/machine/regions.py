@@ -327,7 +327,8 @@ class RegionWriter:
         self.taken[group] = further
         if not base:
             return constant(further)
-        return replace(end, text=f"({base} + {further})", delta=further, high=end.high + further - reach)
+        zeros = end.zeros if not (further - reach) & 31 else 0
+        return replace(end, text=f"({base} + {further})", delta=further, high=end.high + further - reach, zeros=zeros)
 
     def join(self, path: Path, end: Value) -> bool:
         """Notes an access that an earlier growth, since which nothing could be seen, can take along; True if it can."""

@@ -206,6 +206,11 @@ def test_random_bytes(seed: int, fork: Fork) -> None:
         comparison.call(gas_limit(random, 200_000), calldata(random))
 
 
+def test_growth_that_joins_a_byte_after_words_is_seen_as_whole_words() -> None:
+    program = "PUSH 0xffffe0 AND PUSH 1 DUP2 MSTORE PUSH 1 DUP2 PUSH 32 ADD MSTORE8 MSIZE PUSH 0 SSTORE"
+    compare(f"{POINTED} {program}", word(0), word(32), word(96))
+
+
 # Instructions of a host's own -----------------------------------------------------------------------------------------
 @framed(0x51, "MLOAD")
 def mload_plus_one(frame: Frame, offset: int) -> int:
