@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from evmthread.errors import BackendError, InvalidInput
+from evmthread.state.files import publish, unfinished_name
 from evmthread.state.store import TABLES, CorruptState, Expected, NotAState, StateBusy, StoreFull, Write
 from evmthread.state.stored import StoredState
 
@@ -30,7 +31,12 @@ class LmdbStore:
         exists = self._path.exists()
         if read_only and not exists:
             raise BackendError(f"{self.place} doesn't exist")
-        size = self._path.stat().st_size if exists else 0
+        if not exists:
+            with self._errors():
+                self._create()
+        size = self._path.stat().st_size
+        if not size:
+            raise NotAState(f"{self.place} is empty")
         with self._errors():
             self._environment = lmdb.open(
                 str(path),
@@ -39,32 +45,37 @@ class LmdbStore:
                 readonly=read_only,
                 sync=durable,
                 max_dbs=len(TABLES),
-                create=not read_only,
+                create=False,
             )
         try:
             with self._errors():
-                self._set_up(exists=exists)
+                self._set_up(size)
         except BaseException:
             self._environment.close()
             raise
 
-    def _set_up(self, *, exists: bool) -> None:
+    def _create(self) -> None:
+        # Under another name first: so the file is a whole database as soon as it is there.
+        unfinished = unfinished_name(self._path)
+        unfinished.unlink(missing_ok=True)
+        with (
+            self._lmdb.open(str(unfinished), subdir=False, lock=False, max_dbs=len(TABLES)) as environment,
+            environment.begin(write=True) as transaction,
+        ):
+            for table in TABLES:
+                environment.open_db(table.encode(), txn=transaction)
+            transaction.put(_META_KEY, _FORMAT)
+        publish(unfinished, self._path)
+
+    def _set_up(self, size: int) -> None:
         environment = self._environment
         pages = environment.info()["last_pgno"] + 1
         page_bytes = environment.stat()["psize"]
-        size = self._path.stat().st_size
         if size < pages * page_bytes:  # reading behind the end of a mapped file would kill the process
             raise CorruptState(self.place, f"it has {size} bytes, and its head says {pages} pages of {page_bytes}")
         with environment.begin() as transaction:
             found = transaction.get(_META_KEY)
-        if found is None and not self._read_only and not environment.stat()["entries"]:
-            if exists and pages > 2:  # the two meta pages are all that a new file has
-                raise NotAState(f"{self.place} is an LMDB file, and no state")
-            with environment.begin(write=True) as transaction:
-                for table in TABLES:
-                    environment.open_db(table.encode(), txn=transaction)
-                transaction.put(_META_KEY, _FORMAT)
-        elif found != _FORMAT:
+        if found != _FORMAT:
             raise NotAState(f"{self.place} is an LMDB file, and no state of this version: {found!r}")
         self._tables = {table: environment.open_db(table.encode(), create=False) for table in TABLES}
 

@@ -1,6 +1,5 @@
 """A state in one SQLite file: the embedded default for whatever must last. Needs nothing but the standard library."""
 
-import os
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -9,6 +8,7 @@ from operator import itemgetter
 from pathlib import Path
 
 from evmthread.errors import BackendError, InvalidInput
+from evmthread.state.files import publish, unfinished_name
 from evmthread.state.store import TABLES, CorruptState, Expected, NotAState, StateBusy, StoreFull, Write
 from evmthread.state.stored import StoredState
 
@@ -173,7 +173,7 @@ class SqliteStore:
 
 def _create(path: Path) -> None:
     # Under another name first: so the file is a whole database as soon as it is there.
-    unfinished = path.with_name(path.name + ".new")
+    unfinished = unfinished_name(path)
     unfinished.unlink(missing_ok=True)
     connection = sqlite3.connect(unfinished, isolation_level=None)
     try:
@@ -187,12 +187,7 @@ def _create(path: Path) -> None:
         connection.execute("COMMIT")
     finally:
         connection.close()
-    unfinished.replace(path)
-    directory = os.open(path.absolute().parent, os.O_RDONLY)
-    try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)
+    publish(unfinished, path)
 
 
 class SqliteState(StoredState):

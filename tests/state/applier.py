@@ -1,10 +1,14 @@
 """A process to be killed: applies the same stream of random changes to a state, and says on its output what is durable.
 
-python -m tests.state.applier SCHEME PATH SEED
+python -m tests.state.applier SCHEME PATH SEED [COUNT [careless]]
+
+After COUNT applies it ends at once and closes nothing. A careless one lets the database answer before it has synced.
 """
 
+import os
 import random
 import sys
+from itertools import count
 from pathlib import Path
 
 from evmthread.primitives.keccak import keccak256
@@ -43,14 +47,15 @@ class Stream:
         return StateChanges(accounts, {keccak256(b"\x60\x01"): b"\x60\x01"})
 
 
-def main(scheme: str, path: str, seed: int) -> None:
-    stream = Stream(seed)
-    with KINDS[scheme](Path(path)) as state:
-        while True:
+def main(scheme: str, path: str, seed: str, applies: str = "", careless: str = "") -> None:
+    stream = Stream(int(seed))
+    with KINDS[scheme](Path(path), durable=not careless) as state:
+        for _ in range(int(applies)) if applies else count():
             state.apply(stream.step(), check=True)
             sys.stdout.write(f"{state.nonce}\n")
             sys.stdout.flush()
+        os._exit(0)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2], int(sys.argv[3]))
+    main(*sys.argv[1:])
