@@ -23,7 +23,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 REPOSITORY = Path(__file__).resolve().parent.parent
-SOURCE_FOLDERS = ("evmthread/contracts", "benchmarks/contracts")
+SOURCE_FOLDERS = ("evmthread/contracts", "benchmarks/contracts", "tests/contracts")
 ARTIFACT_FORMAT = "evmthread-artifact/1"
 
 COMPILER = "0.8.37"
@@ -121,8 +121,9 @@ def read_sources(name: str, sources: dict[str, str]) -> dict[str, str]:
 
 
 def compile_source(name: str, *, node: str, compiler: Path) -> dict[str, dict[str, Any]]:
-    """The artifacts of one source file by contract name; abstract contracts and interfaces have none.
+    """The artifacts of one source file by contract name.
 
+    Abstract contracts, interfaces and libraries of internal functions have none: nothing of them is deployed.
     Raises CompileError on any error or warning of the compiler.
     """
     sources = read_sources(name, {})
@@ -138,6 +139,11 @@ def compile_source(name: str, *, node: str, compiler: Path) -> dict[str, dict[st
     complaints = [error.get("formattedMessage", str(error)) for error in answer.get("errors", [])]
     if complaints:
         raise CompileError(f"{name}:\n" + "\n".join(complaints))
+    deployed = {
+        contract: output for contract, output in answer["contracts"].get(name, {}).items() if is_deployed(output)
+    }
+    if not deployed:
+        return {}
     source_ids = {source: answer["sources"][source]["id"] for source in sources}
     records = {
         source: {
@@ -147,11 +153,13 @@ def compile_source(name: str, *, node: str, compiler: Path) -> dict[str, dict[st
         }
         for source, text in sources.items()
     }
-    return {
-        contract: artifact(contract, name, output, records)
-        for contract, output in answer["contracts"][name].items()
-        if output["evm"]["bytecode"]["object"]
-    }
+    return {contract: artifact(contract, name, output, records) for contract, output in deployed.items()}
+
+
+def is_deployed(output: dict[str, Any]) -> bool:
+    """Whether a contract has code, and anything that could be called: constructor, function, receive or fallback."""
+    callable_ = any(entry["type"] not in ("event", "error") for entry in output["abi"])
+    return bool(output["evm"]["bytecode"]["object"]) and callable_
 
 
 def json_hash(answer: dict[str, Any], name: str, source: str) -> str:

@@ -10,7 +10,7 @@ from evmthread.contracts import parse_artifact
 from evmthread.primitives.keccak import keccak256
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-FOLDERS = [REPOSITORY / "evmthread" / "contracts", REPOSITORY / "benchmarks" / "contracts"]
+FOLDERS = [REPOSITORY / folder / "contracts" for folder in ("evmthread", "benchmarks", "tests")]
 SOURCES = sorted(path.relative_to(REPOSITORY).as_posix() for folder in FOLDERS for path in folder.rglob("*.sol"))
 ARTIFACTS = sorted(path for folder in FOLDERS for path in folder.rglob("*.json"))
 
