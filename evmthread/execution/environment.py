@@ -74,6 +74,7 @@ class WorldHost(Journal):
         super().__init__(view)
         self.block = block
         self.transaction = TransactionEnvironment(ZERO_ADDRESS, 0)
+        self.observers: object = None
 
     def block_hash(self, number: int) -> int:
         """The hash of a block as a word. May raise Missing."""

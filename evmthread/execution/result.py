@@ -1,5 +1,6 @@
 """CallResult: what became of a call, and of every call that it made."""
 
+from dataclasses import dataclass
 from functools import cached_property
 
 from evmthread.isa.frame import Frame
@@ -124,3 +125,20 @@ class CallResult:
 
     def __repr__(self) -> str:
         return f"CallResult({self.status.value}, gas_used={self.gas_used}, output=0x{self.output.hex()})"
+
+
+@dataclass(frozen=True, slots=True)
+class TransactionResult:
+    """A transaction that was run. `gas_used` is after refunds; `gas_price` is what was paid, in wei."""
+
+    result: CallResult
+    gas_used: int
+    gas_refunded: int
+    gas_price: int
+    logs: tuple[Log, ...]
+    created: bytes | None
+    destroyed: tuple[bytes, ...]
+
+    @property
+    def success(self) -> bool:
+        return self.result.success

@@ -4,33 +4,45 @@ A journal over a state view, a block environment, a fork with its limits, and th
 state: two worlds with two forks live side by side.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import NamedTuple, Protocol, runtime_checkable
+from typing import NamedTuple, Protocol, Unpack, runtime_checkable
 
 from evmthread.errors import InvalidInput
-from evmthread.execution.environment import BLOB_GAS, BlockEnvironment, TransactionEnvironment, WorldHost
-from evmthread.execution.result import CallResult
+from evmthread.execution.computation import Computation, Finished, finish_transaction
+from evmthread.execution.environment import BlockEnvironment, WorldHost
+from evmthread.execution.messages import (
+    DEFAULT_CALL_GAS,
+    CallOptions,
+    CreateOptions,
+    address_bytes,
+    call_message,
+    create_message,
+    number_of_bits,
+    transaction_message,
+)
+from evmthread.execution.result import CallResult, TransactionResult
+from evmthread.execution.snapshot import OpenTransaction, decode_snapshot
 from evmthread.execution.transaction import Transaction
-from evmthread.execution.validation import check_transaction, floor_gas, intrinsic_gas
+from evmthread.execution.validation import check_transaction
 from evmthread.isa.forks import CANCUN, Fork
 from evmthread.isa.frame import Frame
 from evmthread.isa.halts import HaltReason, Status
-from evmthread.isa.instructions.creates import MAX_NONCE, create_address, is_taken
-from evmthread.isa.message import CallKind, Message
-from evmthread.isa.rules import DELEGATION_PREFIX, delegation_of
+from evmthread.isa.instructions.creates import is_taken
+from evmthread.isa.instructions.traps import trap
+from evmthread.isa.message import Message
 from evmthread.machine.code_cache import CodeCache
+from evmthread.machine.hooks import Hook, Observers
 from evmthread.machine.machine import Engine, Machine
 from evmthread.machine.stepper import execute, fail
 from evmthread.machine.tiers import DEFAULT_THRESHOLD, TieredEngine
+from evmthread.machine.traps import Suspended
+from evmthread.machine.watched import WatchedMachine
 from evmthread.merkle.accounts import StateRoots
 from evmthread.primitives.types import ZERO_ADDRESS, Log
-from evmthread.state.journal import Mark
 from evmthread.state.memory import MemoryState, apply_to_roots
+from evmthread.state.scope import Mark
 from evmthread.state.view import Account, StateChanges, StateView
-
-DEFAULT_CALL_GAS = 2**24  # EIP-7825: what the largest transaction of today's mainnet may use
 
 
 @runtime_checkable
@@ -43,23 +55,6 @@ class WorldMark(NamedTuple):
 
     journal: Mark
     block: BlockEnvironment
-
-
-@dataclass(frozen=True, slots=True)
-class TransactionResult:
-    """A transaction that was run. `gas_used` is after refunds; `gas_price` is what was paid, in wei."""
-
-    result: CallResult
-    gas_used: int
-    gas_refunded: int
-    gas_price: int
-    logs: tuple[Log, ...]
-    created: bytes | None
-    destroyed: tuple[bytes, ...]
-
-    @property
-    def success(self) -> bool:
-        return self.result.success
 
 
 class World:
@@ -78,6 +73,7 @@ class World:
         drive: Callable[[Machine], Frame] = Machine.run,
         engine: str = "auto",
         threshold: int = DEFAULT_THRESHOLD,
+        hooks: Iterable[Hook] = (),
     ) -> None:
         """`engine` is "auto" (compile what is hot: what was visited more than `threshold` times) or "stepper"."""
         if engine not in ("auto", "stepper"):
@@ -85,6 +81,8 @@ class World:
         self._engine: Engine = execute if engine == "stepper" else TieredEngine(threshold)
         self.fork = fork
         self.drive = drive
+        self.hooks = tuple(hooks)
+        self._suspended: Computation | None = None
         self.view = view if view is not None else MemoryState()
         self.cache = cache if cache is not None else CodeCache()
         self.cache.table(fork)
@@ -103,34 +101,34 @@ class World:
     # Reads and setters ------------------------------------------------------------------------------------------------
     def account(self, address: bytes) -> Account | None:
         """The account, or None where there is none."""
-        return self._host.account(_address(address))
+        return self._host.account(address_bytes(address))
 
     def balance(self, address: bytes) -> int:
         """In wei; 0 for an absent account."""
-        return self._host.balance(_address(address))
+        return self._host.balance(address_bytes(address))
 
     def nonce(self, address: bytes) -> int:
-        return self._host.nonce(_address(address))
+        return self._host.nonce(address_bytes(address))
 
     def code(self, address: bytes) -> bytes:
-        return self._host.code(_address(address))
+        return self._host.code(address_bytes(address))
 
     def storage(self, address: bytes, key: int) -> int:
         """The value of a storage slot."""
-        return self._host.slot(_address(address), _number(key, 256, "storage key"))
+        return self._host.slot(address_bytes(address), number_of_bits(key, 256, "storage key"))
 
     def set_balance(self, address: bytes, balance: int) -> None:
-        self._host.set_balance(_address(address), _number(balance, 256, "balance"))
+        self._host.set_balance(address_bytes(address), number_of_bits(balance, 256, "balance"))
 
     def set_nonce(self, address: bytes, nonce: int) -> None:
-        self._host.set_nonce(_address(address), _number(nonce, 64, "nonce"))
+        self._host.set_nonce(address_bytes(address), number_of_bits(nonce, 64, "nonce"))
 
     def set_code(self, address: bytes, code: bytes) -> None:
-        self._host.set_code(_address(address), bytes(code))
+        self._host.set_code(address_bytes(address), bytes(code))
 
     def set_storage(self, address: bytes, key: int, value: int) -> None:
         """Writes a slot; the account comes into being where there was none."""
-        _address(address), _number(key, 256, "storage key"), _number(value, 256, "storage value")
+        address_bytes(address), number_of_bits(key, 256, "storage key"), number_of_bits(value, 256, "storage value")
         if self._host.account(address) is None:
             self._host.set_balance(address, 0)
         self._host.set_slot(address, key, value)
@@ -143,10 +141,14 @@ class World:
     def rollback(self, mark: WorldMark) -> None:
         """Makes everything as it was at the mark; the cost follows what changed since. The mark stays good.
 
+        A computation that is suspended ends.
+
         Raises InvalidInput for a mark that is void: by `settle`, or by a rollback to an earlier one.
         """
         self._host.return_to(mark.journal)
         self._host.block = mark.block
+        if self._suspended is not None:
+            self._suspended.drop()
 
     @contextmanager
     def isolated(self) -> Iterator["World"]:
@@ -198,7 +200,7 @@ class World:
 
         The scope before it ends: accounts that were destroyed in it, or touched and left empty, are deleted.
         """
-        host = self._host
+        host = self._free_host()
         host.end_transaction(delete_empty=self.fork.rules.deletes_empty_accounts)
         host.begin_transaction(dict.fromkeys(self.fork.precompiles, True))
         if self.fork.transactions.warm_coinbase:
@@ -226,42 +228,35 @@ class World:
         """Calls an account: no nonce, no fee, no intrinsic gas; warm sets stay from call to call.
 
         `code` runs in the place of the account's own. Value is moved and must be there: else the result is a halt.
-        Raises InvalidInput for arguments of the wrong form; may raise Missing or LimitExceeded, with nothing changed.
+        Raises InvalidInput for arguments of the wrong form, and where a hook stops the call; may raise Missing or
+        LimitExceeded, with nothing changed.
         """
-        host = self._host
-        if len(to) != 20 or start_pc < 0:
-            raise InvalidInput(f"an address is 20 bytes, not {len(to)}, and a place in code isn't negative: {start_pc}")
-        if static and value:
-            raise InvalidInput(f"a static call can't bring a value: {value}")
-        environment = _environment(sender, value, gas, origin, gas_price)
+        host = self._free_host()
         mark = host.mark()
         try:
-            host.transaction = environment
-            host.warm_account(sender)
-            host.warm_account(to)
-            if code is None:
-                code, delegate = self.fork.rules.code_to_run(host, to)
-                if delegate is not None:
-                    host.warm_account(delegate)
-            return self._run(
-                Message(
-                    CallKind.CALL,
-                    sender,
-                    to,
-                    to,
-                    bytes(code),
-                    bytes(data),
-                    value,
-                    value,
-                    gas,
-                    static,
-                    0,
-                    start_pc=start_pc,
-                )
+            message = call_message(
+                host,
+                self.fork,
+                to,
+                data,
+                sender=sender,
+                value=value,
+                gas=gas,
+                static=static,
+                code=code,
+                start_pc=start_pc,
+                origin=origin,
+                gas_price=gas_price,
             )
+            return self._run(message, mark)
         except BaseException:
             host.rollback(mark)
             raise
+
+    def open_call(self, to: bytes, data: bytes = b"", **options: Unpack[CallOptions]) -> Computation:
+        """A call, as `call` makes it, that may stop on the way: `run` it."""
+        host = self._free_host()
+        return self._open(host, lambda: (call_message(host, self.fork, to, data, **options), None))
 
     def create(
         self,
@@ -276,40 +271,150 @@ class World:
     ) -> CallResult:
         """Creates a contract, at the address that the sender's nonce gives or at `address`; the nonce is incremented.
 
-        Raises InvalidInput for arguments of the wrong form; may raise Missing or LimitExceeded, with nothing changed.
+        Raises InvalidInput for arguments of the wrong form, and where a hook stops the creation; may raise Missing or
+        LimitExceeded, with nothing changed.
         """
-        host = self._host
-        if address is not None:
-            _address(address)
-        environment = _environment(sender, value, gas, origin, gas_price)
+        host = self._free_host()
         mark = host.mark()
         try:
-            host.transaction = environment
-            nonce = host.nonce(sender)
-            if address is None:
-                address = create_address(sender, nonce)
-            host.warm_account(sender)
-            host.warm_account(address)
-            if nonce < MAX_NONCE:
-                host.increment_nonce(sender)
-            code = bytes(init_code)
-            return self._run(Message(CallKind.CREATE, sender, address, address, code, b"", value, value, gas, False, 0))
+            message = create_message(
+                host,
+                init_code,
+                sender=sender,
+                value=value,
+                gas=gas,
+                address=address,
+                origin=origin,
+                gas_price=gas_price,
+            )
+            return self._run(message, mark)
         except BaseException:
             host.rollback(mark)
             raise
 
-    def _run(self, message: Message) -> CallResult:
+    def open_create(self, init_code: bytes, **options: Unpack[CreateOptions]) -> Computation:
+        """A creation, as `create` makes it, that may stop on the way: `run` it."""
+        host = self._free_host()
+        return self._open(host, lambda: (create_message(host, init_code, **options), None))
+
+    def apply(self, transaction: Transaction, *, sender: bytes | None = None) -> TransactionResult:
+        """Runs a whole transaction: checks, fee, nonce, intrinsic gas, refund, payment, deletions.
+
+        The sender is recovered from the signature unless given. Raises an InvalidTransaction, with nothing changed;
+        InvalidInput where a hook stops it.
+        """
+        if self.hooks or self._asks:
+            finished = self._finished(self.open_transaction(transaction, sender=sender))
+            assert isinstance(finished, TransactionResult)
+            return finished
+        host, sender = self._checked(transaction, sender)
+        mark = host.mark()
+        try:
+            message, opened = transaction_message(host, self.fork, transaction, sender)
+            return finish_transaction(host, self.fork, opened, self._run(message, mark))
+        except BaseException:
+            host.rollback(mark)
+            raise
+
+    def open_transaction(self, transaction: Transaction, *, sender: bytes | None = None) -> Computation:
+        """A transaction, as `apply` runs it, that may stop on the way: `run` it. Raises an InvalidTransaction."""
+        host, known = self._checked(transaction, sender)
+        return self._open(host, lambda: transaction_message(host, self.fork, transaction, known))
+
+    def load(self, snapshot: bytes) -> Computation:
+        """A suspended computation of its canonical bytes: `resume` it.
+
+        The state must be the one on which it began, with nothing pending. Raises DecodingError for other bytes than
+        Computation.snapshot gives, WrongBase for another state, InvalidInput when something is pending; may raise
+        Missing. Nothing has changed then.
+        """
+        host = self._free_host()
+        self.begin_transaction()
+        if self.changes().accounts:
+            raise InvalidInput(
+                "a suspended computation is loaded on a state without pending changes: settle them first"
+            )
+        fresh = WorldHost(self.view, host.block)
+        fresh.replace(host)
+        machine, opened, mark = decode_snapshot(
+            snapshot,
+            host=fresh,
+            fork=self.fork,
+            cache=self.cache,
+            engine=self._engine,
+            observers=Observers(self.hooks, self.fork),
+        )
+        self._host = fresh
+        self._suspended = Computation(self, machine, opened, mark, suspended=True)
+        return self._suspended
+
+    def _free_host(self) -> WorldHost:
+        if self._suspended is not None:
+            raise InvalidInput("a computation is suspended in this world: resume it, abort it, or go back to a mark")
+        return self._host
+
+    def _checked(self, transaction: Transaction, sender: bytes | None) -> tuple[WorldHost, bytes]:
+        """The host, in a new transaction scope in which the transaction may run, and the sender."""
+        host = self._free_host()
+        if sender is None:
+            sender = transaction.sender(self.fork.transactions, host.block.chain_id)
+        self.begin_transaction()
+        check_transaction(transaction, sender, self.fork, host.block, host)
+        return host, sender
+
+    @property
+    def _asks(self) -> bool:
+        """True where the fork itself has an instruction that may stop a machine."""
+        return self.fork.table[trap.instruction.opcode] is not None  # type: ignore[attr-defined]
+
+    def _run(self, message: Message, mark: tuple[int, int, int]) -> CallResult:
         host = self._host
-        if message.transfer and host.balance(message.sender) < message.transfer:
-            return self._refused(message, HaltReason.INSUFFICIENT_BALANCE, gas_left=message.gas)
-        if message.kind.creates and is_taken(host, message.address):
-            return self._refused(message, HaltReason.CONTRACT_COLLISION, gas_left=0)
+        refused = self._refusal(message)
+        if refused is not None:
+            return refused
+        if self.hooks or self._asks:
+            result = self._finished(Computation(self, self._watched(message), None, mark))
+            assert isinstance(result, CallResult)
+            return result
         frame = self.drive(Machine(message, fork=self.fork, host=host, cache=self.cache, engine=self._engine))
         return CallResult(frame, host.logs[frame.log_start : frame.log_end])
 
-    def _refused(self, message: Message, reason: HaltReason, *, gas_left: int) -> CallResult:
-        """The result of a call that fails before its first instruction."""
+    def _open(self, host: WorldHost, prepare: Callable[[], tuple[Message, OpenTransaction | None]]) -> Computation:
+        mark = host.mark()
+        try:
+            message, opened = prepare()
+            refused = self._refusal(message)
+            machine = self._watched(message) if refused is None else None
+            return Computation(self, machine, opened, mark, refused=refused)
+        except BaseException:
+            host.rollback(mark)
+            raise
+
+    def _watched(self, message: Message) -> WatchedMachine:
+        observers = Observers(self.hooks, self.fork)
+        return WatchedMachine(
+            message, fork=self.fork, host=self._host, cache=self.cache, engine=self._engine, observers=observers
+        )
+
+    def _finished(self, computation: Computation) -> Finished:
+        """What comes of a computation that mustn't stop."""
+        outcome = computation.run()
+        if isinstance(outcome, Suspended):
+            computation.abort()
+            raise InvalidInput(
+                f"{outcome.trap} stopped the machine: what may stop is begun with open_call and its like"
+            )
+        return outcome
+
+    def _refusal(self, message: Message) -> CallResult | None:
+        """The result of a call that fails before its first instruction; None where it doesn't."""
         host = self._host
+        if message.transfer and host.balance(message.sender) < message.transfer:
+            reason, gas_left = HaltReason.INSUFFICIENT_BALANCE, message.gas
+        elif message.kind.creates and is_taken(host, message.address):
+            reason, gas_left = HaltReason.CONTRACT_COLLISION, 0
+        else:
+            return None
         program = self.cache.program(message.code, self.fork)
         frame = Frame(message, self.fork, host, program, program.destinations)
         frame.log_start = frame.log_end = len(host.logs)
@@ -319,92 +424,6 @@ class World:
         frame.gas = gas_left
         return CallResult(frame, [])
 
-    def apply(self, transaction: Transaction, *, sender: bytes | None = None) -> TransactionResult:
-        """Runs a whole transaction: checks, fee, nonce, intrinsic gas, refund, payment, deletions.
-
-        The sender is recovered from the signature unless given. Raises an InvalidTransaction, with nothing changed.
-        """
-        host, fork, block = self._host, self.fork, self._host.block
-        rules = fork.transactions
-        if sender is None:
-            sender = transaction.sender(rules, block.chain_id)
-        self.begin_transaction()
-        check_transaction(transaction, sender, fork, block, host)
-        mark = host.mark()
-        try:
-            return self._apply(transaction, sender)
-        except BaseException:
-            host.rollback(mark)
-            raise
-
-    def _apply(self, transaction: Transaction, sender: bytes) -> TransactionResult:
-        host, fork, block = self._host, self.fork, self._host.block
-        rules = fork.transactions
-        base_fee = block.base_fee if rules.base_fee else 0
-        price = transaction.effective_gas_price(base_fee)
-        blob_fee = BLOB_GAS * len(transaction.blob_hashes) * block.blob_base_fee
-        host.transaction = TransactionEnvironment(sender, price, transaction.blob_hashes)
-        host.set_balance(sender, host.balance(sender) - transaction.gas_limit * price - blob_fee)
-        host.increment_nonce(sender)
-        self._warm_for(transaction, sender)
-        if transaction.authorizations:
-            self._delegate(transaction)
-        gas = transaction.gas_limit - intrinsic_gas(transaction, fork)
-        value, data = transaction.value, transaction.data
-        if transaction.to is None:
-            address = create_address(sender, transaction.nonce)
-            host.warm_account(address)
-            message = Message(CallKind.CREATE, sender, address, address, data, b"", value, value, gas, False, 0)
-        else:
-            to = transaction.to
-            code, delegate = fork.rules.code_to_run(host, to)
-            if delegate is not None:
-                host.warm_account(delegate)
-            message = Message(CallKind.CALL, sender, to, to, code, data, value, value, gas, False, 0)
-        result = self._run(message)
-        used = transaction.gas_limit - result.gas_left
-        refunded = min(host.refund, used // rules.refund_quotient)
-        used = max(used - refunded, floor_gas(transaction, fork))
-        host.credit(sender, (transaction.gas_limit - used) * price)
-        host.credit(block.coinbase, used * (price - base_fee))
-        destroyed = host.destroyed()
-        host.end_transaction(delete_empty=fork.rules.deletes_empty_accounts)
-        logs = tuple(host.logs)
-        return TransactionResult(result, used, refunded, price, logs, result.created, destroyed)
-
-    def _warm_for(self, transaction: Transaction, sender: bytes) -> None:
-        host = self._host
-        host.warm_account(sender)
-        if transaction.to is not None:
-            host.warm_account(transaction.to)
-        for entry in transaction.access_list:
-            host.warm_account(entry.address)
-            slots, _ = host.open_storage(entry.address)
-            for key in entry.keys:
-                if key not in slots:
-                    host.warm_slot(slots, key, host.peek_slot(entry.address, key))
-
-    def _delegate(self, transaction: Transaction) -> None:
-        """Sets the delegations of a transaction's authorizations; bad ones are passed over (EIP-7702)."""
-        host = self._host
-        for authorization in transaction.authorizations:
-            if authorization.chain_id not in (0, host.block.chain_id) or authorization.nonce >= MAX_NONCE:
-                continue
-            authority = authorization.authority()
-            if authority is None:
-                continue
-            host.warm_account(authority)
-            code = host.code(authority)
-            if code and delegation_of(code) is None:
-                continue
-            if host.nonce(authority) != authorization.nonce:
-                continue
-            if host.account(authority) is not None:
-                host.refund += self.fork.transactions.authorization_refund
-            clears = authorization.address == ZERO_ADDRESS
-            host.set_code(authority, b"" if clears else DELEGATION_PREFIX + authorization.address)
-            host.increment_nonce(authority)
-
     def touch_coinbase(self) -> None:
         """Ends a block without reward: the coinbase is touched (EIP-161)."""
         self._host.touch(self._host.block.coinbase)
@@ -413,27 +432,6 @@ class World:
     def with_limits(self, **limits: int) -> None:
         """Other limits (see Limits) from now on; the fork of this world becomes a private one. Raises InvalidInput."""
         self.fork = self.fork.evolve(self.fork.name, limits=limits)
-
-
-def _address(address: bytes) -> bytes:
-    if len(address) != 20:
-        raise InvalidInput(f"an address is 20 bytes, not {len(address)}")
-    return address
-
-
-def _environment(sender: bytes, value: int, gas: int, origin: bytes | None, gas_price: int) -> TransactionEnvironment:
-    """The transaction environment of a call from outside, when its arguments are in range. Raises InvalidInput."""
-    if gas < 0:
-        raise InvalidInput(f"gas isn't negative: {gas}")
-    _number(value, 256, "value")
-    _address(sender)
-    return TransactionEnvironment(sender if origin is None else _address(origin), _number(gas_price, 256, "gas price"))
-
-
-def _number(value: int, bits: int, what: str) -> int:
-    if not 0 <= value < 1 << bits:
-        raise InvalidInput(f"{what} is no unsigned number of {bits} bits: {value}")
-    return value
 
 
 __all__ = ["DEFAULT_CALL_GAS", "Status", "TransactionResult", "World", "WorldMark"]

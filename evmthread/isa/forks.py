@@ -29,6 +29,7 @@ from evmthread.isa.instructions import (
     logs,
     memory,
     storage,
+    traps,
 )
 from evmthread.isa.prices import Prices
 from evmthread.isa.rules import Rules
@@ -335,6 +336,20 @@ ALIASES = MappingProxyType(
         "Merge": "Paris",
     }
 )
+
+
+def with_dialect(fork: Fork) -> Fork:
+    """The fork with the thread dialect's opcodes: BREAKPOINT at the price of a LOG0, TRAP at that of a warm CALL.
+
+    Raises InvalidInput for a fork before Byzantium, in which no answer could be read.
+    """
+    if fork.table[calldata.returndatasize.instruction.opcode] is None:  # type: ignore[attr-defined]
+        raise InvalidInput(
+            f"fork {fork.name} has no return data (EIP-211): the thread dialect needs Byzantium or later"
+        )
+    prices = fork.base_prices
+    log0, call = logs.log0.instruction.opcode, calls.call.instruction.opcode  # type: ignore[attr-defined]
+    return fork.evolve(fork.name, add={traps.breakpoint_: prices[log0], traps.trap: prices[call]})
 
 
 def fork_named(name: str) -> Fork:

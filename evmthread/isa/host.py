@@ -95,6 +95,9 @@ class Host(Protocol):
     def emit(self, address: bytes, topics: tuple[bytes, ...], data: bytes) -> None:
         """Appends a log entry."""
 
+    def note_breakpoint(self, address: bytes) -> None:
+        """Notes that the account asked for a commitment; undone with whatever is rolled back."""
+
     def block_hash(self, number: int) -> int:
         """The hash of one of the 256 blocks before this one, as a word. May raise Missing."""
 

@@ -32,7 +32,8 @@ class Instruction:
 
     `steady` marks a framed or host instruction that charges nothing beyond its base price, never fails, never waits
     and shows no gas: engines may settle the gas of a whole run of such instructions at once.
-    `immediate` is the number of bytes after the opcode that belong to it (PUSH).
+    `immediate` is the number of bytes after the opcode that belong to it (PUSH). `shows_pc` marks one whose function
+    looks at `frame.pc`, which engines otherwise leave behind while they run.
     """
 
     opcode: int
@@ -43,6 +44,7 @@ class Instruction:
     function: Callable[..., object] | None = None
     steady: bool = False
     immediate: int = 0
+    shows_pc: bool = False
 
 
 def _record(

@@ -18,6 +18,7 @@ class CallKind(Enum):
     STATICCALL = "STATICCALL"
     CREATE = "CREATE"
     CREATE2 = "CREATE2"
+    TRAP = "TRAP"  # the thread dialect's: asks somebody, runs no code
 
     @property
     def creates(self) -> bool:
@@ -32,6 +33,7 @@ DELEGATECALL = CallKind.DELEGATECALL
 STATICCALL = CallKind.STATICCALL
 CREATE = CallKind.CREATE
 CREATE2 = CallKind.CREATE2
+TRAP = CallKind.TRAP
 
 
 class Message(NamedTuple):

@@ -14,7 +14,7 @@ from evmthread.isa.frame import Frame
 from evmthread.isa.instruction import Instruction
 from evmthread.isa.instructions import halts
 from evmthread.machine.loop_search import backward_targets, leads_back
-from evmthread.machine.operations import PC_ROW, STACK_LIMIT, Operation, Table, push
+from evmthread.machine.operations import PC_ROW, STACK_LIMIT, Operation, Table, at, push
 
 JUMPDEST = 0x5B
 SEGMENT_LIMIT = 1024  # instructions: bounds the work that is repeated when code is entered at many places
@@ -28,21 +28,21 @@ DESTINATION_BYTES, SEGMENT_BYTES, STEP_BYTES, CONSTANT_BYTES = 70, 300, 8, 320
 DECODED_BYTES, DECODED_BYTES_A_BYTE = 2**16, 256
 
 _PUSHES = b"|".join(re.escape(bytes((0x5F + size,))) + b".{0,%d}" % size for size in range(1, 33))
-_UP_TO_DESTINATIONS = re.compile(b"(?s:[^\\x5b\\x60-\\x7f]++|" + _PUSHES + b")*+(\\x5b++)")
+# To the next JUMPDESTs, or to the end: a search that found neither would go on inside the data of a PUSH.
+_UP_TO_DESTINATIONS = re.compile(b"(?s:[^\\x5b\\x60-\\x7f]++|" + _PUSHES + b")*+(\\x5b++|\\Z)")
 
 
 def jump_destinations(code: bytes) -> frozenset[int]:
     """The offsets of all JUMPDESTs that aren't data of a PUSH (Yellow Paper, section 9.4.3)."""
     if b"\x5b" not in code:
         return frozenset()
-    # `match` at a place, not `finditer`, which would go on searching inside the data of a PUSH.
     found: list[int] = []
-    match = _UP_TO_DESTINATIONS.match
-    reached = match(code)
-    while reached:
+    for reached in _UP_TO_DESTINATIONS.finditer(code):
         start, end = reached.span(1)
-        found.extend(range(start, end))
-        reached = match(code, end)
+        if end == start + 1:
+            found.append(start)
+        else:
+            found.extend(range(start, end))
     return frozenset(found)
 
 
@@ -87,6 +87,7 @@ class Program:
         "rows",
         "search_steps",
         "segments",
+        "unsaved",
     )
 
     def __init__(self, code: bytes, fork: Fork, table: Table) -> None:
@@ -102,6 +103,8 @@ class Program:
         self.heat: dict[int, int] = {}
         self.regions: dict[int, Callable[[Frame], object]] = {}
         self.refutations: dict[tuple[int, str], int] = {}
+        # True while there are regions, or none any more, that no store knows of.
+        self.unsaved = False
         # What compiling has cost so far, in about microseconds and in bytes; who is told of bytes that are new.
         self.compile_work = 0
         self.compiled_bytes = 0
@@ -171,6 +174,8 @@ class Program:
                 operation = push(pc)
                 weight += CONSTANT_BYTES
             elif not table[opcode].steady:  # type: ignore[union-attr]
+                if table[opcode].shows_pc:  # type: ignore[union-attr]
+                    steps.append(at(pc))
                 last, last_pc, last_price = operation, pc, price
                 pc += 1
                 break

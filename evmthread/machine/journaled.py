@@ -10,6 +10,7 @@ class JournaledHost(Host, Protocol):
     """A Host whose effects can be rolled back to a mark. Marks nest; rolling back costs what changed since."""
 
     logs: list[Log]
+    observers: object  # of the machine that runs, where it has any
 
     def mark(self) -> tuple[int, int, int]:
         """A point to roll back to."""

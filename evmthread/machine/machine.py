@@ -6,6 +6,7 @@ machine can stop between any two instructions.
 
 from collections.abc import Callable
 
+from evmthread.errors import InvalidInput
 from evmthread.isa.forks import Fork
 from evmthread.isa.frame import Frame, write_memory
 from evmthread.isa.halts import ExceptionalHalt, HaltReason, Status
@@ -14,6 +15,7 @@ from evmthread.isa.message import CALL, CREATE, CREATE2, STATICCALL, Message
 from evmthread.machine.code_cache import CodeCache
 from evmthread.machine.journaled import JournaledHost
 from evmthread.machine.stepper import Outcome, execute, fail
+from evmthread.machine.traps import Answer
 from evmthread.precompiles.precompile import PrecompileFailure
 
 SUCCESS = Status.SUCCESS
@@ -33,7 +35,7 @@ class Machine:
     __slots__ = ("cache", "engine", "fork", "frames", "host", "recorded", "recorded_bytes", "root")
 
     def __init__(
-        self, message: Message, *, fork: Fork, host: JournaledHost, cache: CodeCache, engine: Engine = execute
+        self, message: Message | None, *, fork: Fork, host: JournaledHost, cache: CodeCache, engine: Engine = execute
     ) -> None:
         self.engine = engine
         self.fork = fork
@@ -41,7 +43,11 @@ class Machine:
         self.cache = cache
         self.frames: list[Frame] = []
         self.recorded = self.recorded_bytes = 0
-        self.root = self._enter(message, None)
+        if message is not None:
+            self.root = self._begin(message)
+
+    def _begin(self, message: Message) -> Frame:
+        return self._enter(message, None)
 
     def run(self) -> Frame:
         """The finished frame of the whole message.
@@ -58,8 +64,8 @@ class Machine:
                 self._enter(outcome, frame)
         return self.root
 
-    def _enter(self, message: Message, parent: Frame | None) -> Frame:
-        """Begins a message: its frame is put on the list, or has ended already (a precompile, an address taken)."""
+    def _enter(self, message: Message, parent: Frame | None, answer: Answer | None = None) -> Frame:
+        """Begins a message: its frame is put on the list, or has ended already (a precompile, an answer)."""
         host = self.host
         fork = self.fork
         program = self.cache.program(message.code, fork)
@@ -83,6 +89,9 @@ class Machine:
             else:
                 parent.children.append(frame)
         self.frames.append(frame)
+        if answer is not None:
+            self._end_with(frame, answer)
+            return frame
         kind, address = message.kind, message.address
         if kind is CALL or kind is STATICCALL:
             host.touch(address)
@@ -95,6 +104,15 @@ class Machine:
         if precompile is not None and not kind.creates:
             self._run_precompile(frame)
         return frame
+
+    def _end_with(self, frame: Frame, answer: Answer) -> None:
+        """Ends a frame that doesn't run: somebody says what comes of it. Raises InvalidInput for too much gas."""
+        if not 0 <= answer.gas_used <= frame.gas:
+            raise InvalidInput(f"an answer takes {answer.gas_used} gas where the call brought {frame.gas}")
+        frame.gas -= answer.gas_used
+        frame.output = bytes(answer.output)
+        frame.status = Status.SUCCESS if answer.success else Status.REVERT
+        self._leave(frame)
 
     def _run_precompile(self, frame: Frame) -> None:
         contract = self.fork.precompiles[frame.message.code_address]
@@ -110,6 +128,10 @@ class Machine:
         except PrecompileFailure:
             fail(frame, HaltReason.PRECOMPILE_FAILURE)
         self._leave(frame)
+
+    def _undo(self, frame: Frame) -> None:
+        """Rolls the effects of a failed frame back."""
+        self.host.rollback(frame.mark)
 
     def _leave(self, frame: Frame) -> None:
         """Ends the last frame: settles its effects and hands its outcome to the caller."""
@@ -127,7 +149,7 @@ class Machine:
                 fail(frame, halt.reason)
                 succeeded = False
         if not succeeded:
-            host.rollback(frame.mark)
+            self._undo(frame)
         frame.log_end = len(host.logs)
         frame.refund_end = host.refund
         self.frames.pop()

@@ -23,6 +23,15 @@ def push(value: int) -> Operation:
     return run
 
 
+def at(pc: int) -> Operation:
+    """Says where the frame is, for the function that comes next and looks."""
+
+    def run(frame: Frame, stack: list[int]) -> None:
+        frame.pc = pc
+
+    return run
+
+
 def _duplicate(depth: int) -> Operation:
     def run(frame: Frame, stack: list[int]) -> None:
         stack.append(stack[-depth])
@@ -167,7 +176,7 @@ def table_of(fork: Fork) -> Table:
             rows.append(None)
             continue
         kind = record.immediate
-        if record.shape is Shape.CONTROL:
+        if record.shape is Shape.CONTROL or record.shows_pc:
             kind = CONTROL_ROW
         elif record.name == "PC":
             kind = PC_ROW

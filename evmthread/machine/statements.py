@@ -649,7 +649,8 @@ class StatementLifter(Evaluator):
         path, writer = self.path, self.writer
         number = writer.site(path, self.pc, self.price)
         spent = path.spent + self.price
-        self._line(f"site = {number}; frame.gas = gas - {spent}")
+        shown = f"frame.pc = {self.pc}; " if self.instruction.shows_pc else ""
+        self._line(f"site = {number}; {shown}frame.gas = gas - {spent}")
         result = writer.temporary() if wanted else None
         self._line(f"{result} = {call}" if wanted else call)
         self._line(f"gas = frame.gas + {spent}")

@@ -65,6 +65,7 @@ def interpret(frame: Frame, *, once: bool = False) -> Outcome | None:
                 stack.append(pc)
                 pc += 1
             else:
+                frame.pc = pc
                 result = operation(frame, stack)
                 if type(result) is int:
                     frame.pc = result

@@ -7,11 +7,11 @@ refund); the scope is replaced, never emptied, so that marks hold across transac
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Final, NamedTuple
 
 from evmthread.errors import InvalidInput
 from evmthread.primitives.keccak import EMPTY_HASH, keccak256
 from evmthread.primitives.types import Log
+from evmthread.state.scope import ABSENT, Mark, Scope, new_scope
 from evmthread.state.view import (
     EMPTY_ACCOUNT,
     Account,
@@ -25,38 +25,7 @@ from evmthread.state.view import (
 RIPEMD160_ADDRESS = (3).to_bytes(20, "big")
 
 
-class _Absent:
-    """The old value of a key that wasn't there."""
-
-
-ABSENT: Final = _Absent()
 _NO_SLOTS: Mapping[int, tuple[int, int]] = MappingProxyType({})
-
-
-class _Scope(NamedTuple):
-    """What belongs to one transaction. Each dictionary is undone through the journal's list."""
-
-    warm: dict[bytes, bool]  # EIP-2929
-    opened: dict[bytes, dict[int, int]]  # account -> warm slots with their present values
-    transient: dict[bytes, dict[int, int]]  # EIP-1153
-    touched: dict[bytes, bool]  # EIP-161: only accounts that may be empty
-    created: dict[bytes, bool]  # EIP-6780
-    destroyed: dict[bytes, bool]
-    logs: list[Log]
-
-
-def _new_scope() -> _Scope:
-    return _Scope({}, {}, {}, {}, {}, {}, [])
-
-
-class Mark(NamedTuple):
-    """A point to which the whole journal can go back, also across transactions."""
-
-    era: int
-    undo: int
-    scope: _Scope
-    logs: int
-    refund: int
 
 
 class Journal:
@@ -80,9 +49,9 @@ class Journal:
         self._wiped: dict[bytes, bool] = {}
         self._marks_kept = False
         self._era = 0  # marks of an earlier one are void
-        self._enter_scope(_new_scope())
+        self._enter_scope(new_scope())
 
-    def _enter_scope(self, scope: _Scope) -> None:
+    def _enter_scope(self, scope: Scope) -> None:
         self._scope = scope
         self._warm = scope.warm
         self._opened = scope.opened
@@ -215,6 +184,23 @@ class Journal:
             self._undo.extend((self._destroyed, address, ABSENT))
             self._destroyed[address] = True
 
+    def note_breakpoint(self, address: bytes) -> None:
+        """The account asks for a commitment after this transaction."""
+        noted = self._scope.breakpoints
+        if address not in noted:
+            self._undo.extend((noted, address, ABSENT))
+            noted[address] = True
+
+    @property
+    def breakpoints(self) -> frozenset[bytes]:
+        """The accounts that asked for a commitment, as far as it stands."""
+        return frozenset(self._scope.breakpoints)
+
+    @property
+    def created(self) -> tuple[bytes, ...]:
+        """The accounts that this transaction created, as far as they stand, in order."""
+        return tuple(self._created)
+
     # Warm sets, storage -----------------------------------------------------------------------------------------------
     def warm_account(self, address: bytes) -> bool:
         """Makes the account warm; True when it was cold (EIP-2929)."""
@@ -285,6 +271,11 @@ class Journal:
         self._undo.extend((slots, key, slots.get(key, ABSENT)))
         slots[key] = value
 
+    @property
+    def transaction_start(self) -> int:
+        """The length of the undo log when this transaction began: what its marks are counted from."""
+        return self._scope.undo_start
+
     # Logs, marks ------------------------------------------------------------------------------------------------------
     def emit(self, address: bytes, topics: tuple[bytes, ...], data: bytes) -> None:
         self.logs.append(Log(address, topics, data))
@@ -338,6 +329,10 @@ class Journal:
         del self.logs[mark.logs :]
         self.refund = mark.refund
 
+    def replace(self, other: "Journal") -> None:
+        """This journal takes the other's place: the other's marks are void here."""
+        self._era = other._era + 1
+
     def forget_marks(self) -> None:
         """No mark is needed any more: all are void, and transactions drop their undo again when they end."""
         self._marks_kept = False
@@ -360,11 +355,11 @@ class Journal:
                     self._changed_slots.setdefault(address, set()).add(key)
                     undo.extend((stored, key, ABSENT if old is None else old))
                     stored[key] = value
-        self._enter_scope(_new_scope())
-        self._warm.update(warm)
-        self.refund = 0
         if not self._marks_kept:
             undo.clear()
+        self._enter_scope(new_scope(len(undo)))
+        self._warm.update(warm)
+        self.refund = 0
 
     def end_transaction(self, *, delete_empty: bool) -> None:
         """Deletes destroyed accounts, and touched ones that are empty where the fork says so (EIP-161).

@@ -1,0 +1,172 @@
+"""A computation in a World that can stop on the way, become bytes, and go on: here or elsewhere, now or much later."""
+
+from typing import TYPE_CHECKING, TypeAlias
+
+from evmthread.errors import InvalidInput, Missing
+from evmthread.execution.environment import WorldHost
+from evmthread.execution.result import CallResult, TransactionResult
+from evmthread.execution.snapshot import OpenTransaction, encode_snapshot
+from evmthread.isa.forks import Fork
+from evmthread.isa.frame import Frame
+from evmthread.machine.hooks import Observers
+from evmthread.machine.traps import Break, Question, Suspended, Trap
+from evmthread.machine.watched import WatchedMachine
+
+if TYPE_CHECKING:
+    from evmthread.execution.world import World
+
+Finished: TypeAlias = CallResult | TransactionResult
+
+
+class Computation:
+    """A call, a creation or a transaction that was begun. Made by World.open_call, open_create, open_transaction, load.
+
+    While it is suspended its World can be read, but runs nothing else: `resume`, `abort`, or go back to a mark.
+    """
+
+    def __init__(
+        self,
+        world: "World",
+        machine: WatchedMachine | None,
+        transaction: OpenTransaction | None,
+        mark: tuple[int, int, int],
+        *,
+        refused: CallResult | None = None,
+        suspended: bool = False,
+    ) -> None:
+        """Made by World."""
+        self._world = world
+        self._machine = machine
+        self._transaction = transaction
+        self._mark = mark
+        self._refused = refused
+        self._result: Finished | None = None
+        self._trap: Trap | None = _trap_of(machine) if suspended and machine is not None else None
+        self._aborted = False
+
+    @property
+    def trap(self) -> Trap | None:
+        """Why it is suspended; None when it isn't."""
+        return self._trap
+
+    @property
+    def result(self) -> Finished | None:
+        """What came of it; None as long as it hasn't ended."""
+        return self._result
+
+    @property
+    def frames(self) -> tuple[Frame, ...]:
+        """The open frames, the outermost first; only to be read."""
+        return () if self._machine is None else tuple(self._machine.frames)
+
+    @property
+    def steps(self) -> int:
+        """How many instructions were begun here while the machine was stepping (see Hook)."""
+        return 0 if self._machine is None else self._machine.steps
+
+    def run(self) -> Finished | Suspended:
+        """Runs to the end or to the next stop.
+
+        May raise Missing: get the state, then run again. Whatever else is raised (LimitExceeded, what a hook raises)
+        ends the computation, and its World is as before it.
+        """
+        self._check_open()
+        if self._trap is not None:
+            raise InvalidInput("the computation is suspended: resume it")
+        return self._advance()
+
+    def resume(self, answer: bytes | None = None) -> Finished | Suspended:
+        """Goes on after a stop: with an answer after a Question, without one after a Break.
+
+        Raises InvalidInput when it isn't suspended, or wants the other; and as `run` does.
+        """
+        self._check_open()
+        if self._trap is None:
+            raise InvalidInput("the computation isn't suspended")
+        machine = self._machine
+        assert machine is not None
+        machine.prepare_resume(answer)
+        self._trap = None
+        return self._advance()
+
+    def abort(self) -> None:
+        """Drops it: its World is as before it."""
+        self._check_open()
+        self.drop()
+        self._world._host.rollback(self._mark)
+
+    def snapshot(self) -> bytes:
+        """The canonical bytes of the suspended computation (docs/snapshot.md). Raises InvalidInput else."""
+        self._check_open()
+        if self._machine is None or self._trap is None:
+            raise InvalidInput("only a suspended computation has a snapshot")
+        return encode_snapshot(self._machine, self._world._host, self._transaction, self._mark)
+
+    def drop(self) -> None:
+        """Its World went back to a mark: it has ended."""
+        self._end()
+        self._aborted = True
+
+    def _check_open(self) -> None:
+        if self._aborted or self._result is not None:
+            raise InvalidInput("the computation has ended")
+
+    def _end(self) -> None:
+        self._trap = None
+        self._world._suspended = None
+
+    def _advance(self) -> Finished | Suspended:
+        world = self._world
+        machine = self._machine
+        try:
+            if machine is None:
+                assert self._refused is not None
+                result = self._refused
+            else:
+                outcome = machine.advance()
+                if isinstance(outcome, Suspended):
+                    self._trap = outcome.trap
+                    world._suspended = self
+                    return outcome
+                result = CallResult(outcome, world._host.logs[outcome.log_start : outcome.log_end])
+            finished: Finished = result
+            if self._transaction is not None:
+                observers = None if machine is None else machine.observers
+                finished = finish_transaction(world._host, world.fork, self._transaction, result, observers)
+        except Missing:
+            raise
+        except BaseException:
+            self.drop()
+            world._host.rollback(self._mark)
+            raise
+        self._end()
+        self._result = finished
+        return finished
+
+
+def _trap_of(machine: WatchedMachine) -> Trap:
+    """What a machine that was loaded waits for."""
+    pending = machine.pending
+    if pending is None:
+        return Break(("a snapshot",))
+    verdict = machine.observers.ask(machine.frames[-1], pending)
+    return verdict if isinstance(verdict, Question) else Question(pending.address, bytes(pending.data))
+
+
+def finish_transaction(
+    host: WorldHost, fork: Fork, opened: OpenTransaction, result: CallResult, observers: Observers | None = None
+) -> TransactionResult:
+    """Ends a transaction whose call has ended: refund, payment, deletions (Yellow Paper, section 6.2)."""
+    block, sender, price = host.block, host.transaction.origin, opened.price
+    base_fee = block.base_fee if fork.transactions.base_fee else 0
+    used = opened.gas_limit - result.gas_left
+    refunded = min(host.refund, used // fork.transactions.refund_quotient)
+    used = max(used - refunded, opened.floor)
+    before = None if observers is None else {address: host.balance(address) for address in (sender, block.coinbase)}
+    host.credit(sender, (opened.gas_limit - used) * price)
+    host.credit(block.coinbase, used * (price - base_fee))
+    if observers is not None and before is not None:
+        observers.tell_balances(before, host)
+    destroyed = host.destroyed()
+    host.end_transaction(delete_empty=fork.rules.deletes_empty_accounts)
+    return TransactionResult(result, used, refunded, price, tuple(host.logs), result.created, destroyed)

@@ -1,0 +1,179 @@
+"""From a request to the message that a machine runs: arguments checked, accounts warmed, fees and nonces paid.
+
+Everything here changes the host; its callers have a mark.
+"""
+
+from typing import TypedDict
+
+from evmthread.errors import InvalidInput
+from evmthread.execution.environment import BLOB_GAS, TransactionEnvironment, WorldHost
+from evmthread.execution.snapshot import OpenTransaction
+from evmthread.execution.transaction import Transaction
+from evmthread.execution.validation import floor_gas, intrinsic_gas
+from evmthread.isa.forks import Fork
+from evmthread.isa.instructions.creates import MAX_NONCE, create_address
+from evmthread.isa.message import CallKind, Message
+from evmthread.isa.rules import DELEGATION_PREFIX, delegation_of
+from evmthread.primitives.types import ZERO_ADDRESS
+
+DEFAULT_CALL_GAS = 2**24  # EIP-7825: what the largest transaction of today's mainnet may use
+
+
+class CallOptions(TypedDict, total=False):
+    """What World.call takes by name."""
+
+    sender: bytes
+    value: int
+    gas: int
+    static: bool
+    code: bytes | None
+    start_pc: int
+    origin: bytes | None
+    gas_price: int
+
+
+class CreateOptions(TypedDict, total=False):
+    """What World.create takes by name."""
+
+    sender: bytes
+    value: int
+    gas: int
+    address: bytes | None
+    origin: bytes | None
+    gas_price: int
+
+
+def address_bytes(address: bytes) -> bytes:
+    """The address, if it is one. Raises InvalidInput."""
+    if len(address) != 20:
+        raise InvalidInput(f"an address is 20 bytes, not {len(address)}")
+    return address
+
+
+def number_of_bits(value: int, bits: int, what: str) -> int:
+    """The number, if it is in range. Raises InvalidInput."""
+    if not 0 <= value < 1 << bits:
+        raise InvalidInput(f"{what} is no unsigned number of {bits} bits: {value}")
+    return value
+
+
+def _environment(sender: bytes, value: int, gas: int, origin: bytes | None, gas_price: int) -> TransactionEnvironment:
+    if gas < 0:
+        raise InvalidInput(f"gas isn't negative: {gas}")
+    number_of_bits(value, 256, "value")
+    address_bytes(sender)
+    origin = sender if origin is None else address_bytes(origin)
+    return TransactionEnvironment(origin, number_of_bits(gas_price, 256, "gas price"))
+
+
+def call_message(
+    host: WorldHost,
+    fork: Fork,
+    to: bytes,
+    data: bytes,
+    *,
+    sender: bytes = ZERO_ADDRESS,
+    value: int = 0,
+    gas: int = DEFAULT_CALL_GAS,
+    static: bool = False,
+    code: bytes | None = None,
+    start_pc: int = 0,
+    origin: bytes | None = None,
+    gas_price: int = 0,
+) -> Message:
+    """The message of a call from outside. Raises InvalidInput, and may raise Missing."""
+    if len(to) != 20 or start_pc < 0:
+        raise InvalidInput(f"an address is 20 bytes, not {len(to)}, and a place in code isn't negative: {start_pc}")
+    if static and value:
+        raise InvalidInput(f"a static call can't bring a value: {value}")
+    host.transaction = _environment(sender, value, gas, origin, gas_price)
+    host.warm_account(sender)
+    host.warm_account(to)
+    if code is None:
+        code, delegate = fork.rules.code_to_run(host, to)
+        if delegate is not None:
+            host.warm_account(delegate)
+    data = bytes(data)
+    return Message(CallKind.CALL, sender, to, to, bytes(code), data, value, value, gas, static, 0, start_pc=start_pc)
+
+
+def create_message(
+    host: WorldHost,
+    init_code: bytes,
+    *,
+    sender: bytes = ZERO_ADDRESS,
+    value: int = 0,
+    gas: int = DEFAULT_CALL_GAS,
+    address: bytes | None = None,
+    origin: bytes | None = None,
+    gas_price: int = 0,
+) -> Message:
+    """The message of a creation from outside; the sender's nonce is counted up. Raises as call_message does."""
+    host.transaction = _environment(sender, value, gas, origin, gas_price)
+    nonce = host.nonce(sender)
+    address = create_address(sender, nonce) if address is None else address_bytes(address)
+    host.warm_account(sender)
+    host.warm_account(address)
+    if nonce < MAX_NONCE:
+        host.increment_nonce(sender)
+    return Message(CallKind.CREATE, sender, address, address, bytes(init_code), b"", value, value, gas, False, 0)
+
+
+def transaction_message(
+    host: WorldHost, fork: Fork, transaction: Transaction, sender: bytes
+) -> tuple[Message, OpenTransaction]:
+    """The message of a transaction that was checked, and what ends it; fee and nonce are paid. May raise Missing."""
+    block = host.block
+    price = transaction.effective_gas_price(block.base_fee if fork.transactions.base_fee else 0)
+    blob_fee = BLOB_GAS * len(transaction.blob_hashes) * block.blob_base_fee
+    host.transaction = TransactionEnvironment(sender, price, transaction.blob_hashes)
+    host.set_balance(sender, host.balance(sender) - transaction.gas_limit * price - blob_fee)
+    host.increment_nonce(sender)
+    _warm_for(host, transaction, sender)
+    if transaction.authorizations:
+        _delegate(host, fork, transaction)
+    gas = transaction.gas_limit - intrinsic_gas(transaction, fork)
+    opened = OpenTransaction(transaction.gas_limit, price, floor_gas(transaction, fork))
+    value, data = transaction.value, transaction.data
+    if transaction.to is None:
+        address = create_address(sender, transaction.nonce)
+        host.warm_account(address)
+        return Message(CallKind.CREATE, sender, address, address, data, b"", value, value, gas, False, 0), opened
+    to = transaction.to
+    code, delegate = fork.rules.code_to_run(host, to)
+    if delegate is not None:
+        host.warm_account(delegate)
+    return Message(CallKind.CALL, sender, to, to, code, data, value, value, gas, False, 0), opened
+
+
+def _warm_for(host: WorldHost, transaction: Transaction, sender: bytes) -> None:
+    host.warm_account(sender)
+    if transaction.to is not None:
+        host.warm_account(transaction.to)
+    for entry in transaction.access_list:
+        host.warm_account(entry.address)
+        slots, _ = host.open_storage(entry.address)
+        for key in entry.keys:
+            if key not in slots:
+                host.warm_slot(slots, key, host.peek_slot(entry.address, key))
+
+
+def _delegate(host: WorldHost, fork: Fork, transaction: Transaction) -> None:
+    """Sets the delegations of a transaction's authorizations; bad ones are passed over (EIP-7702)."""
+    for authorization in transaction.authorizations:
+        if authorization.chain_id not in (0, host.block.chain_id) or authorization.nonce >= MAX_NONCE:
+            continue
+        authority = authorization.authority()
+        if authority is None:
+            continue
+        host.warm_account(authority)
+        code = host.code(authority)
+        if code and delegation_of(code) is None:
+            continue
+        if host.nonce(authority) != authorization.nonce:
+            continue
+        if host.account(authority) is not None:
+            host.refund += fork.transactions.authorization_refund
+        clears = authorization.address == ZERO_ADDRESS
+        host.set_code(authority, b"" if clears else DELEGATION_PREFIX + authorization.address)
+        host.increment_nonce(authority)

@@ -1,0 +1,181 @@
+"""Hooks: who wants to see what a machine does, and may answer or stop it.
+
+A user overrides some of Hook's methods; those alone are called, and what nobody asked for costs nothing. Which of them
+leave the compiled engine's fast path is said at each; docs/hooks.md has the prices.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from evmthread.errors import InvalidInput
+from evmthread.isa.forks import Fork
+from evmthread.isa.frame import Frame
+from evmthread.isa.host import Host
+from evmthread.isa.instruction import Instruction, Shape
+from evmthread.isa.message import Message
+from evmthread.machine.traps import Answer, Break, Question, Stopped
+from evmthread.primitives.types import Log
+
+
+class Hook:
+    """Observes a machine. Override what is of interest; frames are the machine's own and are only to be read.
+
+    A method that is called before something may be called again for the same thing when state was missing and the
+    machine ran again. Exceptions that a method raises end the call, which is undone, and reach the caller of the World.
+    """
+
+    opcodes: Iterable[str] = ()
+    """The instructions, by name, of which `opcode_start` and `opcode_end` are told; only these leave the fast path.
+    PUSH, DUP, SWAP, POP, PC and JUMPDEST can only be told of by stepping, as with `step_start`."""
+
+    # Calls: told between engine runs, at no cost to the instructions inside ------------------------------------------
+    def transaction_start(self, message: Message) -> None:
+        """The outermost call is about to begin; fees are paid, the nonce is counted up."""
+
+    def transaction_end(self, frame: Frame) -> None:
+        """The outermost call has ended."""
+
+    def resumed(self, frames: tuple[Frame, ...]) -> None:
+        """A machine that was suspended goes on, with these open frames; a hook may never have seen them before."""
+
+    def call(self, caller: Frame | None, message: Message) -> Answer | Question | None:
+        """A message call (no creation) is about to be made, by None from outside. An answer replaces it."""
+
+    def frame_start(self, frame: Frame) -> None:
+        """A call or creation has begun: value has moved, no instruction has run. Precompiles have no such event."""
+
+    def frame_failing(self, frame: Frame) -> None:
+        """A frame has reverted or halted: status and reason are known, its effects not yet rolled back."""
+
+    def frame_end(self, frame: Frame) -> None:
+        """A frame has ended; its effects stand or are rolled back."""
+
+    def created(self, frame: Frame) -> None:
+        """A creation has succeeded: `frame.output` is the code, `frame.address` where it lies."""
+
+    def precompile(self, frame: Frame) -> None:
+        """A precompile has run: `frame.data` is its input, `frame.output` its output."""
+
+    def balance_change(self, address: bytes, old: int, new: int) -> None:
+        """A balance was changed by a call's value, a self-destruct or a fee. What is rolled back isn't told of."""
+
+    # Instructions: told by a wrapper around the instruction's function, in both engines ------------------------------
+    def opcode_start(self, frame: Frame, instruction: Instruction, operands: tuple[int, ...]) -> str | None:
+        """One of `opcodes` is about to run. A text stops the machine here, with it as the reason."""
+
+    def opcode_end(self, frame: Frame, instruction: Instruction, operands: tuple[int, ...], result: object) -> None:
+        """One of `opcodes` has run, without failing; `result` is what its function gave."""
+
+    def log(self, frame: Frame, log: Log) -> None:
+        """A log entry was emitted; it may yet be rolled back."""
+
+    def storage_read(self, frame: Frame, key: int, value: int) -> None:
+        """SLOAD."""
+
+    def storage_write(self, frame: Frame, key: int, old: int, new: int) -> None:
+        """SSTORE, also of an equal value."""
+
+    def keccak(self, frame: Frame, preimage: bytes, digest: int) -> None:
+        """KECCAK256."""
+
+    def self_destruct(self, frame: Frame, beneficiary: bytes, balance: int) -> None:
+        """SELFDESTRUCT, with the balance that went to the beneficiary."""
+
+    # Steps: the machine runs one instruction at a time ---------------------------------------------------------------
+    def step_start(self, frame: Frame, instruction: Instruction | None) -> str | None:
+        """An instruction is about to begin, None for an invalid opcode. A text stops the machine here."""
+
+    def step_end(self, frame: Frame, instruction: Instruction | None, pc: int) -> None:
+        """The instruction that stood at `pc` of this frame's code has run, or failed (`frame.halt_reason`)."""
+
+    def gas_change(self, frame: Frame, instruction: Instruction | None, before: int, after: int) -> None:
+        """An instruction changed the gas that its frame has; what a call takes along counts as taken."""
+
+
+EVENTS = tuple(name for name, value in vars(Hook).items() if callable(value))
+STEP_EVENTS = ("step_start", "step_end", "gas_change")
+# The instructions that must be watched for an event.
+WATCHED = {
+    "log": ("LOG0", "LOG1", "LOG2", "LOG3", "LOG4"),
+    "storage_read": ("SLOAD",),
+    "storage_write": ("SSTORE",),
+    "keccak": ("KECCAK256",),
+    "self_destruct": ("SELFDESTRUCT",),
+    "balance_change": ("SELFDESTRUCT",),
+}
+
+
+class Observers:
+    """Some hooks, sorted by what they override; belongs to one machine at a time."""
+
+    __slots__ = ("by_event", "ends", "hooks", "passing", "starts", "steps", "watched")
+
+    def __init__(self, hooks: Sequence[Hook], fork: Fork) -> None:
+        """Raises InvalidInput for an opcode that the fork doesn't have."""
+        self.hooks = tuple(hooks)
+        self.by_event: dict[str, tuple[Callable[..., Any], ...]] = {}
+        for event in EVENTS:
+            base = getattr(Hook, event)
+            self.by_event[event] = tuple(
+                [getattr(hook, event) for hook in hooks if getattr(type(hook), event, base) is not base]
+            )
+        self.starts: dict[int, list[Callable[..., str | None]]] = {}
+        self.ends: dict[int, list[Callable[..., None]]] = {}
+        self.steps = any(self.by_event[event] for event in STEP_EVENTS)
+        self.passing = False
+        by_name = {record.name: record for record in fork.table if record is not None}
+        watched = {
+            by_name[name]
+            for event, names in WATCHED.items()
+            if self.by_event[event]
+            for name in names
+            if name in by_name
+        }
+        for hook in hooks:
+            for name in hook.opcodes:
+                if name not in by_name:
+                    raise InvalidInput(f"fork {fork.name} has no instruction {name!r}")
+                record = by_name[name]
+                watched.add(record)
+                self.starts.setdefault(record.opcode, []).append(hook.opcode_start)
+                self.ends.setdefault(record.opcode, []).append(hook.opcode_end)
+        if any(record.shape is Shape.STACK for record in watched):
+            self.steps = True
+        self.watched = frozenset([record.opcode for record in watched])
+
+    def tell(self, event: str, *arguments: object) -> None:
+        """Calls everybody who wants to know."""
+        for method in self.by_event[event]:
+            method(*arguments)
+
+    def tell_balances(self, before: Mapping[bytes, int], host: Host) -> None:
+        """Tells of the accounts whose balance isn't what it was."""
+        for address, old in before.items():
+            if (new := host.balance(address)) != old:
+                self.tell("balance_change", address, old, new)
+
+    def ask(self, caller: Frame | None, message: Message) -> Answer | Question | None:
+        """What the first hook says that has an answer to a call, or a question of it."""
+        for method in self.by_event["call"]:
+            verdict: Answer | Question | None = method(caller, message)
+            if verdict is not None:
+                return verdict
+        return None
+
+    def begin(self, frame: Frame, instruction: Instruction, operands: tuple[int, ...]) -> None:
+        """Before a watched instruction. Raises Stopped where a hook wants to stop, unless that was just resumed."""
+        if self.passing:
+            self.passing = False
+            return
+        self.stop_for([method(frame, instruction, operands) for method in self.starts.get(instruction.opcode, ())])
+
+    def stop_for(self, verdicts: Iterable[str | None]) -> None:
+        """Raises Stopped with all reasons, if there is any."""
+        reasons = tuple([verdict for verdict in verdicts if verdict is not None])
+        if reasons:
+            raise Stopped(Break(reasons))
+
+    def finish(self, frame: Frame, instruction: Instruction, operands: tuple[int, ...], result: object) -> None:
+        """After a watched instruction."""
+        for method in self.ends.get(instruction.opcode, ()):
+            method(frame, instruction, operands, result)

@@ -1,0 +1,169 @@
+"""A machine that tells hooks what it does, takes their answers, stops where they want, and goes on.
+
+It runs the same frames on the same engines as a plain Machine; only what happens between engine runs is its own.
+"""
+
+from typing import cast
+
+from evmthread.errors import InvalidInput
+from evmthread.isa.forks import Fork
+from evmthread.isa.frame import Frame
+from evmthread.isa.halts import Status
+from evmthread.isa.instruction import HALTED, Shape
+from evmthread.isa.message import TRAP, Message
+from evmthread.machine.analysis import Program
+from evmthread.machine.code_cache import CodeCache
+from evmthread.machine.hooks import Observers
+from evmthread.machine.journaled import JournaledHost
+from evmthread.machine.machine import Engine, Machine
+from evmthread.machine.stepper import Outcome, execute, step
+from evmthread.machine.traps import Answer, Question, Stopped, Suspended
+from evmthread.machine.watching import watched_fork
+
+
+class WatchedMachine(Machine):
+    """A machine with hooks. `pending` is the call that waits for an answer, where there is one."""
+
+    __slots__ = ("observers", "pending", "plain_fork", "steps")
+
+    def __init__(
+        self,
+        message: Message | None,
+        *,
+        fork: Fork,
+        host: JournaledHost,
+        cache: CodeCache,
+        observers: Observers,
+        engine: Engine = execute,
+    ) -> None:
+        """Without a message there are no frames yet: a suspended machine's are put in (see codec.py)."""
+        self.observers = observers
+        self.pending: Message | None = None
+        self.steps = 0
+        self.plain_fork = fork
+        super().__init__(message, fork=watched_fork(fork, observers.watched), host=host, cache=cache, engine=engine)
+
+    def _begin(self, message: Message) -> Frame:
+        self.observers.tell("transaction_start", message)
+        answer = self.observers.ask(None, message) if not message.kind.creates else None
+        if isinstance(answer, Question):
+            raise InvalidInput("a call from outside asks nobody: there is no caller that could take the answer")
+        if answer is not None:
+            return self._enter(message, None, answer)
+        return self._enter(message, None)
+
+    def advance(self) -> Frame | Suspended:
+        """Runs to the end of the whole message or to the next stop. May raise what `run` may."""
+        if self.pending is not None:
+            raise InvalidInput("the machine waits for an answer")
+        frames, observers = self.frames, self.observers
+        engine = self._step if observers.steps else self.engine
+        before, self.host.observers = self.host.observers, observers
+        try:
+            while frames:
+                frame = frames[-1]
+                outcome = engine(frame)
+                if outcome is HALTED:
+                    self._leave(frame)
+                elif isinstance(outcome, Message):
+                    verdict = None if outcome.kind.creates else observers.ask(frame, outcome)
+                    if isinstance(verdict, Answer):
+                        self._answer(frame, outcome, verdict)
+                    elif verdict is not None:
+                        self.pending = outcome
+                        return Suspended(verdict)
+                    elif outcome.kind is TRAP:
+                        self._answer(frame, outcome, Answer(success=False))  # nobody is there to be asked
+                    else:
+                        self._enter(outcome, frame)
+        except Stopped as stop:
+            return Suspended(stop.trap)
+        finally:
+            self.host.observers = before
+        observers.tell("transaction_end", self.root)
+        return self.root
+
+    def prepare_resume(self, answer: bytes | None = None) -> None:
+        """Before `advance` after a stop: an answer after a Question, none after a Break; else raises InvalidInput."""
+        pending = self.pending
+        if (pending is None) != (answer is None):
+            wants = "no answer" if pending is None else "an answer, in bytes"
+            raise InvalidInput(f"what stopped the machine wants {wants}")
+        if answer is not None and not isinstance(answer, bytes):
+            raise InvalidInput(f"an answer is bytes, not {type(answer).__name__}")
+        self.observers.tell("resumed", tuple(self.frames))
+        if pending is None:
+            self.observers.passing = True
+        else:
+            self.pending = None
+            before, self.host.observers = self.host.observers, self.observers
+            self._answer(self.frames[-1], pending, Answer(cast("bytes", answer)))
+            self.host.observers = before
+
+    def _answer(self, frame: Frame, message: Message, answer: Answer) -> None:
+        """Hands an answer to the frame that made the call."""
+        if message.kind is not TRAP:
+            self._enter(message, frame, answer)
+            return
+        frame.return_data = bytes(answer.output) if answer.success else b""
+        frame.stack.append(int.from_bytes(frame.return_data[:32].ljust(32, b"\x00"), "big"))
+
+    # What is told -----------------------------------------------------------------------------------------------------
+    def _enter(self, message: Message, parent: Frame | None, answer: Answer | None = None) -> Frame:
+        moved = self._balances(message) if answer is None else {}
+        frame = super()._enter(message, parent, answer)
+        self.observers.tell_balances(moved, self.host)
+        if self.frames and self.frames[-1] is frame:
+            self.observers.tell("frame_start", frame)
+        return frame
+
+    def _balances(self, message: Message) -> dict[bytes, int]:
+        if not message.transfer or message.sender == message.address or not self.observers.by_event["balance_change"]:
+            return {}
+        return {address: self.host.balance(address) for address in (message.sender, message.address)}
+
+    def _run_precompile(self, frame: Frame) -> None:
+        super()._run_precompile(frame)
+        self.observers.tell("precompile", frame)
+
+    def _undo(self, frame: Frame) -> None:
+        self.observers.tell("frame_failing", frame)
+        super()._undo(frame)
+
+    def _leave(self, frame: Frame) -> None:
+        super()._leave(frame)
+        if frame.status is Status.SUCCESS and frame.message.kind.creates:
+            self.observers.tell("created", frame)
+        self.observers.tell("frame_end", frame)
+
+    # Steps ------------------------------------------------------------------------------------------------------------
+    def _step(self, frame: Frame) -> Outcome | None:
+        """One instruction, told of before and after. None when the frame goes on."""
+        observers, program = self.observers, cast("Program", frame.program)
+        pc, gas = frame.pc, frame.gas
+        watched = program.instruction_at(pc)
+        instruction = None if watched is None else self.plain_fork.table[watched.opcode]
+        told = observers.by_event
+        operands = tuple(frame.stack[: -instruction.pops - 1 : -1]) if instruction is not None else ()
+        if observers.passing:
+            observers.passing = False
+        else:
+            reasons = [method(frame, instruction) for method in told["step_start"]]
+            if instruction is not None and len(operands) == instruction.pops:
+                starts = observers.starts.get(instruction.opcode, ())
+                reasons += [method(frame, instruction, operands) for method in starts]
+            observers.stop_for(reasons)
+        observers.passing = True  # whoever watches this instruction has been asked
+        self.steps += 1
+        try:
+            outcome = step(frame)
+        finally:
+            observers.passing = False
+        if instruction is not None and instruction.shape is Shape.STACK and frame.halt_reason is None:
+            observers.finish(frame, instruction, operands, None)
+        for method in told["step_end"]:
+            method(frame, instruction, pc)
+        if frame.gas != gas:
+            for method in told["gas_change"]:
+                method(frame, instruction, gas, frame.gas)
+        return outcome
