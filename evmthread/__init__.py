@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from evmthread.primitives.types import Log as Log
     from evmthread.state import MemoryState as MemoryState
     from evmthread.state import StateChanges as StateChanges
+    from evmthread.state.opening import open_state as open_state
 
 _HOMES = {
     "evmthread.channel.party": ("Party",),
@@ -50,6 +51,7 @@ _HOMES = {
     "evmthread.machine.code_cache": ("CodeCache",),
     "evmthread.primitives.types": ("Address", "Hash32", "Log"),
     "evmthread.state": ("MemoryState", "StateChanges"),
+    "evmthread.state.opening": ("open_state",),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 

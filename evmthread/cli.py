@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from evmthread.commands.geth_flags import normalised
 
 # In the order of --help. A module is imported when its command, or the list of commands, is asked for.
-COMMANDS = ("play", "verify", "replay", "run", "statetest", "compile")
+COMMANDS = ("play", "verify", "replay", "run", "state", "statetest", "compile")
 
 _EXAMPLES = """\
 examples:
@@ -21,6 +21,7 @@ examples:
   evmthread verify game.thread                         who signed what: no execution
   evmthread replay game.thread                         execute it all again and compare
   evmthread run --code 600160020160005260206000f3      run bytecode once
+  evmthread state list sqlite:thread.state             states in files: roots, exports, checks
   evmthread statetest fixtures/ --workers 2            official Ethereum tests
   evmthread compile --code 5b600101600056              the Python that bytecode becomes
 

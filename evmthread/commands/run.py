@@ -3,6 +3,8 @@
 import argparse
 import json
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +12,7 @@ if TYPE_CHECKING:
     from evmthread.execution.result import CallResult
     from evmthread.execution.world import World
     from evmthread.state.memory import MemoryState
+    from evmthread.state.view import StateView
 
 DEFAULT_GAS = 10_000_000_000  # go-ethereum's
 DEFAULT_FORK = "Osaka"
@@ -23,7 +26,8 @@ DESCRIPTION = """\
 Run EVM bytecode once, in the manner of go-ethereum's `evm run`.
 
 Prints the output as hex and, where the execution failed, why. There is no transaction around it: no intrinsic gas, no
-fee. The world is empty unless --prestate names a file with accounts.
+fee. The world is empty unless --prestate names a file with accounts, or --state a state; nothing is written to either.
+Without code, the receiver's own is run.
 """
 
 
@@ -42,8 +46,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     where.add_argument("--value", metavar="WEI", default="0", help="wei to send along (default 0)")
     where.add_argument("--sender", metavar="ADDRESS", default=DEFAULT_SENDER, help="who calls")
     where.add_argument("--receiver", metavar="ADDRESS", default=DEFAULT_RECEIVER, help="who is called")
-    where.add_argument(
+    world = where.add_mutually_exclusive_group()
+    world.add_argument(
         "--prestate", "--genesis", metavar="FILE", type=Path, help="accounts: a genesis file, or its alloc, or a pre"
+    )
+    world.add_argument(
+        "--state", metavar="URL", help="accounts: sqlite:PATH, lmdb:PATH, or a chain's, http://NODE@BLOCK"
     )
     output = parser.add_argument_group("what to print")
     output.add_argument("--trace", action="store_true", help="EIP-3155 trace lines on standard error")
@@ -69,20 +77,21 @@ def run(arguments: argparse.Namespace) -> int:
     gas, price, value = (_number(arguments, name) for name in ("gas", "price", "value"))
     sender, receiver = fixed(arguments.sender, 20), fixed(arguments.receiver, 20)
     code, call_data = _code(arguments), _bytes_of(arguments.input, arguments.inputfile, "input")
-    state = _prestate(arguments.prestate)
     drive = _drive(arguments)
-    world = World(fork=fork_named(arguments.fork), environment=BlockEnvironment(gas_limit=gas), view=state, drive=drive)
-    if arguments.prestate is None:
-        world.set_balance(sender, value)
-    if code and not arguments.create:
-        world.set_code(receiver, code)
-    began = time.perf_counter()
-    if arguments.create:
-        result = world.create(code + call_data, sender=sender, value=value, gas=gas, gas_price=price)
-    else:
-        result = world.call(receiver, call_data, sender=sender, value=value, gas=gas, gas_price=price)
-    seconds = time.perf_counter() - began
-    _print_outcome(arguments, world, result, seconds)
+    environment = BlockEnvironment(gas_limit=gas)
+    with _accounts(arguments) as state:
+        world = World(fork=fork_named(arguments.fork), environment=environment, view=state, drive=drive)
+        if arguments.prestate is None and arguments.state is None:
+            world.set_balance(sender, value)
+        if code and not arguments.create:
+            world.set_code(receiver, code)
+        began = time.perf_counter()
+        if arguments.create:
+            result = world.create(code + call_data, sender=sender, value=value, gas=gas, gas_price=price)
+        else:
+            result = world.call(receiver, call_data, sender=sender, value=value, gas=gas, gas_price=price)
+        seconds = time.perf_counter() - began
+        _print_outcome(arguments, world, result, seconds)
     return 0
 
 
@@ -141,9 +150,24 @@ def _bytes_of(text: str, file: str | None, what: str) -> bytes:
 def _code(arguments: argparse.Namespace) -> bytes:
     from evmthread.errors import InvalidInput
 
-    if arguments.code is None and arguments.codefile is None and arguments.prestate is None:
+    if all(given is None for given in (arguments.code, arguments.codefile, arguments.prestate, arguments.state)):
         raise InvalidInput("nothing to run: give --code HEX or --codefile FILE (evmthread run --help)")
     return _bytes_of(arguments.code or "", arguments.codefile, "code")
+
+
+@contextmanager
+def _accounts(arguments: argparse.Namespace) -> Iterator["StateView"]:
+    """The state that is run on."""
+    if arguments.state is None:
+        yield _prestate(arguments.prestate)
+        return
+    from evmthread.state.opening import close_state, open_state
+
+    state = open_state(arguments.state, read_only=True)
+    try:
+        yield state
+    finally:
+        close_state(state)
 
 
 def _prestate(path: Path | None) -> "MemoryState":

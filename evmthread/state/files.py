@@ -10,11 +10,15 @@ def unfinished_name(path: Path) -> Path:
 
 
 def publish(unfinished: Path, path: Path) -> None:
-    """Gives a file, whose content is on the disk, its name; that is on the disk too when this returns."""
+    """Gives a finished file its name. Content and name are on the disk when it returns. Raises OSError."""
+    _sync(unfinished)
     unfinished.replace(path)
-    # A name is in the folder, and outlasts a power cut once that is synced.
-    folder = os.open(path.absolute().parent, os.O_RDONLY)
+    _sync(path.absolute().parent)  # names are in the folder, and outlast a power cut once it is synced
+
+
+def _sync(path: Path) -> None:
+    file = os.open(path, os.O_RDONLY)
     try:
-        os.fsync(folder)
+        os.fsync(file)
     finally:
-        os.close(folder)
+        os.close(file)

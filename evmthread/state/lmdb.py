@@ -11,7 +11,7 @@ from evmthread.state.stored import StoredState
 
 _FIRST_MAP_BYTES = 1 << 26  # grows by itself; a sparse file takes no more of the disk than what is written
 _META_KEY = b"evmthread"
-_FORMAT = b"state 1"
+_FORMAT = b"state 2"
 _PAGE = 512  # rows that a scan reads at once
 
 
@@ -101,8 +101,8 @@ class LmdbStore:
         with self._errors(), self._environment.begin(db=self._tables[table]) as transaction:
             return transaction.get(key)
 
-    def scan(self, table: str, prefix: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
-        start = prefix
+    def scan(self, table: str, prefix: bytes = b"", *, start: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
+        start = max(prefix, start)
         while True:
             rows: list[tuple[bytes, bytes]] = []
             with self._errors(), self._environment.begin(db=self._tables[table]) as transaction:

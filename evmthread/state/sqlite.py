@@ -14,7 +14,7 @@ from evmthread.state.stored import StoredState
 
 APPLICATION_ID = 0x65766D74
 """What SQLite keeps in the file's header to tell whose it is: "evmt"."""
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 _MAGIC = b"SQLite format 3\x00"  # https://www.sqlite.org/fileformat.html, section 1.3
 _PAGE = 512  # rows that a scan reads at once
 _BUSY_SECONDS = 5.0
@@ -113,9 +113,9 @@ class SqliteStore:
             raise CorruptState(self.place, f"a value of table {table} is no blob")
         return value
 
-    def scan(self, table: str, prefix: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
+    def scan(self, table: str, prefix: bytes = b"", *, start: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
         query = f"SELECT key, value FROM {table} WHERE key >= ? ORDER BY key LIMIT {_PAGE}"  # noqa: S608 - a known table
-        start = prefix
+        start = max(prefix, start)
         while True:
             with self._errors():
                 rows = self._connection.execute(query, (start,)).fetchall()

@@ -9,7 +9,7 @@ from typing import Protocol, TypeAlias
 
 from evmthread.errors import BackendError
 
-TABLES = ("meta", "account", "slot", "code", "node", "history", "block")
+TABLES = ("meta", "account", "slot", "code", "node", "history", "block", "gone_account", "gone_slot")
 
 Write: TypeAlias = tuple[str, bytes, bytes | None]
 """Table, key, and the value to put there; None takes the key away."""
@@ -57,8 +57,8 @@ class Store(Protocol):
     def get(self, table: str, key: bytes) -> bytes | None:
         """The value of a key, or None."""
 
-    def scan(self, table: str, prefix: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
-        """Keys that begin with `prefix`, and their values, in the order of keys; in bounded memory."""
+    def scan(self, table: str, prefix: bytes = b"", *, start: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
+        """Keys that begin with `prefix`, from `start` on, and their values, in the order of keys; in bounded memory."""
 
     def write(self, writes: Iterable[Write], *, expected: Expected | None = None) -> None:
         """Makes the writes, all or none, and durable before it returns. Raises StateBusy unless `expected` holds."""

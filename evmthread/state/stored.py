@@ -9,28 +9,25 @@ from threading import RLock
 from types import TracebackType
 from typing import Self
 
-from evmthread.errors import BackendError, DecodingError, InvalidInput
+from evmthread.errors import BackendError, InvalidInput
 from evmthread.merkle.accounts import StateRoots
 from evmthread.merkle.eip1186 import account_proof
 from evmthread.merkle.trie import EMPTY_ROOT
-from evmthread.primitives.keccak import EMPTY_HASH, keccak256
-from evmthread.primitives.types import ZERO_HASH
+from evmthread.state.checked import CheckedStore, Nodes
+from evmthread.state.past import NODES_IN_MEMORY, PastState
 from evmthread.state.pruning import Progress, live_nodes, unheard
 from evmthread.state.records import (
     Tip,
-    decode_account,
     decode_tip,
     encode_account,
     encode_tip,
     encode_word,
     sealed,
-    unsealed,
 )
 from evmthread.state.store import CorruptState, Expected, Store, Write
 from evmthread.state.view import (
     Account,
     StateChanges,
-    UnknownCode,
     apply_to_roots,
     check_before,
     check_changes,
@@ -38,7 +35,6 @@ from evmthread.state.view import (
 
 _TIP_KEY = b"tip"
 _MAX_NONCE = (1 << 64) - 1
-_NODES_IN_MEMORY = 1 << 14  # a bound on memory: a branch with its sixteen stubs takes about 3 KB
 _BATCH = 4096
 
 
@@ -48,18 +44,6 @@ class StateNotKept(BackendError):  # noqa: N818 - as all names in errors.py, it 
     def __init__(self, nonce: int) -> None:
         super().__init__(f"the state of nonce {nonce} is not kept")
         self.nonce = nonce
-
-
-class _Nodes:
-    """The trie nodes of a store, counting how many were read."""
-
-    def __init__(self, store: Store) -> None:
-        self._store = store
-        self.read = 0
-
-    def get(self, digest: bytes, /) -> bytes | None:
-        self.read += 1
-        return self._store.get("node", digest)
 
 
 class StoredState:
@@ -73,7 +57,8 @@ class StoredState:
         self.store = store
         self.keeps_history = history
         self._lock = RLock()
-        self._nodes = _Nodes(store)
+        self._checked = CheckedStore(store)
+        self._nodes = Nodes(store)
         self._closed = False
         try:
             self._tip_record = store.get("meta", _TIP_KEY)
@@ -82,10 +67,11 @@ class StoredState:
                     raise CorruptState(store.place, "the record of its tip is lost")
                 self._tip = Tip(0, EMPTY_ROOT)
             else:
-                self._tip = decode_tip(self._unsealed("meta", _TIP_KEY, self._tip_record))
+                self._tip = decode_tip(self._checked.unsealed("meta", _TIP_KEY, self._tip_record))
             self._roots = StateRoots.open(self._tip.root, self._nodes)
             if self._tip.root != EMPTY_ROOT and store.get("node", self._tip.root) is None:
                 raise CorruptState(store.place, f"the root node 0x{self._tip.root.hex()} is lost")
+            self._has_past = history or any(True for _ in store.scan("history"))
         except BaseException:
             store.close()
             raise
@@ -101,49 +87,28 @@ class StoredState:
         """The state root (32 bytes)."""
         return self._tip.root
 
-    def _unsealed(self, table: str, key: bytes, record: bytes) -> bytes:
-        try:
-            return unsealed(table, key, record)
-        except DecodingError as error:
-            raise CorruptState(self.store.place, str(error)) from error
-
     def _lost(self, what: str) -> CorruptState:
-        return CorruptState(self.store.place, f"{what} is in the trie, and its record is lost")
+        return self._checked.damaged(f"{what} is in the trie, and its record is lost")
 
     def account(self, address: bytes) -> Account | None:
         with self._lock:
-            record = self.store.get("account", address)
-            if record is None:
-                if len(address) == 20 and self._fresh_roots().account(address) is not None:
-                    raise self._lost(f"account 0x{address.hex()}")
-                return None
-            return self._account(address, record)
-
-    def _account(self, address: bytes, record: bytes) -> Account:
-        try:
-            return decode_account(self._unsealed("account", address, record))
-        except DecodingError as error:
-            raise CorruptState(self.store.place, str(error)) from error
+            account = self._checked.account(address)
+            if account is None and len(address) == 20 and self._fresh_roots().account(address) is not None:
+                raise self._lost(f"account 0x{address.hex()}")
+            return account
 
     def code(self, code_hash: bytes) -> bytes:
-        if code_hash == EMPTY_HASH:
-            return b""
-        code = self.store.get("code", code_hash)
-        if code is None:
-            raise UnknownCode(code_hash)
-        if keccak256(code) != code_hash:
-            raise CorruptState(self.store.place, f"the code 0x{code_hash.hex()} has another hash")
-        return code
+        return self._checked.code(code_hash)
 
     def slot(self, address: bytes, key: int) -> int:
         place = address + key.to_bytes(32, "big")
         with self._lock:
-            record = self.store.get("slot", place)
-            if record is None:
+            value = self._checked.row("slot", place)
+            if value is None:
                 if len(address) == 20 and self._fresh_roots().slot(address, key):
                     raise self._lost(f"slot {key:#x} of 0x{address.hex()}")
                 return 0
-            return int.from_bytes(self._unsealed("slot", place, record), "big")
+            return int.from_bytes(value, "big")
 
     def has_storage(self, address: bytes) -> bool:
         """True when the account has a slot that isn't zero."""
@@ -152,16 +117,14 @@ class StoredState:
 
     def block_hash(self, number: int) -> bytes:
         """The hash of a block, ZERO_HASH for one that wasn't told with set_block_hash."""
-        key = number.to_bytes(8, "big")
-        record = self.store.get("block", key)
-        return ZERO_HASH if record is None else self._unsealed("block", key, record)
+        return self._checked.block_hash(number)
 
     def accounts(self) -> Iterator[tuple[bytes, Account]]:
         """All accounts, in the order of their addresses; in bounded memory. The state must not change meanwhile."""
         count = 0
         for address, record in self.store.scan("account"):
             count += 1
-            yield address, self._account(address, record)
+            yield address, self._checked.decoded_account(self._checked.unsealed("account", address, record))
         # A record that was lost left no trace but in the trie.
         if count != (known := sum(1 for _ in self.roots().account_trie().items())):
             raise self._lost(f"one of {known} accounts")
@@ -171,7 +134,8 @@ class StoredState:
         count = 0
         for place, record in self.store.scan("slot", address):
             count += 1
-            yield int.from_bytes(place[20:], "big"), int.from_bytes(self._unsealed("slot", place, record), "big")
+            value = self._checked.unsealed("slot", place, record)
+            yield int.from_bytes(place[20:], "big"), int.from_bytes(value, "big")
         if count != (known := sum(1 for _ in self.roots().storage_trie(address).items())):
             raise self._lost(f"one of {known} slots of 0x{address.hex()}")
 
@@ -186,7 +150,7 @@ class StoredState:
             return account_proof(self.roots(), address, keys).to_json()
 
     def _fresh_roots(self) -> StateRoots:
-        if self._nodes.read > _NODES_IN_MEMORY:
+        if self._nodes.read > NODES_IN_MEMORY:
             self._nodes.read = 0
             self._roots = StateRoots.open(self._tip.root, self._nodes)
         return self._roots
@@ -210,7 +174,8 @@ class StoredState:
             apply_to_roots(roots, changes)
             nodes: dict[bytes, bytes] = {}
             tip = Tip(nonce, roots.commit(nodes))
-            self._write(tip, [*self._records(changes), *self._node_writes(nodes)])
+            records = list(self._records(changes))
+            self._write(tip, [*records, *self._gone(nonce, records), *self._node_writes(nodes)])
             self._roots = roots
             self._nodes.read += len(nodes)
 
@@ -244,9 +209,25 @@ class StoredState:
                     slots.append(("slot", place, None))
         yield from slots
 
+    def _gone(self, nonce: int, records: list[Write]) -> list[Write]:
+        # The keys of what kept states may have and later ones don't; see past.py.
+        if not self._has_past:
+            return []
+        gone = [("gone_" + table, key) for table, key, value in records if value is None]
+        return [(table, key, sealed(table, key, nonce.to_bytes(8, "big"))) for table, key in gone]
+
     @staticmethod
     def _node_writes(nodes: Mapping[bytes, bytes]) -> list[Write]:
         return [("node", digest, node) for digest, node in sorted(nodes.items())]
+
+    def renumber(self, nonce: int) -> None:
+        """Gives the present state another nonce, as after an import. Raises InvalidInput where states are kept."""
+        if not 0 <= nonce <= _MAX_NONCE:
+            raise InvalidInput(f"{nonce} is no nonce")
+        with self._lock:
+            if self._has_past:
+                raise InvalidInput(f"{self.store.place} keeps states by their nonces: it can't be numbered anew")
+            self._write(Tip(nonce, self._tip.root), [])
 
     def set_block_hash(self, number: int, block_hash: bytes) -> None:
         """Makes a block's hash known."""
@@ -271,12 +252,12 @@ class StoredState:
         """
         with self._lock:
             if nonce == self._tip.nonce:
-                return PastState(self, self._tip)
+                return PastState(self._checked, self._lock, self._tip)
             key = nonce.to_bytes(8, "big") if 0 <= nonce <= _MAX_NONCE else b""
             record = self.store.get("history", key)
             if record is None:
                 raise StateNotKept(nonce)
-            return PastState(self, Tip(nonce, self._unsealed("history", key, record)))
+            return PastState(self._checked, self._lock, Tip(nonce, self._checked.unsealed("history", key, record)))
 
     def prune(self, *, keep_from: int | None = None, progress: Progress = unheard) -> int:
         """Forgets the states before nonce `keep_from` (by default all but the present one); how many nodes went.
@@ -284,12 +265,18 @@ class StoredState:
         Reads every node of what is kept, and holds 32 bytes of each in memory. A crash on the way loses nothing.
         """
         with self._lock:
-            keep_from = self._tip.nonce if keep_from is None else min(keep_from, self._tip.nonce)
+            keep_from = self._tip.nonce if keep_from is None else min(max(keep_from, 0), self._tip.nonce)
             kept = [self.at(nonce).root for nonce in self.kept() if nonce >= keep_from]
             live = live_nodes(self.store, {*kept, self._tip.root}, progress)
             writes: list[Write] = [
                 ("history", key, None) for key, _ in self.store.scan("history") if key < keep_from.to_bytes(8, "big")
             ]
+            for table in ("gone_account", "gone_slot"):
+                for key, record in self.store.scan(table):
+                    if int.from_bytes(self._checked.unsealed(table, key, record), "big") <= keep_from:
+                        writes.append((table, key, None))
+                    if len(writes) >= _BATCH:
+                        self._sweep(writes)
             gone = 0
             for digest, _ in self.store.scan("node"):
                 if digest not in live:
@@ -343,42 +330,3 @@ class StoredState:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
-
-
-class PastState:
-    """A view of a kept state, read from its tries and so checked by their hashes. It can't be listed."""
-
-    def __init__(self, state: StoredState, tip: Tip) -> None:
-        self.nonce = tip.nonce
-        self.root = tip.root
-        self._state = state
-        self._roots = StateRoots.open(tip.root, _Nodes(state.store))
-
-    def account(self, address: bytes) -> Account | None:
-        with self._state._lock:
-            found = self._roots.account(address)
-        return None if found is None else Account(found.nonce, found.balance, found.code_hash)
-
-    def code(self, code_hash: bytes) -> bytes:
-        return self._state.code(code_hash)
-
-    def slot(self, address: bytes, key: int) -> int:
-        with self._state._lock:
-            return self._roots.slot(address, key)
-
-    def has_storage(self, address: bytes) -> bool:
-        """True when the account has a slot that isn't zero."""
-        with self._state._lock:
-            return self._roots.storage_root(address) != EMPTY_ROOT
-
-    def block_hash(self, number: int) -> bytes:
-        return self._state.block_hash(number)
-
-    def roots(self) -> StateRoots:
-        """The tries of this state; callers that change them work on a copy."""
-        return self._roots
-
-    def proof(self, address: bytes, keys: Iterable[int] = ()) -> dict[str, object]:
-        """The proof of an account and some of its slots under the state root, as eth_getProof's answer (EIP-1186)."""
-        with self._state._lock:
-            return account_proof(self.roots(), address, keys).to_json()

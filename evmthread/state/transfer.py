@@ -1,22 +1,24 @@
 """A whole state as one file: written and read in bounded memory. docs/state.md is the specification of its bytes.
 
-A file is read twice: first to see that it is whole, and only then into a state. It must not know what kind of state it
-reads from or writes to.
+A file is read twice: first to see that it is whole and what its root is, and only then into a state. It must not know
+what kind of state it reads from or writes to.
 """
 
 import hashlib
-import os
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
-from evmthread.errors import DecodingError, InvalidInput, VerificationError
+from evmthread.errors import BackendError, DecodingError, InvalidInput, VerificationError
 from evmthread.merkle.trie import EMPTY_ROOT
 from evmthread.primitives.keccak import EMPTY_HASH, keccak256
+from evmthread.state.files import publish, unfinished_name
 from evmthread.state.pruning import Progress, unheard
 from evmthread.state.records import Tip, decode_account, decode_tip, encode_account, encode_tip
+from evmthread.state.sorted_root import RootOfState
 from evmthread.state.view import (
     Account,
     AccountChange,
@@ -60,26 +62,33 @@ def export_state(state: Exportable, path: str | Path, *, nonce: int = 0, progres
     if place.exists():
         raise InvalidInput(f"{place} is there already")
     root = state.roots().root()
-    unfinished = place.with_name(place.name + ".unfinished")
-    with unfinished.open("wb") as file:
-        digest = hashlib.sha256()
-
-        def put(data: bytes) -> None:
-            digest.update(data)
-            file.write(data)
-
-        def record(kind: int, payload: bytes) -> None:
-            put(bytes((kind,)) + len(payload).to_bytes(4, "big") + payload)
-
-        put(MAGIC + FORMAT_VERSION.to_bytes(2, "big"))
-        record(_HEAD, encode_tip(Tip(nonce, root)))
-        _write_accounts(state, record, progress)
-        put(bytes((_END,)) + (32).to_bytes(4, "big"))
-        file.write(digest.digest())
-        file.flush()
-        os.fsync(file.fileno())
-    unfinished.replace(place)
+    unfinished = unfinished_name(place)
+    try:
+        with unfinished.open("wb") as file:
+            _write(file, Tip(nonce, root), state, progress)
+        publish(unfinished, place)
+    except OSError as error:
+        raise BackendError(f"{place}: {error.strerror or error}") from error
+    finally:
+        unfinished.unlink(missing_ok=True)
     return root
+
+
+def _write(file: BinaryIO, tip: Tip, state: Exportable, progress: Progress) -> None:
+    digest = hashlib.sha256()
+
+    def put(data: bytes) -> None:
+        digest.update(data)
+        file.write(data)
+
+    def record(kind: int, payload: bytes) -> None:
+        put(bytes((kind,)) + len(payload).to_bytes(4, "big") + payload)
+
+    put(MAGIC + FORMAT_VERSION.to_bytes(2, "big"))
+    record(_HEAD, encode_tip(tip))
+    _write_accounts(state, record, progress)
+    put(bytes((_END,)) + (32).to_bytes(4, "big"))
+    file.write(digest.digest())
 
 
 def _write_accounts(state: Exportable, record: Callable[[int, bytes], None], progress: Progress) -> None:
@@ -98,58 +107,93 @@ def _write_accounts(state: Exportable, record: Callable[[int, bytes], None], pro
 
 
 def check_export(path: str | Path, *, progress: Progress = unheard) -> Tip:
-    """Reads an exported file to its end; the nonce and the root it is said to have.
+    """Reads an exported file to its end; the nonce and the root of its state.
 
-    Raises DecodingError for a file that is damaged, cut off or no export. The root isn't computed.
+    In bounded memory: what must be sorted lies in temporary files. Raises DecodingError for a file that is damaged, cut
+    off or no export, VerificationError for one that lies about its root, BackendError for one that can't be read.
     """
-    with Path(path).open("rb") as file:
-        tip, records = _open(file)
-        known = {EMPTY_HASH}
-        seen: set[bytes] = set()
+    with checked_export(path, progress=progress) as export:
+        return export.tip
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedExport:
+    """An exported file that was read to its end, and found to be whole and true."""
+
+    tip: Tip
+    _file: BinaryIO
+
+    def fill(self, state: Importable, *, progress: Progress = unheard) -> None:
+        """Puts its state into an empty backend, in several applies: what is interrupted is to be thrown away.
+
+        Raises InvalidInput for a backend that isn't empty, BackendError.
+        """
+        if state.roots().root() != EMPTY_ROOT:
+            raise InvalidInput("only an empty state takes an export")
+        self._file.seek(0)
+        _, records = _open(self._file)
         done = 0
-        last_key = -1
-        holder = False
-        for record in records:
-            if record.kind == _CODE:
-                known.add(keccak256(record.payload))
-                holder = False
-            elif record.kind == _ACCOUNT:
-                address, account = _account(record.payload)
-                if address in seen or account.code_hash not in known:
-                    raise DecodingError(f"account 0x{address.hex()} comes twice, or its code doesn't come before it")
-                seen.add(address)
-                holder, last_key = True, -1
-            else:
-                if not holder:
-                    raise DecodingError("slots that belong to no account")
-                for key, value in _slots(record.payload):
-                    if key <= last_key or not value:
-                        raise DecodingError(f"slot {key:#x} is zero or out of order")
-                    last_key = key
-                done += len(record.payload) // _SLOT_BYTES
-                progress("slots checked", done)
+        for changes, slots in _batches(records):
+            state.apply(changes)
+            done += slots
+            progress("slots imported", done)
+        if (root := state.roots().root()) != self.tip.root:
+            raise BackendError(f"the file's root is 0x{self.tip.root.hex()}, and the backend's 0x{root.hex()}")
+
+
+@contextmanager
+def checked_export(path: str | Path, *, progress: Progress = unheard) -> Iterator[CheckedExport]:
+    """The file, checked; raises what check_export raises."""
+    try:
+        file = Path(path).open("rb")  # noqa: SIM115 - only what opening raises is to be caught
+    except OSError as error:
+        raise BackendError(f"{path}: {error.strerror or error}") from error
+    with file:
+        yield CheckedExport(_check(file, progress), file)
+
+
+def _check(file: BinaryIO, progress: Progress) -> Tip:
+    tip, records = _open(file)
+    known = {EMPTY_HASH}
+    state = RootOfState()
+    done = 0
+    last_address = b""
+    last_key = -1
+    holder = False
+    for record in records:
+        if record.kind == _CODE:
+            known.add(keccak256(record.payload))
+            holder = False
+        elif record.kind == _ACCOUNT:
+            address, account = _account(record.payload)
+            if address <= last_address or account.code_hash not in known:
+                raise DecodingError(f"account 0x{address.hex()} is out of order, or its code doesn't come before it")
+            last_address = address
+            state.account(address, account)
+            holder, last_key = True, -1
+        else:
+            if not holder:
+                raise DecodingError("slots that belong to no account")
+            for key, value in _slots(record.payload):
+                if key <= last_key or not value:
+                    raise DecodingError(f"slot {key:#x} is zero or out of order")
+                last_key = key
+                state.slot(key, value)
+            done += len(record.payload) // _SLOT_BYTES
+            progress("slots checked", done)
+    if (root := state.root()) != tip.root:
+        raise VerificationError(f"the file says its root is 0x{tip.root.hex()}, and it is 0x{root.hex()}")
     return tip
 
 
 def import_state(path: str | Path, state: Importable, *, progress: Progress = unheard) -> Tip:
     """Puts an exported state into an empty backend; the nonce and the root that it had.
 
-    Raises DecodingError for a damaged file, before anything is touched; InvalidInput for a backend that isn't empty;
-    VerificationError when the file is whole and lies about its root: the backend then holds what is to be thrown away.
+    Raises what check_export raises, before anything is touched, and what CheckedExport.fill raises.
     """
-    tip = check_export(path, progress=progress)
-    if state.roots().root() != EMPTY_ROOT:
-        raise InvalidInput("only an empty state takes an export")
-    with Path(path).open("rb") as file:
-        _, records = _open(file)
-        done = 0
-        for changes, slots in _batches(records):
-            state.apply(changes)
-            done += slots
-            progress("slots read", done)
-    if (root := state.roots().root()) != tip.root:
-        raise VerificationError(f"the file says its root is 0x{tip.root.hex()}, and it is 0x{root.hex()}")
-    return tip
+    with checked_export(path, progress=progress) as export:
+        export.fill(state, progress=progress)
+        return export.tip
 
 
 def _batches(records: Iterator[_Record]) -> Iterator[tuple[StateChanges, int]]:

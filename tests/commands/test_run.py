@@ -7,7 +7,13 @@ from pathlib import Path
 import pytest
 
 from evmthread.cli import main
+from evmthread.primitives.keccak import keccak256
+from evmthread.state.lmdb import LmdbState
+from evmthread.state.sqlite import SqliteState
+from evmthread.state.stored import StoredState
+from evmthread.state.view import Account, AccountChange, StateChanges
 from tests.assembler import assemble
+from tests.rpc.node import HOLDER, Chain, Node, small_state
 
 Captured = pytest.CaptureFixture[str]
 
@@ -89,6 +95,33 @@ def test_accounts_from_a_file(capsys: Captured, tmp_path: Path) -> None:
     assert state["accounts"]["0x" + receiver]["storage"] == {"0x" + "1".zfill(64): "2a"}
 
 
+@pytest.mark.parametrize("kind", [SqliteState, LmdbState])
+def test_accounts_from_a_state(capsys: Captured, tmp_path: Path, kind: type[StoredState]) -> None:
+    receiver, sender = bytes(12) + b"receiver", b"\x11" * 20
+    program = assemble(f"PUSH1 1 SLOAD CALLER BALANCE ADD PUSH1 9 PUSH1 1 SSTORE {RETURN_TOP}")
+    with kind(tmp_path / "state") as state:
+        holder = AccountChange(None, Account(1, 0, keccak256(program)), {1: (0, 40)})
+        caller = AccountChange(None, Account(0, 5))
+        state.apply(StateChanges({receiver: holder, sender: caller}, {keccak256(program): program}))
+        root = state.root
+    url = f"{'sqlite' if kind is SqliteState else 'lmdb'}:{tmp_path / 'state'}"
+    flags = ["--state", url, "--sender", sender.hex()]
+    for value, balance in (("0", 5), ("2", 3)):
+        assert int(output_of(capsys, *flags, "--value", value), 16) == 40 + balance
+    assert int(output_of(capsys, *flags, "--code", code(f"PUSH1 1 SLOAD {RETURN_TOP}")), 16) == 40
+    with kind(tmp_path / "state") as state:
+        assert state.root == root  # nothing was written
+    assert main(["run", *flags, "--dump"]) == 2
+    assert "in memory" in capsys.readouterr().err
+
+
+def test_accounts_from_a_chain(capsys: Captured) -> None:
+    chain = Chain(small_state())
+    with Node(chain.request) as node:
+        flags = ["--state", f"{node.url}@latest", "--receiver", HOLDER.hex()]
+        assert int(output_of(capsys, *flags, "--code", code(f"PUSH1 5 SLOAD {RETURN_TOP}")), 16) == 42
+
+
 def test_traces(capsys: Captured) -> None:
     program = code("PUSH1 1 POP")
     assert main(["run", "--code", program, "--trace", "--gas", "100"]) == 0
@@ -122,6 +155,9 @@ def test_gas_and_time(capsys: Captured) -> None:
         ["--code", "00", "--fork", "Atlantis"],
         ["--codefile", "none"],
         ["--prestate", "none"],
+        ["--state", "none"],
+        ["--state", "sqlite:none"],
+        ["--state", "http://127.0.0.1:1@latest"],
     ],
 )
 def test_bad_arguments_are_one_line_and_exit_code_2(arguments: list[str], capsys: Captured) -> None:

@@ -96,7 +96,7 @@ def test_reopening_reads_a_few_nodes_and_no_more(tmp_path: Path) -> None:
 
 
 def test_memory_is_let_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("evmthread.state.stored._NODES_IN_MEMORY", 20)
+    monkeypatch.setattr("evmthread.state.stored.NODES_IN_MEMORY", 20)
     with SqliteState(tmp_path / "state", durable=False) as state:
         told = fill(state, 2, 6)[-1]
         before = state.roots()

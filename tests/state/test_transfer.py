@@ -1,21 +1,23 @@
 import hashlib
 import random
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 
-from evmthread.errors import DecodingError, InvalidInput, VerificationError
+from evmthread.errors import BackendError, DecodingError, InvalidInput, VerificationError
 from evmthread.state.memory import MemoryState
 from evmthread.state.overlay import OverlayState
 from evmthread.state.sqlite import SqliteState
 from evmthread.state.transfer import check_export, export_state, import_state
+from evmthread.state.view import Account, AccountChange, StateChanges
 from tests.state.changes import ADDRESSES, Told, memory_of, states, told_by
 
 
-def large() -> MemoryState:
+def large(slots: int = 5000) -> MemoryState:
     state = MemoryState()
-    state.set_account(ADDRESSES[0], nonce=1, code=b"\x60\x01", storage={key: key + 1 for key in range(5000)})
+    state.set_account(ADDRESSES[0], nonce=1, code=b"\x60\x01", storage={key: key + 1 for key in range(slots)})
     state.set_account(ADDRESSES[1], balance=7, code=b"\x60\x01")
     state.set_account(ADDRESSES[2], balance=8, code=b"\x00" * 3000, storage={2**256 - 1: 2**256 - 1})
     return state
@@ -32,7 +34,7 @@ def test_there_and_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
         heard.clear()
         tip = import_state(tmp_path / "file", stored, progress=lambda *told: heard.append(told))
         assert (tip.nonce, tip.root, stored.root) == (9, root, root)
-        assert heard[-1] == ("slots read", 5001)
+        assert heard[-1] == ("slots imported", 5001)
         assert stored.nonce > 2  # in batches
         stored.verify()
         export_state(stored, tmp_path / "again", nonce=9)
@@ -55,7 +57,7 @@ def test_any_state(told: dict[bytes, Told], tmp_path_factory: pytest.TempPathFac
 
 
 def test_a_damaged_file_is_refused_before_anything_is_touched(tmp_path: Path) -> None:
-    export_state(large(), tmp_path / "file")
+    export_state(large(300), tmp_path / "file")
     whole = (tmp_path / "file").read_bytes()
     generator = random.Random(1)
     damaged = [whole[:size] for size in (0, 5, 17, 20, len(whole) // 2, len(whole) - 1)] + [whole + b"\x00"]
@@ -81,18 +83,58 @@ def test_a_whole_file_that_lies_is_refused(tmp_path: Path) -> None:
     whole = (tmp_path / "file").read_bytes()
     root = large().roots().root()
     (tmp_path / "lie").write_bytes(resealed(whole.replace(root, b"\x11" * 32)))
+    state = MemoryState()
     with pytest.raises(VerificationError, match="says its root is 0x1111"):
-        import_state(tmp_path / "lie", MemoryState())
+        import_state(tmp_path / "lie", state)
+    assert told_by(state) == {}
     first = (0).to_bytes(32, "big") + (1).to_bytes(32, "big")
     second = (1).to_bytes(32, "big") + (2).to_bytes(32, "big")
     lies = {
         "slot 0x0 is zero or out of order": whole.replace(first + second, second + first),
         "slot 0x1 is zero": whole.replace(second, (1).to_bytes(32, "big") + bytes(32)),
         "its code doesn't come before": whole.replace(b"\x60\x01", b"\x60\x02"),
-        "comes twice": whole.replace(ADDRESSES[1], ADDRESSES[0]),
+        "is out of order": whole.replace(ADDRESSES[1], ADDRESSES[0]),
         "another version": whole[:17] + b"\x02" + whole[18:],
     }
     for message, data in lies.items():
         (tmp_path / "lie").write_bytes(resealed(data))
         with pytest.raises(DecodingError, match=message):
             check_export(tmp_path / "lie")
+
+
+def test_a_truth_that_was_changed_is_a_lie(tmp_path: Path) -> None:
+    """Whatever of a state is not what its root says: a value, an address, an account that is left out."""
+    state = large()
+    export_state(state, tmp_path / "file")
+    whole = (tmp_path / "file").read_bytes()
+    value = (5000).to_bytes(32, "big")
+    second = whole.index(ADDRESSES[1]) - 5
+    lies = [
+        whole.replace(value, (5001).to_bytes(32, "big"), 1),
+        whole.replace(ADDRESSES[1], ADDRESSES[1][:-1] + b"\x99"),
+        whole[:second] + whole[second + 5 + int.from_bytes(whole[second + 1 : second + 5], "big") :],
+    ]
+    for lie in lies:
+        assert lie != whole
+        (tmp_path / "lie").write_bytes(resealed(lie))
+        with pytest.raises(VerificationError, match="says its root is"):
+            check_export(tmp_path / "lie")
+
+
+def test_a_file_that_cannot_be_written_or_read(tmp_path: Path) -> None:
+    with pytest.raises(BackendError, match="No such file"):
+        export_state(large(), tmp_path / "nowhere" / "file")
+    with pytest.raises(BackendError, match="No such file"):
+        check_export(tmp_path / "file")
+    with pytest.raises(BackendError, match="directory"):
+        check_export(tmp_path)
+
+    class Ends(MemoryState):
+        def slots(self, address: bytes) -> Iterator[tuple[int, int]]:
+            raise BackendError("the state ended")
+
+    state = Ends()
+    state.apply(StateChanges({ADDRESSES[0]: AccountChange(None, Account(1, 1))}, {}))
+    with pytest.raises(BackendError, match="the state ended"):
+        export_state(state, tmp_path / "file")
+    assert list(tmp_path.iterdir()) == []
