@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Compile the repository's Solidity sources and write, or with --check compare, the artifacts committed beside them.
+"""Compile the repository's Solidity and Yul sources and write, or with --check compare, what is committed beside them.
 
 Needs node (12 or newer) and npm on PATH; the compiler itself comes from npm into a scratch folder, in the one version
 named below, and its code must have the hash named below. Nothing but the standard library is used.
@@ -7,7 +7,8 @@ named below, and its code must have the hash named below. Nothing but the standa
 What makes the bytes the same everywhere: source names are paths relative to the repository; each file is compiled by
 itself, with what it imports; and the code ends in metadata without a hash (`bytecodeHash: none`), so that it depends on
 the program alone, while the compiler's version in it still lets explorers recognise the compiler. Source maps refer to
-the committed sources, whose hashes are in the artifact.
+the committed sources, whose hashes are in the artifact. Of a Yul source, one object without others inside, there is the
+code alone, as hex.
 """
 
 import argparse
@@ -24,6 +25,7 @@ from typing import Any
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 SOURCE_FOLDERS = ("evmthread/contracts", "benchmarks/contracts", "tests/contracts")
+YUL_FOLDERS = ("examples",)
 ARTIFACT_FORMAT = "evmthread-artifact/1"
 
 COMPILER = "0.8.37"
@@ -132,13 +134,7 @@ def compile_source(name: str, *, node: str, compiler: Path) -> dict[str, dict[st
         "sources": {source: {"content": text} for source, text in sources.items()},
         "settings": SETTINGS | {"outputSelection": {name: {"*": OUTPUTS}}},
     }
-    printed = run([node, str(compiler), "--standard-json"], folder=compiler.parent, text=json.dumps(request))
-    if "{" not in printed:
-        raise CompileError(f"{name}: the compiler printed no JSON: {printed[:200]!r}")
-    answer = json.loads(printed[printed.index("{") :])  # a line about SMT solvers may come first
-    complaints = [error.get("formattedMessage", str(error)) for error in answer.get("errors", [])]
-    if complaints:
-        raise CompileError(f"{name}:\n" + "\n".join(complaints))
+    answer = ask_compiler(request, name=name, node=node, compiler=compiler)
     deployed = {
         contract: output for contract, output in answer["contracts"].get(name, {}).items() if is_deployed(output)
     }
@@ -154,6 +150,32 @@ def compile_source(name: str, *, node: str, compiler: Path) -> dict[str, dict[st
         for source, text in sources.items()
     }
     return {contract: artifact(contract, name, output, records) for contract, output in deployed.items()}
+
+
+def compile_yul(name: str, *, node: str, compiler: Path) -> str:
+    """The code of a Yul source, as hex. Raises CompileError on any error or warning of the compiler."""
+    request = {
+        "language": "Yul",
+        "sources": {name: {"content": (REPOSITORY / name).read_bytes().decode("utf-8")}},
+        "settings": {key: SETTINGS[key] for key in ("evmVersion", "optimizer")}
+        | {"outputSelection": {name: {"*": ["evm.bytecode.object"]}}},
+    }
+    answer = ask_compiler(request, name=name, node=node, compiler=compiler)
+    (output,) = answer["contracts"][name].values()
+    code_: str = output["evm"]["bytecode"]["object"]
+    return code_
+
+
+def ask_compiler(request: dict[str, Any], *, name: str, node: str, compiler: Path) -> dict[str, Any]:
+    """The compiler's answer to a request in standard JSON. Raises CompileError on any error or warning."""
+    printed = run([node, str(compiler), "--standard-json"], folder=compiler.parent, text=json.dumps(request))
+    if "{" not in printed:
+        raise CompileError(f"{name}: the compiler printed no JSON: {printed[:200]!r}")
+    answer: dict[str, Any] = json.loads(printed[printed.index("{") :])  # a line about SMT solvers may come first
+    complaints = [error.get("formattedMessage", str(error)) for error in answer.get("errors", [])]
+    if complaints:
+        raise CompileError(f"{name}:\n" + "\n".join(complaints))
+    return answer
 
 
 def is_deployed(output: dict[str, Any]) -> bool:
@@ -212,6 +234,10 @@ def artifacts(*, node: str, compiler: Path) -> Iterator[tuple[Path, str]]:
             compiled = compile_source(path.relative_to(REPOSITORY).as_posix(), node=node, compiler=compiler)
             for contract, record in compiled.items():
                 yield path.with_name(contract + ".json"), json.dumps(record, indent=1, sort_keys=True) + "\n"
+    for folder in YUL_FOLDERS:
+        for path in sorted((REPOSITORY / folder).rglob("*.yul")):
+            made = compile_yul(path.relative_to(REPOSITORY).as_posix(), node=node, compiler=compiler)
+            yield path.with_suffix(".hex"), made + "\n"
 
 
 def write(expected: dict[Path, str]) -> None:
@@ -245,7 +271,10 @@ def differences(expected: dict[Path, str]) -> Iterator[str]:
 
 def stray_artifacts(expected: dict[Path, str]) -> list[Path]:
     """Artifact files in the source folders that are not among the expected ones."""
-    found = (path for folder in SOURCE_FOLDERS for path in sorted((REPOSITORY / folder).rglob("*.json")))
+    kinds = ((SOURCE_FOLDERS, "*.json"), (YUL_FOLDERS, "*.hex"))
+    found = (
+        path for folders, kind in kinds for folder in folders for path in sorted((REPOSITORY / folder).rglob(kind))
+    )
     return [path for path in found if path not in expected]
 
 
