@@ -4,10 +4,10 @@ Regions are kept with their Program, which the CodeCache holds by fork and code;
 """
 
 import linecache
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import count
 from types import CodeType
-from typing import Any, cast
+from typing import Any, Protocol, cast
 from weakref import finalize
 
 from evmthread.errors import Missing
@@ -45,22 +45,52 @@ BAIL = Bail()
 STOPS = (Bail, ExceptionalHalt, Missing)
 
 
+class RegionSource(Protocol):
+    """A region as text: one that was just written, or one that was kept (see regions.Source)."""
+
+    @property
+    def head(self) -> int: ...
+    @property
+    def text(self) -> str: ...
+    @property
+    def sites(self) -> Sequence[Site]: ...
+    @property
+    def names(self) -> dict[str, Any]: ...
+
+
+class _Lines(Sequence[str]):
+    """A region's lines, for tracebacks; split when somebody reads them."""
+
+    def __init__(self, source: RegionSource) -> None:
+        self._source = source
+
+    def __len__(self) -> int:
+        return self._source.text.count("\n")
+
+    def __getitem__(self, index: Any) -> Any:
+        return self._source.text.splitlines(keepends=True)[index]
+
+
 class Region:
-    """A compiled region: its function, and what is needed to rebuild a frame in the middle of it."""
+    """A compiled region: its function, and what is needed to rebuild a frame in the middle of it.
 
-    __slots__ = ("__weakref__", "code", "function", "items", "names", "program", "refusals", "source")
+    `size` is about how many bytes it holds.
+    """
 
-    def __init__(self, program: Program, source: Source, code: CodeType | None = None) -> None:
+    __slots__ = ("__weakref__", "code", "function", "items", "names", "program", "refusals", "size", "source")
+
+    def __init__(self, program: Program, source: RegionSource, size: int, code: CodeType | None = None) -> None:
         self.program = program
         self.source = source
+        self.size = size
         self.refusals = 0
         if code is None:
-            code = compile(source.text, f"<evmthread {next(_SERIAL):x}:{source.head}>", "exec")
+            code = compile(source.text, region_name(source.head), "exec")
         filename = code.co_filename
         self.code = code
         # What the texts of stack items stand for, as far as some spill had to know: numbers, names, or compiled.
         self.items: dict[str, int | str | CodeType] = {}
-        linecache.cache[filename] = (len(source.text), None, source.text.splitlines(keepends=True), filename)
+        linecache.cache[filename] = (0, None, _Lines(source), filename)  # type: ignore[assignment] # reads as a list
         finalize(self, linecache.cache.pop, filename, None).atexit = False
         self.names: dict[str, Any] = {
             **source.names,
@@ -74,11 +104,6 @@ class Region:
         }
         exec(self.code, self.names)  # noqa: S102 - the text is our own; the code under analysis gives only integers
         self.function = cast("RegionFunction", self.names["region"])
-
-    @property
-    def size(self) -> int:
-        """About how many bytes it holds."""
-        return REGION_BYTES + BYTES_A_CHARACTER * len(self.source.text) + 8 * self.source.site_items
 
     def stack(self, site: Site, values: dict[str, Any]) -> list[int]:
         """The words that stand above the untouched items at a site; `values` are the function's locals."""
@@ -95,6 +120,16 @@ class Region:
             else:
                 stack.append(eval(item, self.names, values))  # type: ignore[arg-type] # noqa: S307 - our own text
         return stack
+
+
+def region_name(head: int) -> str:
+    """A file name for tracebacks, which no other region of this process has."""
+    return f"<evmthread {next(_SERIAL):x}:{head}>"
+
+
+def size_of(source: Source) -> int:
+    """About how many bytes a region holds that is compiled from a source."""
+    return REGION_BYTES + BYTES_A_CHARACTER * len(source.text) + 8 * source.site_items
 
 
 def _item(text: str) -> int | str | CodeType:
@@ -159,13 +194,14 @@ def _drop(region: Region) -> None:
         _resize(program, -region.size)
 
 
-def keep_region(program: Program, region: Region) -> None:
-    """Makes a region its head's."""
-    program.regions[region.source.head] = region.function
-    _resize(program, region.size)
+def keep_region(program: Program, head: int, function: RegionFunction, size: int) -> None:
+    """Makes a function of `size` bytes the region at a head."""
+    program.regions[head] = function
+    _resize(program, size)
 
 
 def _resize(program: Program, size: int) -> None:
+    program.unsaved = True
     program.compiled_bytes += size
     if program.grew is not None:
         program.grew(size)
@@ -205,7 +241,7 @@ def compile_region(frame: Frame, head: int, *, everything: bool) -> RegionFuncti
         source = writer.write()
         if source.instructions < 2:
             return None
-        region = Region(program, source)
+        region = Region(program, source, size_of(source))
         writer.written += len(source.text)
     except (TooLong, RecursionError, MemoryError):
         return None
@@ -217,7 +253,7 @@ def compile_region(frame: Frame, head: int, *, everything: bool) -> RegionFuncti
             + program.search_steps
             - searched
         )
-    keep_region(program, region)
+    keep_region(program, head, region.function, region.size)
     for cut in source.cuts:
         # The path goes on there as often as it came here.
         if program.heat.get(cut, 0) >= 0:

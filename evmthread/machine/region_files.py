@@ -8,136 +8,161 @@ of our own, whose meaning a name tells. Knows nothing of when code is compiled.
 import hashlib
 import importlib.util
 import marshal
-import os
-import stat
 import sys
+import zlib
 from collections.abc import Callable
-from functools import cached_property
+from importlib import import_module
 from pathlib import Path
 from types import CodeType
 from typing import Any
 
 from evmthread.errors import BackendError
 from evmthread.isa.forks import HISTORY
+from evmthread.isa.frame import Frame
 from evmthread.machine.analysis import Program
-from evmthread.machine.compiler import Region, keep_region
-from evmthread.machine.regions import Site, Source
+from evmthread.machine.compiler import Region, keep_region, region_name
+from evmthread.machine.private_folder import LARGEST_FILE, SUFFIX, PrivateFolder, default_cache_folder
+from evmthread.machine.regions import Site
 
-FORMAT = b"evmthread regions 1\n"
-LARGEST_FILE = 64 * 2**20
+FORMAT = b"evmthread regions 2\n"
+MOST_BYTES = 2**28  # of all files together
+_DIGEST = 32
 _PACKAGE = "evmthread"
-_OTHERS_MAY_WRITE = stat.S_IWGRP | stat.S_IWOTH
+
+# head, size, what is executed (marshalled), and what explains it (marshalled and compressed: it is seldom looked at).
+Row = tuple[int, int, bytes, bytes]
 
 
 class RegionFiles:
     """A RegionStore (see code_cache.py): one file for each code and fork, in a folder that is made with mode 0700."""
 
-    def __init__(self, directory: Path) -> None:
-        """Raises BackendError for a folder that can't be had, isn't the user's own, or that others may write to."""
-        self.directory = directory
-        try:
-            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-            status = directory.lstat()
-        except OSError as error:
-            raise BackendError(f"{directory}: {error.strerror}") from error
-        if not stat.S_ISDIR(status.st_mode):
-            raise BackendError(f"{directory}: not a folder itself")
-        if status.st_uid != os.geteuid() or status.st_mode & _OTHERS_MAY_WRITE:
-            raise BackendError(f"{directory}: others may write to it; compiled code is kept only where they can't")
+    def __init__(self, directory: Path | None = None, *, most_bytes: int = MOST_BYTES) -> None:
+        """By default the folder lies in the user's own cache folder. About `most_bytes` are kept in it.
+
+        Raises BackendError for a folder that can't be had, isn't the user's own, or that others may write to.
+        """
+        self.directory = default_cache_folder() if directory is None else directory
+        self._folder = PrivateFolder(self.directory, most_bytes=most_bytes)
+        self._edition = _edition()
 
     def load(self, program: Program) -> None:
         """Gives a new program the regions that are kept of it. What is damaged or not to be trusted is passed over."""
-        path = self._path(program)
-        content = None if path is None else _read(path)
+        name = self._name(program)
+        content = None if name is None else self._folder.read(name)
         if content is None:
             return
-        try:
-            regions = [_region(program, fields) for fields in marshal.loads(content)]  # noqa: S302 - our own file, checked
-        except (ValueError, TypeError, EOFError, KeyError, AttributeError, IndexError):
+        start = len(FORMAT) + _DIGEST
+        body = memoryview(content)[start:]
+        if content[:start] != FORMAT + hashlib.sha256(body).digest():
             return
-        for region in regions:
-            keep_region(program, region)
+        try:
+            rows: list[Row] = marshal.loads(body)  # noqa: S302 - our own file, checked
+        except (ValueError, TypeError, EOFError):
+            return
+        for row in rows:
+            keep_region(program, row[0], _Sleeping(program, row), row[1])
+        program.unsaved = False
 
     def save(self, program: Program) -> None:
-        """Keeps a program's regions. Raises BackendError where the file can't be written."""
-        path = self._path(program)
-        regions = [function.__globals__["REGION"] for function in program.regions.copy().values()]
-        if path is None or not regions:
-            return
-        content = marshal.dumps([_fields(program, region) for region in regions])
-        temporary = path.with_suffix(f".{os.getpid()}")
-        try:
-            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(FORMAT + hashlib.sha256(content).digest() + content)
-            temporary.replace(path)
-        except OSError as error:
-            temporary.unlink(missing_ok=True)
-            raise BackendError(f"{path}: {error.strerror}") from error
+        """Keeps a program's regions, if there are others than it was loaded with, and they aren't too many.
 
-    def _path(self, program: Program) -> Path | None:
-        """Where a program's regions are kept; None for a fork that isn't one of ours."""
-        if program.fork not in HISTORY or not program.code:
+        Raises BackendError where the file can't be written.
+        """
+        name = self._name(program)
+        regions = program.regions.copy()
+        if name is None or not regions or not program.unsaved:
+            return
+        program.unsaved = False
+        body = marshal.dumps([_row(program, function) for function in regions.values()])
+        if len(FORMAT) + _DIGEST + len(body) <= LARGEST_FILE:
+            self._folder.write(name, FORMAT + hashlib.sha256(body).digest() + body)
+
+    def _name(self, program: Program) -> str | None:
+        """The file of a program's regions; None for a fork that isn't one of ours."""
+        if not any(program.fork is fork for fork in HISTORY) or not program.code:
             return None
         key = hashlib.sha256(self._edition)
         key.update(program.fork.name.encode() + b"\0")
         key.update(program.code)
-        return self.directory / f"{key.hexdigest()}.regions"
-
-    @cached_property
-    def _edition(self) -> bytes:
-        """What compiled code hangs on beside code and fork: this Python, and every source file of this package."""
-        digest = hashlib.sha256(importlib.util.MAGIC_NUMBER + sys.version.encode())
-        root = Path(__file__).parent.parent
-        for folder in ("isa", "machine", "primitives", "precompiles"):
-            for file in sorted((root / folder).rglob("*.py")):
-                digest.update(file.name.encode() + b"\0" + hashlib.sha256(file.read_bytes()).digest())
-        return digest.digest()
+        return key.hexdigest() + SUFFIX
 
 
-def _read(path: Path) -> bytes | None:
-    """The content of a file that is the user's own and whole; else None."""
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-    except OSError:
-        return None
-    with os.fdopen(descriptor, "rb") as file:
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode) or status.st_uid != os.geteuid() or status.st_mode & _OTHERS_MAY_WRITE:
-            return None
-        if status.st_size > LARGEST_FILE:
-            return None
-        content = file.read()
-    start = len(FORMAT) + 32
-    if content[: len(FORMAT)] != FORMAT or hashlib.sha256(content[start:]).digest() != content[len(FORMAT) : start]:
-        return None
-    return content[start:]
+def _edition() -> bytes:
+    """What compiled code hangs on beside code and fork: this Python, and every source file that it comes from."""
+    python = f"{sys.version} {sys.flags.optimize}".encode()
+    digest = hashlib.sha256(importlib.util.MAGIC_NUMBER + python)
+    root = Path(__file__).parent.parent
+    for folder in ("isa", "machine", "primitives", "precompiles"):
+        for file in sorted((root / folder).rglob("*.py")):
+            digest.update(file.name.encode() + b"\0" + hashlib.sha256(file.read_bytes()).digest())
+    return digest.digest()
 
 
-def _fields(program: Program, region: Region) -> tuple[Any, ...]:
+class _KeptSource:
+    """A region's text and sites, unpacked when somebody needs them: a frame to rebuild, a traceback."""
+
+    __slots__ = ("_details", "_unpacked", "head", "names")
+
+    def __init__(self, head: int, names: dict[str, Any], details: bytes) -> None:
+        self.head = head
+        self.names = names
+        self._details = details
+        self._unpacked: tuple[str, tuple[Site, ...]] | None = None
+
+    def _unpack(self) -> tuple[str, tuple[Site, ...]]:
+        if self._unpacked is None:
+            text, sites = marshal.loads(zlib.decompress(self._details))  # noqa: S302 - our own file, checked
+            self._unpacked = text, tuple([Site(*site) for site in sites])
+        return self._unpacked
+
+    @property
+    def text(self) -> str:
+        return self._unpack()[0]
+
+    @property
+    def sites(self) -> tuple[Site, ...]:
+        return self._unpack()[1]
+
+
+class _Sleeping:
+    """A region as it lies in its file, in the place of its function until that is called."""
+
+    __slots__ = ("program", "row")
+
+    def __init__(self, program: Program, row: Row) -> None:
+        self.program = program
+        self.row = row
+
+    def __call__(self, frame: Frame) -> object:
+        region = self._wake()
+        head = self.row[0]
+        if self.program.regions.get(head) is self:
+            self.program.regions[head] = region.function
+        return region.function(frame)
+
+    def _wake(self) -> Region:
+        head, size, executed, details = self.row
+        references, code = marshal.loads(executed)  # noqa: S302 - our own file, checked
+        names = {name: _referred(self.program, reference) for name, reference in references.items()}
+        # Two caches of one process may read the same file: tracebacks tell regions by their names.
+        return Region(self.program, _KeptSource(head, names, details), size, _renamed(code, region_name(head)))
+
+
+def _row(program: Program, function: Callable[[Frame], object]) -> Row:
     """A region as plain values."""
+    if isinstance(function, _Sleeping):
+        return function.row
+    region: Region = function.__globals__["REGION"]
     source = region.source
     sites = [(*(getattr(site, name) for name in Site.__slots__),) for site in source.sites]
-    names = {name: _reference(program, name, function) for name, function in source.names.items()}
-    filename = f"<evmthread {hashlib.sha256(source.text.encode()).hexdigest()[:16]}:{source.head}>"
-    code = _renamed(region.code, filename)
-    return source.head, source.text, sites, names, source.instructions, source.loops, sorted(source.cuts), code
+    references = {name: _reference(program, name, function) for name, function in source.names.items()}
+    details = zlib.compress(marshal.dumps((source.text, sites)), 1)
+    return source.head, region.size, marshal.dumps((references, region.code)), details
 
 
 def _renamed(code: CodeType, filename: str) -> CodeType:
     constants = [_renamed(each, filename) if isinstance(each, CodeType) else each for each in code.co_consts]
     return code.replace(co_filename=filename, co_consts=tuple(constants))
-
-
-def _region(program: Program, fields: tuple[Any, ...]) -> Region:
-    """The region of plain values. Raises one of a few plain errors where they don't fit this program."""
-    head, text, sites, references, instructions, loops, cuts, code = fields
-    names = {name: _referred(program, reference) for name, reference in references.items()}
-    rows = tuple([Site(*site) for site in sites])
-    source = Source(head, text, rows, names, instructions, loops, frozenset(cuts))
-    if not isinstance(code, CodeType):
-        raise TypeError("no code")
-    return Region(program, source, code)
 
 
 def _reference(program: Program, name: str, function: Callable[..., object]) -> tuple[str, str | int]:
@@ -152,8 +177,4 @@ def _reference(program: Program, name: str, function: Callable[..., object]) -> 
 
 def _referred(program: Program, reference: tuple[str, Any]) -> object:
     module, name = reference
-    if module == "operation":
-        return program.operations[name]
-    if module.partition(".")[0] != _PACKAGE:
-        raise ValueError(module)
-    return getattr(sys.modules[module], name)
+    return program.operations[name] if module == "operation" else getattr(import_module(module), name)

@@ -3,16 +3,22 @@
 import os
 import subprocess
 import sys
+import traceback
 from pathlib import Path
 from random import Random
+from types import FunctionType
 
 import pytest
 
 from evmthread.errors import BackendError
+from evmthread.execution.environment import WorldHost
 from evmthread.isa.forks import CANCUN, OSAKA
+from evmthread.machine import region_files
+from evmthread.machine.analysis import Program
 from evmthread.machine.code_cache import CodeCache
 from evmthread.machine.region_files import RegionFiles
 from evmthread.machine.tiers import TieredEngine
+from tests.assembler import assemble
 from tests.machine.drivers import effects, seen, start
 from tests.machine.structured import calldata
 from tests.machine.test_compiler import gas_of, structured_state
@@ -87,6 +93,13 @@ def test_another_process_finds_them(directory: Path) -> None:
     assert done.stdout.strip() != "[]"
 
 
+def test_each_fork_has_its_own(directory: Path) -> None:
+    warmed(directory)
+    cache = CodeCache(store=RegionFiles(directory))
+    assert not cache.program(assemble(LOOP), OSAKA).regions
+    assert cache.program(assemble(LOOP), CANCUN).regions
+
+
 def test_a_private_fork_is_not_kept(directory: Path) -> None:
     cache = CodeCache(store=RegionFiles(directory))
     fork = CANCUN.evolve("Cancun")
@@ -140,3 +153,136 @@ def test_links_are_not_followed(directory: Path, tmp_path: Path) -> None:
     file.unlink()
     os.mkfifo(file)
     assert regions_of(CodeCache(store=RegionFiles(directory))) == set()
+
+
+def test_the_default_folder_is_the_users_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "caches"))
+    files = RegionFiles()
+    assert files.directory.parent == tmp_path / "caches" / "evmthread"
+    assert files.directory.is_dir()
+
+
+# Two loops: the call data says which is run.
+TWO = (
+    "PUSH 0 CALLDATALOAD PUSH @b JUMPI"
+    " PUSH 9 a: PUSH 1 SWAP1 SUB DUP1 PUSH @a JUMPI STOP"
+    " b: PUSH 9 c: PUSH 1 SWAP1 SUB DUP1 PUSH 7 SSTORE DUP1 PUSH @c JUMPI STOP"
+)
+
+
+def run_two(cache: CodeCache, which: int, threshold: int = 1 << 40) -> Program:
+    """The program of TWO, one of whose loops was run."""
+    data, engine = which.to_bytes(32, "big"), TieredEngine(threshold)
+    start(state({CONTRACT: TWO}), CANCUN, gas=10**6, data=data, cache=cache, engine=engine)[0].run()
+    return cache.program(assemble(TWO), CANCUN)
+
+
+@pytest.fixture
+def both(directory: Path) -> Path:
+    """The folder, with the regions of both loops in it."""
+    cache = CodeCache(store=RegionFiles(directory))
+    run_two(cache, 0, 0)
+    assert len(run_two(cache, 1, 0).regions) > 1
+    cache.save()
+    return directory
+
+
+def awake(program: Program) -> set[int]:
+    return {head for head, region in program.regions.items() if isinstance(region, FunctionType)}
+
+
+def test_regions_wake_when_they_are_called(both: Path) -> None:
+    cache = CodeCache(store=RegionFiles(both))
+    program = cache.program(assemble(TWO), CANCUN)
+    asleep = set(program.regions)
+    assert awake(program) == set()
+    held = program.compiled_bytes
+    assert held > 0
+    run_two(cache, 0)
+    assert awake(program) != set()
+    assert awake(program) < asleep
+    run_two(cache, 1)
+    assert awake(program) == asleep
+    assert program.compiled_bytes == held
+
+
+def test_what_still_sleeps_is_kept_too(both: Path) -> None:
+    cache = CodeCache(store=RegionFiles(both))
+    program = run_two(cache, 0)
+    gone = max(awake(program))
+    left = set(program.regions) - {gone}
+    del program.regions[gone]
+    program.unsaved = True
+    cache.save()
+    again = CodeCache(store=RegionFiles(both))
+    assert set(again.program(assemble(TWO), CANCUN).regions) == left
+    assert left >= awake(run_two(again, 1)) != set()
+
+
+def test_only_what_is_new_is_written(both: Path) -> None:
+    (file,) = both.iterdir()
+    written = file.stat().st_ino
+    cache = CodeCache(store=RegionFiles(both))
+    program = run_two(cache, 0, 0)
+    cache.save()
+    assert file.stat().st_ino == written
+    program.unsaved = True
+    file.unlink()
+    cache.save()
+    assert file.exists()
+    file.unlink()
+    cache.save()
+    assert not file.exists()
+
+
+def test_tracebacks_show_the_lines_of_regions_from_files(both: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(WorldHost, "write_slot", broken)
+    with pytest.raises(ZeroDivisionError) as caught:
+        run_two(CodeCache(store=RegionFiles(both)), 1)
+    lines = "".join(traceback.format_tb(caught.value.__traceback__)).splitlines()
+    (place,) = [number for number, line in enumerate(lines) if '"<evmthread ' in line]
+    assert "in region" in lines[place]
+    assert "(frame, " in lines[place + 1]
+
+
+def test_regions_of_two_caches_have_names_of_their_own(both: Path) -> None:
+    caches = [CodeCache(store=RegionFiles(both)) for _ in range(2)]
+    names = [
+        {
+            region.__code__.co_filename
+            for region in run_two(cache, 1).regions.values()
+            if isinstance(region, FunctionType)
+        }
+        for cache in caches
+    ]
+    assert names[0]
+    assert names[0].isdisjoint(names[1])
+
+
+def test_another_edition_is_not_read(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    warmed(directory)
+    for name, value in (("version", f"{sys.version} "), ("flags", type("Flags", (), {"optimize": 2}))):
+        with monkeypatch.context() as changed:
+            changed.setattr(sys, name, value)
+            assert regions_of(CodeCache(store=RegionFiles(directory))) == set()
+    with monkeypatch.context() as changed:
+        changed.setattr(region_files, "__file__", str(directory / "package" / "machine" / "region_files.py"))
+        assert regions_of(CodeCache(store=RegionFiles(directory))) == set()
+    assert regions_of(CodeCache(store=RegionFiles(directory))) != set()
+
+
+def test_a_file_of_another_format_is_not_read(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as changed:
+        changed.setattr(region_files, "FORMAT", b"evmthread regions 1\n")
+        warmed(directory)
+        assert regions_of(CodeCache(store=RegionFiles(directory))) != set()
+    assert regions_of(CodeCache(store=RegionFiles(directory))) == set()
+
+
+def test_what_is_too_large_is_not_written(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(region_files, "LARGEST_FILE", 1000)
+    warmed(directory)
+    assert list(directory.iterdir()) == []
