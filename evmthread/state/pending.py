@@ -234,6 +234,9 @@ def restore_pending(journal: Journal, items: list[rlp.Decoded], refund: int) -> 
     _fill(scope.warm, strings[5])
     for address, key, value in _slot_rows(strings[6]):
         scope.opened.setdefault(address, {})[key] = value
+    for address, slots in scope.opened.items():
+        if slots.keys() - journal._stored.get(address, {}).keys():
+            raise DecodingError("pending state has a warm slot without its value at the beginning")
     for address, key, value in _slot_rows(strings[7]):
         scope.transient.setdefault(address, {})[key] = value
     for flags, data in zip(
@@ -291,6 +294,8 @@ def _restore_undo(journal: Journal, data: bytes) -> None:
         if tag in flags:
             linked: tuple[object, object, object] = flags[tag], address, old
         elif tag == _ACCOUNT:
+            if address not in journal._changed:
+                raise DecodingError("an undo entry of pending state is about an account that didn't change")
             linked = journal._accounts, address, old
         elif tag == _SLOT:
             linked = _slots_of(live, scope.opened, address), key, old
