@@ -38,10 +38,13 @@ _SERIAL = count()
 
 
 class Bail(Exception):  # noqa: N818 - a signal inside generated code
-    """Compiled code can't go on here; the stepper can."""
+    """Compiled code can't go on here; the stepper can.
+
+    Raised as a class, an instance each time: one instance for all would keep the traceback of each raise, and with it
+    all frames of the machine that was running.
+    """
 
 
-BAIL = Bail()
 STOPS = (Bail, ExceptionalHalt, Missing)
 
 
@@ -94,7 +97,7 @@ class Region:
         finalize(self, linecache.cache.pop, filename, None).atexit = False
         self.names: dict[str, Any] = {
             **source.names,
-            "BAIL": BAIL,
+            "BAIL": Bail,
             "STOPS": STOPS,
             "SPILL": spill,
             "REFUSE": refuse,

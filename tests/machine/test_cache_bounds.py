@@ -3,6 +3,7 @@
 import gc
 
 from evmthread.isa.forks import OSAKA
+from evmthread.isa.frame import Frame
 from evmthread.machine.analysis import DECODED_BYTES, DECODED_BYTES_A_BYTE, Program
 from evmthread.machine.code_cache import CodeCache
 from tests.assembler import assemble
@@ -56,3 +57,13 @@ def test_results_keep_no_program(engine: Engine) -> None:
     gc.collect()
     alive = [each for each in gc.get_objects() if isinstance(each, Program) and len(each.code) == 0x3000]
     assert len(alive) <= 2
+
+
+def test_nothing_of_an_execution_is_kept_when_compiled_code_hands_over(engine: Engine) -> None:
+    """Out of gas in a hot loop: the signal by which compiled code ends must not keep the frames that it passed."""
+    world = engine.world(fork=OSAKA, cache=CodeCache())
+    world.set_code(bytes(20), assemble("loop: PUSH1 1 PUSH1 2 ADD POP PUSH @loop JUMP"))
+    for _ in range(5):
+        assert not world.call(bytes(20), gas=200_000).success
+    gc.collect()
+    assert [each for each in gc.get_objects() if isinstance(each, Frame) and each.message.gas == 200_000] == []
