@@ -10,6 +10,7 @@ import sys
 from collections.abc import Sequence
 
 from evmthread.commands.geth_flags import normalised
+from evmthread.commands.kept_code import closed
 
 # In the order of --help. A module is imported when its command, or the list of commands, is asked for.
 COMMANDS = ("play", "verify", "replay", "run", "state", "statetest", "compile")
@@ -85,7 +86,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(words: list[str]) -> int:
-    parsed = build_parser(words[0] if words else None).parse_args(words)
+    parsed = build_parser(words[0] if words else None).parse_args(closed(words))
     # Imported only now, so that --help and wrong arguments are answered at once.
     from evmthread.commands.reporting import UNREADABLE, one_line
     from evmthread.errors import EvmthreadError

@@ -2,6 +2,7 @@
 
 import argparse
 
+from evmthread.commands.kept_code import add_cache_option, keep, open_files
 from evmthread.commands.reporting import OK, report_failure, say, say_json, show_hash
 from evmthread.errors import EvmthreadError
 
@@ -13,16 +14,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command's arguments."""
     parser.add_argument("file", metavar="FILE", help="the thread's file, as `play --out` writes it")
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of a line")
+    add_cache_option(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """0: everything holds; 1: refuted; 2: unreadable, or nothing that this version can execute."""
+    from evmthread.machine.code_cache import CodeCache
     from evmthread.store.replaying import replay_file
 
+    cache = CodeCache(store=open_files(arguments))
     try:
-        thread, count = replay_file(arguments.file)
+        thread, count = replay_file(arguments.file, cache=cache)
     except EvmthreadError as error:
         return report_failure(NAME, error, as_json=arguments.json)
+    keep(cache)
     tip = thread.agreement
     gas = tip.commitment.gas_used if tip else 0
     root = tip.commitment.state_root if tip else None

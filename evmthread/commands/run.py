@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from evmthread.commands.kept_code import add_cache_option, keep, open_files
+
 if TYPE_CHECKING:
     from evmthread.execution.result import CallResult
     from evmthread.execution.world import World
@@ -53,6 +55,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     world.add_argument(
         "--state", metavar="URL", help="accounts: sqlite:PATH, lmdb:PATH, or a chain's, http://NODE@BLOCK"
     )
+    add_cache_option(parser)
     output = parser.add_argument_group("what to print")
     output.add_argument("--trace", action="store_true", help="EIP-3155 trace lines on standard error")
     output.add_argument(
@@ -72,6 +75,7 @@ def run(arguments: argparse.Namespace) -> int:
     from evmthread.execution.environment import BlockEnvironment
     from evmthread.execution.world import World
     from evmthread.isa.forks import fork_named
+    from evmthread.machine.code_cache import CodeCache
     from evmthread.testing.fixtures import fixed
 
     gas, price, value = (_number(arguments, name) for name in ("gas", "price", "value"))
@@ -79,8 +83,9 @@ def run(arguments: argparse.Namespace) -> int:
     code, call_data = _code(arguments), _bytes_of(arguments.input, arguments.inputfile, "input")
     drive = _drive(arguments)
     environment = BlockEnvironment(gas_limit=gas)
+    fork, cache = fork_named(arguments.fork), CodeCache(store=open_files(arguments))
     with _accounts(arguments) as state:
-        world = World(fork=fork_named(arguments.fork), environment=environment, view=state, drive=drive)
+        world = World(fork=fork, environment=environment, view=state, cache=cache, drive=drive)
         if arguments.prestate is None and arguments.state is None:
             world.set_balance(sender, value)
         if code and not arguments.create:
@@ -92,6 +97,7 @@ def run(arguments: argparse.Namespace) -> int:
             result = world.call(receiver, call_data, sender=sender, value=value, gas=gas, gas_price=price)
         seconds = time.perf_counter() - began
         _print_outcome(arguments, world, result, seconds)
+    keep(cache)
     return 0
 
 

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from evmthread.commands.kept_code import add_cache_option, keep, open_files
+
 if TYPE_CHECKING:
     from evmthread.commands.progress import Tally
     from evmthread.testing.cases import Drive
@@ -50,6 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     output.add_argument("--nostack", action="store_true", help="no stack in trace lines")
     output.add_argument("--progress", action="store_true", help="progress lines even where there is no terminal")
     output.add_argument("--slowest", type=int, default=0, metavar="N", help="name the N slowest cases at the end")
+    add_cache_option(parser)
     parser.add_argument("--workers", type=int, default=1, metavar="N", help="processes to spread the files over")
     parser.add_argument(
         "--exit-zero", action="store_true", help="exit code 0 though cases fail, as go-ethereum's (for fuzzers)"
@@ -70,8 +73,9 @@ def run(arguments: argparse.Namespace) -> int:
     pattern = arguments.pattern
     if arguments.name is not None:
         pattern = rf"\A{re.escape(arguments.name)}\Z"
-    selection = Selection(arguments.fork, pattern, arguments.index)
-    options = Options(selection, arguments.dump, time.perf_counter if arguments.slowest else None)
+    selection = Selection(arguments.fork, pattern, None if arguments.index == -1 else arguments.index)
+    clock = time.perf_counter if arguments.slowest else None
+    options = Options(selection, arguments.dump, clock, open_files(arguments))
     if arguments.paths:
         tally = Tally(shows=arguments.progress or sys.stderr.isatty(), slowest=arguments.slowest)
         _answer(arguments, options, arguments.paths, tally)
@@ -137,12 +141,13 @@ def _events(
         for events in shards:
             yield from events
         return
-    cache = new_cache()
+    cache = new_cache(options.store)
     drive = _drive(arguments)
     for file in files:
         for event in run_file(file, options, cache=cache, drive=drive):
             tally.hear(event)
             yield event
+    keep(cache)
 
 
 def _drive(arguments: argparse.Namespace) -> "Drive":

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from evmthread.errors import EvmthreadError
 from evmthread.isa.forks import fork_named
-from evmthread.machine.code_cache import CodeCache
+from evmthread.machine.code_cache import CodeCache, RegionStore
 from evmthread.machine.machine import Machine
 from evmthread.testing.cases import Case, CaseOutcome, Drive
 from evmthread.testing.fixtures import FixtureError, FixtureTest, read_tests
@@ -97,28 +97,38 @@ class Selection:
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What to do with each case. `clock` tells how long it took."""
+    """What to do with each case. `clock` tells how long it took; `store` keeps compiled code for later runs."""
 
     selection: Selection = Selection()
     with_dump: bool = False
     clock: Callable[[], float] | None = None
+    store: RegionStore | None = None
 
 
-def new_cache() -> CodeCache:
+def new_cache(store: RegionStore | None = None) -> CodeCache:
     """A cache of decoded code as a long run of many tests wants it."""
-    return CodeCache(entries=CACHE_ENTRIES, code_bytes=CACHE_CODE_BYTES)
+    return CodeCache(entries=CACHE_ENTRIES, code_bytes=CACHE_CODE_BYTES, store=store)
 
 
 def find_files(path: Path) -> list[Path]:
-    """The file itself, or all fixture files in a folder and below it, sorted. Raises FixtureError."""
-    if path.is_dir():
-        found = [Path(folder, name) for folder, _, names in os.walk(path) for name in names if name.endswith(SUFFIXES)]
-        if not found:
-            raise FixtureError(f"{path}: no fixture files ({', '.join(SUFFIXES)}) in this folder")
-        return sorted(found)
-    if not path.exists():
-        raise FixtureError(f"{path}: no such file or folder")
-    return [path]
+    """The file itself, or all fixture files in a folder and below it, sorted. Raises FixtureError.
+
+    A folder that can't be listed stands among them, so that whoever reads them finds out. Links to folders aren't
+    followed.
+    """
+    try:
+        if not path.is_dir():
+            if not path.exists():
+                raise FixtureError(f"{path}: no such file or folder")
+            return [path]
+    except OSError as error:
+        raise FixtureError(f"{path}: {error.strerror or error}") from None
+    found: list[Path] = []
+    for folder, _, names in os.walk(path, onerror=lambda error: found.append(Path(error.filename))):
+        found.extend([Path(folder, name) for name in names if name.endswith(SUFFIXES)])
+    if not found:
+        raise FixtureError(f"{path}: no fixture files ({', '.join(SUFFIXES)}) in this folder")
+    return sorted(found)
 
 
 def run_file(path: Path, options: Options, *, cache: CodeCache, drive: Drive = Machine.run) -> Iterator[Event]:

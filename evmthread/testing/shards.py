@@ -96,7 +96,7 @@ class Worker:
 
     def __init__(self, options: Options) -> None:
         self.options = options
-        self.cache = new_cache()
+        self.cache = new_cache(options.store)
         self._path: Path | None = None
         self._lines: Iterator[bytes] = iter(())
         self._position = 0
@@ -132,7 +132,10 @@ def _serve(connection: "Connection[list[Event], Unit | None]", options: Options)
     worker = Worker(options)
     with suppress(EOFError, OSError):
         while (unit := connection.recv()) is not None:
-            connection.send(worker.run(unit))
+            events = worker.run(unit)
+            with suppress(BackendError):  # a cache that can't be written is none
+                worker.cache.save()
+            connection.send(events)
 
 
 class Pool:
