@@ -10,6 +10,7 @@ from evmthread.testing.runner import Event, Row, Unreadable
 REFRESH = 0.2  # seconds between two looks of a progress line on a terminal
 REPORT = 10.0  # seconds between two progress lines elsewhere
 SHOWN_FAILURES = 20
+LINE_CHARACTERS = 2000
 
 
 class Tally:
@@ -45,18 +46,18 @@ class Tally:
         if not row.passed:
             self.failed += 1
             if len(self._failures) < SHOWN_FAILURES:
-                self._failures.append(printable(f"{_place(row)}: {row.error}"))
+                self._failures.append(_clipped(f"{_place(row)}: {row.error}"))
         if self._slowest:
             push = heapq.heappush if len(self._slow) < self._slowest else heapq.heappushpop
-            push(self._slow, (row.seconds, printable(_place(row))))
-        if self._shows and not self.total % 16:
+            push(self._slow, (row.seconds, _clipped(_place(row))))
+        if self._shows:
             self._show(row.file)
 
     def complain(self, message: str) -> None:
         """Counts and names what can't be read."""
         self.unreadable += 1
         self._clear()
-        print(f"evmthread: {printable(message)}", file=sys.stderr, flush=True)
+        print(f"evmthread: {_clipped(message)}", file=sys.stderr, flush=True)
 
     def _clear(self) -> None:
         if self._shows and self._terminal:
@@ -107,6 +108,11 @@ class Tally:
         if self.unreadable:
             return 2
         return 1 if self.failed and not zero else 0
+
+
+def _clipped(text: str) -> str:
+    """A text that holds names and values of a fixture, which may be of any length, as one line."""
+    return printable(text[:LINE_CHARACTERS])
 
 
 def _place(row: Row) -> str:

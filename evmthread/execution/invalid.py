@@ -3,13 +3,18 @@
 from evmthread.errors import EvmthreadError
 
 
+def _shown(value: object) -> str:
+    # Python refuses to write the decimal digits of numbers far beyond what any field holds.
+    return f"a number of {value.bit_length()} bits" if isinstance(value, int) and value >> 512 else str(value)
+
+
 class InvalidTransaction(EvmthreadError):  # noqa: N818 - the fixtures' term; its subclasses name the reason
     """A transaction that its fork refuses; nothing of it happens. `expected` is the bound that `got` breaks."""
 
     summary = "invalid transaction"
 
     def __init__(self, expected: object = None, got: object = None) -> None:
-        detail = "" if expected is None and got is None else f": expected {expected}, got {got}"
+        detail = "" if expected is None and got is None else f": expected {_shown(expected)}, got {_shown(got)}"
         super().__init__(self.summary + detail)
         self.expected = expected
         self.got = got

@@ -25,7 +25,7 @@ def _shallow() -> Iterator[None]:
         sys.setrecursionlimit(limit)
 
 
-def parse_json(text: bytes | str) -> Any:
+def parse_json(text: bytes | bytearray | str) -> Any:
     """The JSON value of a text. Raises DecodingError."""
     try:
         with _shallow():

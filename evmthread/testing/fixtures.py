@@ -5,6 +5,9 @@ A file is told by its content, never by its name. It knows nothing of what the t
 
 import gzip
 import io
+import os
+import re
+import stat
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -24,6 +27,18 @@ GZIP_MAGIC = b"\x1f\x8b"  # RFC 1952
 # Far above the largest official file (0.5 GB unpacked), far below what fills a machine's memory.
 MAX_FILE_BYTES = 2**30
 MAX_LINE_BYTES = 2**28
+# Of a file of lines, which is never in memory as a whole: what bounds the time that an endless one takes.
+MAX_LINES, MAX_LINES_BYTES = 2**22, 2**32
+CHUNK_BYTES = 2**20
+# What one JSON value may take while it is read: some thirty times the largest line of the official files.
+MAX_VALUE_BYTES = 2**32
+# For each of `[`, `{`, `:` and `,`, whatever they separate (CPython 3.11; a unique key of an object is the dearest).
+TOKEN_BYTES = 120
+MAX_DECIMALS = 1000  # of a number; a number of more takes Python time that grows with their square
+SHOWN = 80  # characters of a wrong value in an error
+
+
+_NUMBER = re.compile("(?:0x:bigint )?0[xX]([0-9a-fA-F]+)|[0-9]*")
 
 
 class FixtureError(DecodingError):
@@ -51,25 +66,54 @@ def reading(what: str) -> Iterator[None]:
     except (FixtureError, InvalidTransaction):
         raise
     except KeyError as error:
-        raise FixtureError(f"{what}: {error.args[0]!r} is missing") from None
+        raise FixtureError(f"{what}: {shown(error.args[0])} is missing") from None
     except EvmthreadError as error:
-        raise FixtureError(f"{what}: {error}") from None
+        raise FixtureError(f"{what}: {str(error)[:500]}") from None
+    except RecursionError:
+        raise FixtureError(f"{what}: malformed: nested too deep") from None
     except (TypeError, ValueError, AttributeError, IndexError, OverflowError) as error:
         raise FixtureError(f"{what}: malformed: {str(error)[:200]}") from None
 
 
-def load_json(text: bytes, what: str) -> Any:
+def shown(value: Any) -> str:
+    """A wrong value as an error shows it: short, whatever it is."""
+    if isinstance(value, list | dict):
+        return f"a {type(value).__name__} of {len(value)}"
+    if isinstance(value, str):
+        return repr(value[:SHOWN])
+    return str(value) if not isinstance(value, int) or value.bit_length() <= 256 else "a number of more than 256 bits"
+
+
+def value_bytes(text: bytes | bytearray) -> int:
+    """At most about so many bytes of memory are in use when a text of JSON has been read, itself among them."""
+    tokens = sum([text.count(mark) for mark in b"[{:,"])
+    # A character takes 4 bytes in a string, and in the whole text, where one is beyond U+FFFF.
+    width = 1 if text.isascii() and b"\\u" not in text else 4
+    return len(text) * (1 + 2 * width) + TOKEN_BYTES * tokens
+
+
+def load_json(text: bytes | bytearray, what: str) -> Any:
     """The JSON value of a text. Raises FixtureError."""
+    needed = value_bytes(text)
+    if needed > MAX_VALUE_BYTES:
+        raise FixtureError(f"{what}: {len(text)} bytes of JSON may take {needed} of memory, at most {MAX_VALUE_BYTES}")
     try:
         return parse_json(text)
     except DecodingError as error:
         raise FixtureError(f"{what}: {error}") from None
 
 
+def _open_at_once(path: str, flags: int) -> int:
+    # Opening a FIFO would wait until somebody writes into it.
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+
+
 @contextmanager
 def _opened(path: Path) -> Iterator[IO[bytes]]:
     try:
-        with path.open("rb") as raw:
+        with open(path, "rb", opener=_open_at_once) as raw:
+            if not stat.S_ISREG(os.fstat(raw.fileno()).st_mode):
+                raise FixtureError(f"{path}: no regular file")
             packed = raw.read(2) == GZIP_MAGIC
             raw.seek(0)
             if packed:
@@ -86,14 +130,28 @@ def _opened(path: Path) -> Iterator[IO[bytes]]:
 
 
 def read_lines(path: Path) -> Iterator[bytes]:
-    """The lines of a file, unpacked. Raises FixtureError, for a line that is too long too."""
+    """The lines of a file, unpacked. Raises FixtureError, for a line that is too long and for too many of them too."""
     with _opened(path) as source:
-        total = 0
+        total = count = 0
         while line := source.readline(MAX_LINE_BYTES + 1):
             total += len(line)
-            if len(line) > MAX_LINE_BYTES or total > 16 * MAX_FILE_BYTES:
-                raise FixtureError(f"{path}: a line of more than {MAX_LINE_BYTES} bytes, or an endless file")
+            count += 1
+            if len(line) > MAX_LINE_BYTES:
+                raise FixtureError(f"{path}: a line of more than {MAX_LINE_BYTES} bytes")
+            if total > MAX_LINES_BYTES or count > MAX_LINES:
+                raise FixtureError(f"{path}: more than {MAX_LINES} lines or {MAX_LINES_BYTES} bytes of them")
             yield line
+
+
+def _read_whole(path: Path) -> bytearray:
+    text = bytearray()
+    with _opened(path) as source:
+        # In pieces: how much there is to come isn't known of a compressed file.
+        while chunk := source.read(CHUNK_BYTES):
+            text += chunk
+            if len(text) > MAX_FILE_BYTES:
+                raise FixtureError(f"{path}: more than {MAX_FILE_BYTES} bytes")
+    return text
 
 
 def is_lines(path: Path) -> bool:
@@ -121,11 +179,7 @@ def read_tests(path: Path, *, wanted: Callable[[int], bool] = lambda _: True) ->
             if wanted(number) and not line.isspace():
                 yield parse_line(path, number, line)
         return
-    with _opened(path) as source:
-        text = source.read(MAX_FILE_BYTES + 1)
-    if len(text) > MAX_FILE_BYTES:
-        raise FixtureError(f"{path}: more than {MAX_FILE_BYTES} bytes")
-    for number, test in enumerate(_whole_file(path, load_json(text, str(path)))):
+    for number, test in enumerate(_whole_file(path, load_json(_read_whole(path), str(path)))):
         if wanted(number):
             yield test
 
@@ -157,7 +211,7 @@ def _whole_file(path: Path, content: Any) -> Iterator[FixtureTest]:
         if name == "_info":
             continue
         if not isinstance(body, dict):
-            raise FixtureError(f"{path}: {name!r} is no JSON object")
+            raise FixtureError(f"{path}: {shown(name)} is no JSON object")
         yield FixtureTest(name, file, "", body)
 
 
@@ -168,46 +222,47 @@ def number(value: Any) -> int:
     """
     if type(value) is int:
         if value < 0:
-            raise FixtureError(f"a negative number: {value}")
+            raise FixtureError(f"a negative number: {shown(value)}")
         return value
     if type(value) is not str:
-        raise FixtureError(f"a number was expected, not {str(value)[:80]!r}")
-    text = value.removeprefix("0x:bigint ")
-    try:
-        result = int(text, 16) if text[:2] in ("0x", "0X") else int(text or "0")
-    except ValueError:
-        raise FixtureError(f"not a number: {value[:80]!r}") from None
-    if result < 0:
-        raise FixtureError(f"a negative number: {value[:80]!r}")
-    return result
+        raise FixtureError(f"a number was expected, not {shown(value)}")
+    # Python would take signs, spaces, underscores and the digits of all scripts too.
+    digits = _NUMBER.fullmatch(value)
+    if digits is None:
+        raise FixtureError(f"not a number: {shown(value)}")
+    if digits[1] is not None:
+        return int(digits[1], 16)
+    if len(value) > MAX_DECIMALS:
+        raise FixtureError(f"a number of more than {MAX_DECIMALS} decimals: {shown(value)}")
+    return int(value or "0")
 
 
 def word(value: Any) -> int:
     """A fixture's number of at most 256 bits. Raises FixtureError."""
     result = number(value)
     if result >> 256:
-        raise FixtureError(f"a number of more than 256 bits: {str(value)[:80]}")
+        raise FixtureError(f"a number of more than 256 bits: {shown(value)}")
     return result
 
 
 def data(value: Any) -> bytes:
     """The bytes of a fixture's hex string, with or without 0x. Raises FixtureError."""
     if type(value) is not str:
-        raise FixtureError(f"a hex string was expected, not {str(value)[:80]!r}")
+        raise FixtureError(f"a hex string was expected, not {shown(value)}")
     digits = value[2:] if value[:2] in ("0x", "0X") else value
     try:
         result = bytes.fromhex(digits)
     except ValueError:
-        raise FixtureError(f"not hex: {value[:80]!r} ({len(digits)} digits)") from None
+        raise FixtureError(f"not hex: {shown(value)} ({len(digits)} digits)") from None
     if 2 * len(result) != len(digits):  # bytes.fromhex passes over spaces
-        raise FixtureError(f"not hex: {value[:80]!r}")
+        raise FixtureError(f"not hex: {shown(value)}")
     return result
 
 
 def text_or_none(value: Any) -> str | None:
     """A fixture's string, or None. Raises FixtureError for anything else."""
     if value is not None and type(value) is not str:
-        raise FixtureError(f"a string was expected, not {str(value)[:80]!r}")
+        raise FixtureError(f"a string was expected, not {shown(value)}")
     return value
 
 
@@ -215,5 +270,5 @@ def fixed(value: Any, size: int) -> bytes:
     """The bytes of a hex string of one length. Raises FixtureError."""
     result = data(value)
     if len(result) != size:
-        raise FixtureError(f"{len(result)} bytes where {size} are wanted: {value[:80]!r}")
+        raise FixtureError(f"{len(result)} bytes where {size} are wanted: {shown(value)}")
     return result

@@ -21,6 +21,7 @@ from evmthread.testing.suites import suite_of
 # A test runs its own code in a few cases and no other test does: what is kept for later needn't be much.
 CACHE_ENTRIES = 512
 CACHE_CODE_BYTES = 2**26
+ERROR_CHARACTERS = 1000  # of a case's error: what is wrong in a fixture may be of any length
 
 SUFFIXES = (".json", ".jsonl", ".json.gz", ".jsonl.gz")
 
@@ -178,7 +179,7 @@ def _run_case(test: FixtureTest, suite: str, case: Case, options: Options, cache
         case.fork,
         case.index,
         outcome.passed,
-        outcome.error,
+        outcome.error[:ERROR_CHARACTERS],
         None if root is None else "0x" + root.hex(),
         None if logs is None else "0x" + logs.hex(),
         outcome.gas_used,

@@ -23,7 +23,18 @@ from evmthread.primitives.types import Log
 from evmthread.state.memory import MemoryState
 from evmthread.testing import exceptions
 from evmthread.testing.cases import Case, CaseOutcome, Drive
-from evmthread.testing.fixtures import FixtureError, FixtureTest, Json, data, fixed, number, reading, text_or_none, word
+from evmthread.testing.fixtures import (
+    FixtureError,
+    FixtureTest,
+    Json,
+    data,
+    fixed,
+    number,
+    reading,
+    shown,
+    text_or_none,
+    word,
+)
 from evmthread.testing.state_dump import dump_of
 
 REQUIRED = ("env", "pre", "transaction", "post")
@@ -137,7 +148,7 @@ def _authorization(item: Json) -> Authorization:
 def _choice(fields: Json, what: str, index: object) -> object:
     values = fields[what]
     if not isinstance(values, list) or type(index) is not int or not 0 <= index < len(values):
-        raise FixtureError(f"no {what} number {index!r}")
+        raise FixtureError(f"no {what} number {shown(index)}")
     return values[index]
 
 

@@ -9,7 +9,7 @@ from evmthread.machine.code_cache import CodeCache
 from evmthread.merkle.trie import Trie
 from evmthread.primitives.keccak import keccak256
 from evmthread.testing.cases import Case, CaseOutcome, Drive, differences
-from evmthread.testing.fixtures import FixtureError, FixtureTest, Json, data, fixed, reading
+from evmthread.testing.fixtures import FixtureError, FixtureTest, Json, data, fixed, reading, shown
 
 REQUIRED = ("in",)
 ANY_ORDERS = 120  # all orders of up to five keys
@@ -27,7 +27,7 @@ def _bytes(text: object) -> bytes:
     if text is None:
         return b""
     if not isinstance(text, str):
-        raise FixtureError(f"a string was expected, not {str(text)[:80]!r}")
+        raise FixtureError(f"a string was expected, not {shown(text)}")
     return data(text) if text.startswith("0x") else text.encode()
 
 

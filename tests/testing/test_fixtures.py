@@ -2,6 +2,8 @@
 
 import gzip
 import json
+import os
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -9,7 +11,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evmthread.testing import fixtures
-from evmthread.testing.fixtures import FixtureError, data, fixed, is_lines, number, read_tests, word
+from evmthread.testing.fixtures import (
+    FixtureError,
+    data,
+    fixed,
+    is_lines,
+    load_json,
+    number,
+    read_tests,
+    reading,
+    value_bytes,
+    word,
+)
 from tests.testing.samples import write_json, write_lines
 
 
@@ -94,6 +107,79 @@ def test_files_without_end_are_refused(tmp_path: Path, monkeypatch: pytest.Monke
     path.write_bytes(gzip.compress(b'{"name": "a"}\n' + b" " * 10**6))
     with pytest.raises(FixtureError, match="more than 1000 bytes"):
         names(path)
+    monkeypatch.setattr(fixtures, "MAX_LINES", 1000)
+    path.write_bytes(gzip.compress(b'{"name": "a"}\n' + b"\n" * 10**4))
+    with pytest.raises(FixtureError, match="more than 1000 lines"):
+        names(path)
+    monkeypatch.setattr(fixtures, "MAX_LINES_BYTES", 10_000)
+    path.write_bytes(gzip.compress(b'{"name": "a"}\n' + b"{}        \n" * 950))
+    with pytest.raises(FixtureError, match="10000 bytes of them"):
+        names(path)
+
+
+def test_what_is_no_regular_file_is_refused_without_waiting(tmp_path: Path) -> None:
+    fifo = tmp_path / "fifo.json"
+    os.mkfifo(fifo)
+    for path in (fifo, Path("/dev/zero")):
+        with pytest.raises(FixtureError, match="no regular file"):
+            names(path)
+
+
+MANY = 20_000
+DEAR = {
+    "lists": b"[" + b",".join([b"[]"] * MANY) + b"]",
+    "objects": b"[" + b",".join([b'{"":{}}'] * MANY) + b"]",
+    "unique keys": b"{" + b",".join([b'"%d":[]' % index for index in range(MANY)]) + b"}",
+    "objects with unique keys": b"[" + b",".join([b'{"%d":{}}' % index for index in range(MANY)]) + b"]",
+    "strings": b"[" + b",".join([b'"ab"'] * MANY) + b"]",
+    "numbers": b"[" + b",".join([b"99999999999"] * MANY) + b"]",
+    "a wide string": ('["\U0001f600' + "a" * 4 * MANY + '"]').encode(),
+    "a wide string by escapes": b'["\\ud83d\\ude00' + b"a" * 4 * MANY + b'"]',
+    "wide strings": ("[" + ",".join(['"\U0001f600"'] * MANY) + "]").encode(),
+}
+
+
+@pytest.mark.parametrize("text", DEAR.values(), ids=DEAR)
+def test_the_memory_that_json_takes_is_known_before_it_is_read(text: bytes) -> None:
+    tracemalloc.start()
+    try:
+        given = bytes(bytearray(text))
+        load_json(given, "x")
+        used = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert used <= 1.05 * value_bytes(text)
+
+
+def test_json_that_takes_too_much_memory_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = b'{"a": {"in": [' + b"[]," * 1000 + b"[]]}}"
+    path = tmp_path / "bomb.gz"
+    path.write_bytes(gzip.compress(text))
+    assert names(path) == ["a"]
+    monkeypatch.setattr(fixtures, "MAX_VALUE_BYTES", 100_000)
+    with pytest.raises(FixtureError, match="may take"):
+        names(path)
+
+
+def test_a_wrong_value_is_shown_in_short() -> None:
+    nested: list[object] = []
+    for _ in range(100_000):
+        nested = [nested]
+    for value in ("x" * 10**6, nested, [0] * 10**6, {"a": nested}, -(10**5000), "9" * 5001, "-0x" + "f" * 10**6):
+        for read in (number, word, data):
+            with pytest.raises(FixtureError) as refusal:
+                read(value)
+            assert len(str(refusal.value)) < 200
+
+
+def test_whatever_a_wrong_shape_raises_names_the_test() -> None:
+    def fall(depth: int) -> int:
+        return fall(depth + 1)
+
+    for action in (lambda: fall(0), lambda: {"a": 1}["x" * 10**6], lambda: int("x"), lambda: bytes(-1)):
+        with pytest.raises(FixtureError, match=r"^the test: ") as refusal, reading("the test"):
+            action()
+        assert len(str(refusal.value)) < 300
 
 
 @given(st.integers(0, 2**300))
@@ -101,7 +187,10 @@ def test_numbers_in_each_form(value: int) -> None:
     assert number(hex(value)) == number(str(value)) == number(value) == number(f"0x:bigint {value:#x}") == value
 
 
-@pytest.mark.parametrize("value", ["0x", "0xg", "x", "-1", "-0x1", -1, None, 0.5, True, [], {}, "1e5"])
+NO_NUMBERS = ["0x", "0xg", "x", "-1", "-0x1", -1, None, 0.5, True, [], {}, "1e5", " 5", "+5", "1_0", "0x1_0", "0x 1"]
+
+
+@pytest.mark.parametrize("value", [*NO_NUMBERS, "\u0663", "0x1\n"])
 def test_what_is_no_number(value: object) -> None:
     with pytest.raises(FixtureError):
         number(value)
