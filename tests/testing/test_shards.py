@@ -1,12 +1,16 @@
 """Work in several processes: the same events in the same order as in one."""
 
+import os
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from evmthread.errors import BackendError
 from evmthread.testing import shards
-from evmthread.testing.runner import Event, Options, Row, Selection, Unreadable, find_files, new_cache, run_file
+from evmthread.testing.fixtures import FixtureError
+from evmthread.testing.held import Held
+from evmthread.testing.runner import Event, Options, Row, Selection, Unreadable, new_cache, run_file
 from evmthread.testing.shards import Pool, Unit, plan, run_sharded, slow_tests
 from tests.conformance.test_sample import SAMPLE
 from tests.testing.samples import state_test, write_json, write_lines
@@ -76,9 +80,59 @@ def test_a_dead_worker_is_a_typed_error() -> None:
         pool.close()
 
 
-def test_files_are_found_below_a_folder(tmp_path: Path) -> None:
-    for name in ("b.json", "a/x.jsonl.gz", "a/y.txt", "c.jsonl"):
-        path = tmp_path / name
-        path.parent.mkdir(exist_ok=True)
-        path.touch()
-    assert find_files(tmp_path) == [tmp_path / "a/x.jsonl.gz", tmp_path / "b.json", tmp_path / "c.jsonl"]
+def test_no_more_processes_than_units(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[int] = []
+
+    class Watched(Pool):
+        def __init__(self, workers: int, options: Options) -> None:
+            started.append(workers)
+            super().__init__(workers, options)
+            assert len(self._processes) == workers
+
+    monkeypatch.setattr(shards, "Pool", Watched)
+    path = write_json(tmp_path / "a.json", {"one": state_test()})
+    broken = tmp_path / "b.json"
+    broken.write_text("{")
+    events = [event for some in run_sharded([path], Options(), workers=200, slow=frozenset()) for event in some]
+    assert len(events) == 3
+    # A file that is found to be broken while the work is planned needs none.
+    monkeypatch.setattr(shards, "plan", lambda path, _: (_ for _ in ()).throw(FixtureError(f"{path}: broken")))
+    assert list(run_sharded([broken], Options(), workers=200, slow=frozenset())) == [[Unreadable(f"{broken}: broken")]]
+    assert started == [1, 0]
+
+
+def test_what_waits_for_its_turn_may_go_to_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shards, "Held", partial(Held, held_bytes=100))
+    monkeypatch.setattr(shards, "UNIT_BYTES", 5_000)
+    tests = [{"suite": "s", "file": f"{name}.json", "name": name} | state_test() for name in "abcdefgh"]
+    lines = write_lines(tmp_path / "x.jsonl.gz", tests)
+    # The last is run first.
+    slow = frozenset([(b"s", b"h.json")])
+    assert sharded([lines], Options(with_dump=True), slow) == serial([lines], Options(with_dump=True))
+
+
+def test_events_are_told_while_their_file_is_worked_on() -> None:
+    """What is held of a file doesn't grow with the file."""
+    options = Options()
+    sizes = [len(some) for some in run_sharded([SAMPLE / "transaction.jsonl.gz"], options, workers=1, slow=frozenset())]
+    assert sum(sizes) == len(serial([SAMPLE / "transaction.jsonl.gz"], options))
+    assert max(sizes) <= shards.MESSAGE_EVENTS
+
+
+def test_a_slow_test_of_very_many_cases_is_one_unit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = write_lines(tmp_path / "x.jsonl.gz", [{"suite": "s", "file": "b.json", "name": "b"} | state_test()])
+    slow = frozenset([(b"s", b"b.json")])
+    assert len(list(plan(lines, slow))) == 3
+    monkeypatch.setattr(shards, "MOST_APART", 2)
+    assert list(plan(lines, slow)) == [Unit(lines, 0, 1)]
+
+
+def test_a_list_of_slow_tests_that_cannot_be_read_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    listed = tmp_path / "slow.txt"
+    listed.write_text("s\tb.json\ttimeout\n")
+    assert len(slow_tests(tmp_path)) == 1
+    monkeypatch.setattr(shards, "SLOW_LIST_BYTES", 5)
+    assert slow_tests(tmp_path) == frozenset()
+    listed.unlink()
+    os.mkfifo(listed)
+    assert slow_tests(tmp_path) == frozenset()
