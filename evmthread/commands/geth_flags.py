@@ -33,6 +33,7 @@ _SWITCHES = MappingProxyType(
 _NAMES = MappingProxyType(
     {
         "--statetest.fork": "--fork",
+        "--trace.format": "--trace.format",
         "--statetest.index": "--index",
         "--statetest.name": "--name",
         "--state.fork": "--fork",
@@ -57,8 +58,6 @@ def normalised(arguments: list[str]) -> list[str]:
         name, equals, value = word.partition("=")
         if name.startswith("-") and not name.startswith("--") and f"-{name}" in (*_SWITCHES, *_NAMES):
             name = f"-{name}"  # Go takes one hyphen for two
-        if name == "--trace.format":
-            continue
         if name in _SWITCHES and (not equals or value.lower() in _TRUTHS):
             ours = _SWITCHES[name][0 if not equals or _TRUTHS[value.lower()] else 1]
             result += [] if ours is None else [ours]

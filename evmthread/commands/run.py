@@ -61,6 +61,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     output.add_argument(
         "--json", action="store_true", help="trace lines, and the outcome in the last, on standard output"
     )
+    output.add_argument("--trace.format", choices=("json",), help=argparse.SUPPRESS)  # go-ethereum has others too
     output.add_argument("--memory", action="store_true", help="memory in trace lines")
     output.add_argument("--returndata", action="store_true", help="return data in trace lines")
     output.add_argument("--nostack", action="store_true", help="no stack in trace lines")

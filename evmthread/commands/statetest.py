@@ -1,6 +1,7 @@
 """`evmthread statetest PATH...`: runs official Ethereum test fixtures and compares the results."""
 
 import argparse
+import io
 import json
 import sys
 from collections.abc import Iterable, Iterator
@@ -42,11 +43,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--run", dest="pattern", metavar="REGEX", help="only tests with a name in which this expression is found"
     )
     which.add_argument("--name", help="only tests of exactly this name")
-    which.add_argument("--index", type=int, metavar="N", help="only cases with this index in their fork")
+    which.add_argument("--index", type=int, metavar="N", help="only cases with this index in their fork; -1: all")
     output = parser.add_argument_group("what to print")
     output.add_argument("--jsonl", action="store_true", help="one JSON object a case, and a last one with the counts")
     output.add_argument("--dump", action="store_true", help="the state after each case too")
     output.add_argument("--trace", "--json", action="store_true", help="EIP-3155 trace lines on standard error")
+    output.add_argument("--trace.format", choices=("json",), help=argparse.SUPPRESS)  # go-ethereum has others too
     output.add_argument("--memory", action="store_true", help="memory in trace lines")
     output.add_argument("--returndata", action="store_true", help="return data in trace lines")
     output.add_argument("--nostack", action="store_true", help="no stack in trace lines")
@@ -84,6 +86,8 @@ def run(arguments: argparse.Namespace) -> int:
         return tally.exit_code(zero=arguments.exit_zero)
     if sys.stdin.isatty():
         raise InvalidInput("a PATH is needed, or file names on standard input (evmthread statetest --help)")
+    if isinstance(sys.stdin, io.TextIOWrapper):
+        sys.stdin.reconfigure(errors="surrogateescape")  # a file name is bytes, as in arguments
     worst = 0
     for line in sys.stdin:
         name = line.strip()
@@ -111,8 +115,7 @@ def _rows(arguments: argparse.Namespace, options: "Options", paths: list[Path], 
     """The rows of all files that can be read; the others are complained of, and counted."""
     from evmthread.testing.runner import Row, find_files
 
-    # As go-ethereum does, for drivers that read state roots from there.
-    roots = arguments.trace or not arguments.paths
+    roots = _tells_roots(arguments)
     for path in paths:
         try:
             files = find_files(path)
@@ -127,6 +130,17 @@ def _rows(arguments: argparse.Namespace, options: "Options", paths: list[Path], 
                 yield event
         if tally.total == before and not tally.unreadable and options.selection.is_everything:
             tally.complain(f"{path}: no fixture file, or tests of a kind that is not run here")
+
+
+def _tells_roots(arguments: argparse.Namespace) -> bool:
+    """Whether each state root goes to standard error too, as go-ethereum's does, for drivers that read it from there.
+
+    They name one file of JSON, or feed names, and read standard error; people and whole folders are spared.
+    """
+    if arguments.trace or not arguments.paths:
+        return True
+    spared = arguments.jsonl or arguments.progress or sys.stderr.isatty()
+    return not spared and len(arguments.paths) == 1 and arguments.paths[0].suffix == ".json"
 
 
 def _events(

@@ -19,12 +19,15 @@ def traced_to(stream: TextIO, arguments: argparse.Namespace) -> Callable[[Machin
 
     def drive(machine: Machine) -> Frame:
         write = stream.write
+        last: Step | None = None
 
         def observe(step: Step) -> None:
+            nonlocal last
+            last = step
             write(step_line(step, with_stack=with_stack, with_return_data=with_return_data) + "\n")
 
         frame = run_traced(machine, observe, with_memory=with_memory)
-        write(end_line(frame) + "\n")
+        write(end_line(frame, last) + "\n")
         stream.flush()
         return frame
 

@@ -62,9 +62,12 @@ def failure_of(frame: Ended) -> str | None:
     return str(frame.halt_reason.value)
 
 
-def end_line(frame: Frame) -> str:
-    """The line after the last instruction of the outermost call: its output, its gas, why it failed."""
+def end_line(frame: Frame, last: Step | None = None) -> str:
+    """The line after the last instruction of the outermost call: its output, its gas, why it failed.
+
+    With the `last` step the reason is in its words.
+    """
     used = frame.message.gas - frame.gas
-    error = failure_of(frame)
+    error = _error(last) if last is not None and last.error and last.depth == 1 else failure_of(frame)
     tail = "" if error is None else f',"error":{json.dumps(error)}'
     return f'{{"output":"{frame.output.hex()}","gasUsed":"{used:#x}"{tail}}}'

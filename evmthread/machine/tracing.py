@@ -1,19 +1,18 @@
-"""Runs a machine one instruction at a time and tells an observer of each: what it was, what it cost, what it saw.
+"""A hook that tells of each instruction: what it was, what it cost, what it saw. Knows nothing of text formats.
 
-Slower than `Machine.run`, with the same results. Knows nothing of who looks, nor of text formats (see eip3155.py).
+What an instruction cost is go-ethereum's account of it, which the machine itself has no need of.
 """
 
-from collections.abc import Callable
-from typing import NamedTuple, cast
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 from evmthread.isa.frame import MEMORY_QUADRATIC_SHIFT, MEMORY_WORD_PRICE, Frame
-from evmthread.isa.instruction import HALTED, Instruction
+from evmthread.isa.halts import HaltReason
+from evmthread.isa.instruction import Instruction
 from evmthread.isa.instructions.calls import CALL_STIPEND
 from evmthread.isa.instructions.hashing import KECCAK_WORD_PRICE
-from evmthread.isa.message import Message
-from evmthread.machine.analysis import Program
-from evmthread.machine.machine import Machine
-from evmthread.machine.stepper import Outcome, step
+from evmthread.machine.hooks import Hook
+from evmthread.machine.operations import STACK_LIMIT
 
 _CREATE, _CREATE2 = 0xF0, 0xF5
 _CALLS_WITH_VALUE = (0xF1, 0xF2)
@@ -45,64 +44,91 @@ class Step(NamedTuple):
 Observer = Callable[[Step], None]
 
 
-def run_traced(machine: Machine, observe: Observer, *, with_memory: bool = False) -> Frame:
-    """Runs a machine to its end as `Machine.run` does, and calls `observe` after each instruction.
+class Steps(Hook):
+    """Tells `observe` of each instruction after it has run. A subclass may override `step`, which gets its frame too.
 
-    Precompiles and calls to accounts without code run no instruction. May raise Missing, as `Machine.run` does, after
-    which it can be called again.
+    Precompiles and calls to accounts without code run no instruction. Steps.
     """
-    frames = machine.frames
-    while frames:
-        frame = frames[-1]
-        outcome = _observed_step(frame, observe, with_memory=with_memory) if frame.code else step(frame)
-        if outcome is HALTED:
-            machine._leave(frame)
-        elif outcome is not None:
-            machine._enter(outcome, frame)
-    return machine.root
+
+    def __init__(self, observe: Observer | None = None, *, with_memory: bool = False) -> None:
+        """Memory is only copied when asked for: it makes tracing many times slower."""
+        self._observe = observe
+        self._with_memory = with_memory
+
+    def step(self, frame: Frame, step: Step) -> None:
+        """An instruction of this frame has run."""
+        if self._observe is not None:
+            self._observe(step)
+
+    def step_start(self, frame: Frame, instruction: Instruction | None) -> str | None:  # noqa: ARG002 - as Hook has it
+        memory = b"".join([word.to_bytes(32, "big") for word in frame.memory]) if self._with_memory else None
+        self._before = (
+            *(frame.gas, frame.host.refund, len(frame.memory), memory),
+            *(frame.stack.copy(), frame.return_data),
+        )
+        return None
+
+    def step_end(self, frame: Frame, instruction: Instruction | None, pc: int) -> None:
+        code = frame.code
+        if not code:
+            return
+        gas, refund, words, memory, stack, return_data = self._before
+        error = None
+        if frame.halt_reason is not None:
+            error = failure_text(frame.halt_reason, instruction, len(stack))
+            cost = 0 if instruction is None else frame.fork.base_prices[instruction.opcode]
+        else:
+            assert instruction is not None
+            cost = _cost(frame, instruction, gas, words, stack)
+        self.step(
+            frame,
+            Step(
+                pc,
+                code[pc] if pc < len(code) else 0,
+                None if instruction is None else instruction.name,
+                gas,
+                cost,
+                frame.depth + 1,
+                refund,
+                words << 5,
+                stack,
+                memory,
+                return_data,
+                error,
+            ),
+        )
 
 
-def _observed_step(frame: Frame, observe: Observer, *, with_memory: bool) -> Outcome | None:
-    pc, gas, refund = frame.pc, frame.gas, frame.host.refund
-    words = len(frame.memory)
-    stack = frame.stack.copy()
-    memory = b"".join([word.to_bytes(32, "big") for word in frame.memory]) if with_memory else None
-    return_data = frame.return_data
-    program = cast("Program", frame.program)
-    instruction = program.instruction_at(pc)
-    outcome = step(frame)
-    opcode = program.code[pc] if pc < len(program.code) else 0
-    error = None
-    if outcome is HALTED and frame.halt_reason is not None:
-        error = frame.halt_reason.value
-        cost = 0 if instruction is None else frame.fork.base_prices[instruction.opcode]
-    else:
-        assert instruction is not None
-        cost = _cost(frame, instruction, outcome, gas, words, stack)
-    name = None if instruction is None else instruction.name
-    depth = frame.depth + 1
-    observe(Step(pc, opcode, name, gas, cost, depth, refund, words << 5, stack, memory, return_data, error))
-    return outcome
+def failure_text(reason: HaltReason, instruction: Instruction | None, height: int) -> str:
+    """Why an instruction failed on a stack of some height, in go-ethereum's words."""
+    if instruction is not None and reason is HaltReason.STACK_UNDERFLOW:
+        return f"stack underflow ({height} <=> {instruction.pops})"
+    if instruction is not None and reason is HaltReason.STACK_OVERFLOW:
+        return f"stack limit reached {height} ({STACK_LIMIT - instruction.pushes + instruction.pops})"
+    return reason.value
 
 
-def _cost(
-    frame: Frame, instruction: Instruction, outcome: Outcome | None, gas: int, words: int, stack: list[int]
-) -> int:
+def _cost(frame: Frame, instruction: Instruction, gas: int, words: int, stack: list[int]) -> int:
     """What an instruction charged; `gas`, `words` of memory and `stack` are those before it."""
     opcode = instruction.opcode
-    charged = gas - frame.gas
     if opcode in (_CREATE, _CREATE2):
-        if isinstance(outcome, Message):
-            return charged - outcome.gas
-        # No contract was made, and gas may be lost to an address that was taken: count anew what it cost to try.
+        # What goes along doesn't count, nor what is lost to an address that was taken: count anew what it cost to try.
         per_word = frame.prices.init_code_word + (KECCAK_WORD_PRICE if opcode == _CREATE2 else 0)
         grown = _memory_price(len(frame.memory)) - _memory_price(words)
         return frame.fork.base_prices[opcode] + grown + per_word * ((stack[-3] + 31) >> 5)
-    if opcode in _CALLS and outcome is None:
-        # The call was refused, and the gas that it should have taken along came back with the stipend.
-        available = frame.gas - (CALL_STIPEND if opcode in _CALLS_WITH_VALUE and stack[-3] else 0)
-        return gas - available + frame.rules.call_gas(available, stack[-1])
-    return charged
+    if opcode in _CALLS and len(frame.stack) > len(stack) - instruction.pops:
+        stipend, forwarded = gas_of_refused(frame, instruction, tuple(stack[:-4:-1]))
+        return gas - frame.gas + stipend + forwarded
+    return gas - frame.gas
+
+
+def gas_of_refused(frame: Frame, instruction: Instruction, operands: Sequence[int]) -> tuple[int, int]:
+    """(stipend, gas) that a call would have had, had depth or balance not forbidden it; all came back to the frame.
+
+    The frame is as the instruction has left it; the first three operands are looked at.
+    """
+    stipend = CALL_STIPEND if instruction.opcode in _CALLS_WITH_VALUE and operands[2] else 0
+    return stipend, frame.rules.call_gas(frame.gas - stipend, operands[0])
 
 
 def _memory_price(words: int) -> int:

@@ -3,6 +3,7 @@
 from evmthread.errors import InvalidInput
 from evmthread.execution.world import World
 from evmthread.primitives.keccak import keccak256
+from evmthread.primitives.rlp import integer_bytes
 from evmthread.state.memory import MemoryState
 
 
@@ -23,12 +24,19 @@ def after(world: World) -> MemoryState:
     return state
 
 
+def checksummed(address: bytes) -> str:
+    """An address as hex whose capital letters are its checksum (EIP-55)."""
+    digits = address.hex()
+    hashed = keccak256(digits.encode()).hex()
+    return "0x" + "".join([a.upper() if b >= "8" else a for a, b in zip(digits, hashed, strict=False)])
+
+
 def dump_of(world: World) -> dict[str, object]:
-    """Root and accounts: balances as decimal strings, hashes and words as hex."""
+    """Root and accounts by address: balances as decimal strings, values in storage as bytes without leading zeros."""
     state = after(world)
     roots = state.roots()
     accounts: dict[str, object] = {}
-    for address in sorted(state.addresses()):
+    for address in state.addresses():
         account = state.account(address)
         assert account is not None
         code, storage = state.code(account.code_hash), state.storage(address)
@@ -41,8 +49,8 @@ def dump_of(world: World) -> dict[str, object]:
         if code:
             fields["code"] = "0x" + code.hex()
         if storage:
-            fields["storage"] = {f"{key:#066x}": f"{value:x}" for key, value in sorted(storage.items())}
+            fields["storage"] = {f"{key:#066x}": integer_bytes(value).hex() for key, value in sorted(storage.items())}
         fields["address"] = "0x" + address.hex()
         fields["key"] = "0x" + keccak256(address).hex()
-        accounts["0x" + address.hex()] = fields
-    return {"root": roots.root().hex(), "accounts": accounts}
+        accounts[checksummed(address)] = fields
+    return {"root": roots.root().hex(), "accounts": dict(sorted(accounts.items()))}

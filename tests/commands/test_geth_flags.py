@@ -11,7 +11,7 @@ from evmthread.commands.geth_flags import normalised
         # goevmlab, new and old
         (
             "statetest --trace --trace.format=json --trace.nomemory=true --trace.noreturndata=true x.json",
-            "statetest --trace x.json",
+            "statetest --trace --trace.format=json x.json",
         ),
         ("--json --noreturndata --nomemory statetest x.json", "statetest --json x.json"),
         ("--nomemory --noreturndata --nostack statetest x.json", "statetest --nostack x.json"),

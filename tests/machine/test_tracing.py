@@ -108,7 +108,10 @@ def test_a_creation_at_a_taken_address_costs_without_what_it_loses() -> None:
 @pytest.mark.parametrize(
     ("program", "name", "error"),
     [
-        ("ADD", "ADD", "stack underflow"),
+        ("ADD", "ADD", "stack underflow (0 <=> 2)"),
+        ("PUSH1 1 DUP1 DUP1 ADDMOD ADDMOD", "ADDMOD", "stack underflow (1 <=> 3)"),
+        ("JUMPDEST CALLER PUSH1 0 JUMP", "PUSH1", "stack limit reached 1024 (1023)"),
+        ("CALLER JUMPDEST CALLER CALLER PUSH1 1 JUMP", "CALLER", "stack limit reached 1024 (1023)"),
         ("PUSH1 9 JUMP", "JUMP", "invalid jump destination"),
         ("INVALID", "INVALID", "invalid opcode"),
         ("PUSH3 0xffffff MLOAD", "MLOAD", "out of gas"),
