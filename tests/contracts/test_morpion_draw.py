@@ -12,7 +12,8 @@ from evmthread.contracts import load_artifact
 from evmthread.execution.environment import BlockEnvironment
 from evmthread.execution.result import CallResult
 from evmthread.execution.world import World
-from tests.contracts.answering import NO, YES, answering_code, asked, question_data
+from evmthread.machine.traps import Question, Suspended
+from tests.contracts.answering import NO, YES, Suspending, answering_code, asked, question_data
 from tests.morpion_draw_model import MorpionDrawModel
 from tests.morpion_model import DRAWN, PLAYING, WON_BY_X, ZERO, Verdict
 
@@ -142,7 +143,10 @@ def test_on_chain_an_offer_is_refused_and_play_goes_on() -> None:
     assert game.refusal(X, "offerDraw") == "AlreadyOffered()"
     assert game.call(O, "offerDraw").success  # the other may still offer one
     assert game.ask("drawOffer") == O
-    game.play(0, 3, 1, 4, 2)
+    game.play(0)
+    game.call(X, "offerDraw")
+    assert game.ask("drawOffer") == X  # a move has made the refusal a thing of the past
+    game.play(3, 1, 4, 2)
     assert game.ask("state") == WON_BY_X
 
 
@@ -257,6 +261,32 @@ def test_both_paths_lead_to_the_same_state() -> None:
         assert [asking.world.storage(asking.address, slot) for slot in range(5)] == [
             waiting.world.storage(waiting.address, slot) for slot in range(5)
         ]
+
+
+@pytest.mark.parametrize(("offers", "other"), [(X, O), (O, X)])
+@pytest.mark.parametrize("answer", [YES, NO])
+def test_the_offer_is_suspended_and_goes_on_elsewhere(offers: bytes, other: bytes, answer: bytes) -> None:
+    game, expected = Game(), Game(answer=answer)
+    for each in (game, expected):
+        each.play(4, 0)
+    result = expected.call(offers, "offerDraw")
+    game.world.settle()
+    suspended, resumed = (
+        World(view=game.world.view, environment=game.world.environment, hooks=[Suspending(X, O)]) for _ in range(2)
+    )
+    suspended.begin_transaction()
+    computation = suspended.open_call(game.address, MORPION.function("offerDraw").encode(), sender=offers)
+    question = MORPION.function("acceptDraw").encode(2)
+    assert computation.run() == Suspended(Question(other, question))
+    elsewhere = resumed.load(computation.snapshot())
+    finished = elsewhere.resume(answer)
+    assert isinstance(finished, CallResult)
+    assert finished.logs == result.logs
+    slots = [[world.storage(game.address, slot) for slot in range(5)] for world in (resumed, expected.world)]
+    assert slots[0] == slots[1]
+    # Dropped, it never was.
+    computation.abort()
+    assert not any(suspended.changes().accounts)
 
 
 # The model ------------------------------------------------------------------------------------------------------------

@@ -8,28 +8,32 @@ from hypothesis import strategies as st
 
 from evmthread.commit import TRAP_ADDRESS
 from evmthread.commit.terms import BREAKPOINT_TOPIC
+from evmthread.execution.computation import Computation
 from evmthread.execution.result import CallResult
 from evmthread.execution.world import World
+from evmthread.isa.forks import CANCUN, with_dialect
+from evmthread.isa.frame import Frame
 from evmthread.isa.halts import HaltReason
+from evmthread.isa.message import CallKind, Message
+from evmthread.machine.hooks import Hook
+from evmthread.machine.traps import Question, Suspended
 from tests.assembler import assemble
 from tests.contracts.answering import answering_code, asked, question_data
 
 FOLDER = Path(__file__).resolve().parents[2] / "examples" / "traps"
 CONTRACT, ALICE, BOB, STRANGER = (bytes([number]) * 20 for number in (0xC0, 0xA1, 0xB0, 0x57))
-OPCODES = {"TRAP": "DATA 0xb1", "BREAKPOINT": "DATA 0xb0"}
+DIALECT = with_dialect(CANCUN)
 
 
 def yul(name: str) -> bytes:
     return bytes.fromhex((FOLDER / f"{name}.hex").read_text())
 
 
-def assembly(name: str) -> str:
-    """The text without its comments, with the dialect's instructions as bytes."""
-    lines = [line.split(";")[0].split() for line in (FOLDER / f"{name}.asm").read_text().splitlines()]
-    return "\n".join(" ".join(OPCODES.get(word, word) for word in words) for words in lines)
+def by_hand(name: str) -> bytes:
+    return assemble((FOLDER / f"{name}.asm").read_text(), fork=DIALECT)
 
 
-PLAIN = {"yul": yul("plain"), "asm": assemble(assembly("plain"))}
+PLAIN = {"yul": yul("plain"), "asm": by_hand("plain")}
 
 
 def call(code: bytes, data: bytes, answer: bytes | None = None) -> tuple[World, CallResult]:
@@ -45,8 +49,40 @@ def stored(world: World) -> list[int]:
 
 
 def test_the_dialect_by_hand_is_what_the_compiler_makes() -> None:
-    assert assemble(assembly("dialect")) == yul("dialect")
-    assert {"b0", "b1"} <= {f"{byte:02x}" for byte in yul("dialect")}
+    assert by_hand("dialect") == yul("dialect")
+
+
+class Owners(Hook):
+    """Owners whom the dialect's TRAP may ask."""
+
+    def call(self, caller: Frame | None, message: Message) -> Question | None:
+        known = message.kind is CallKind.TRAP and message.address in (ALICE, BOB)
+        return Question(message.address, bytes(message.data)) if known else None
+
+
+def dialect_call(data: bytes) -> tuple[World, Computation]:
+    world = World(fork=DIALECT, hooks=[Owners()])
+    world.set_code(CONTRACT, yul("dialect"))
+    return world, world.open_call(CONTRACT, data, sender=ALICE)
+
+
+@settings(max_examples=30)
+@given(st.binary(max_size=70), st.binary(max_size=70))
+def test_the_dialect_suspends_and_goes_on_with_the_answer(question: bytes, answer: bytes) -> None:
+    world, computation = dialect_call(bytes(12) + BOB + question)
+    assert computation.run() == Suspended(Question(BOB, question))
+    result = computation.resume(answer)
+    assert isinstance(result, CallResult)
+    assert (result.success, result.output) == (True, answer)
+    assert stored(world) == [int.from_bytes(answer[:32].ljust(32, b"\0"), "big"), len(answer), 0]
+
+
+def test_the_dialect_asks_nobody_who_is_no_owner() -> None:
+    world, computation = dialect_call(bytes(12) + STRANGER + b"?")
+    result = computation.run()
+    assert isinstance(result, CallResult)
+    assert (result.success, result.output) == (True, b"")
+    assert stored(world) == [0, 0, 0]
 
 
 def test_plain_ethereum_has_no_dialect() -> None:
