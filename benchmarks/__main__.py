@@ -19,14 +19,16 @@ HEADINGS = ("workload", "opcodes", "seconds", "ns/opcode", "calls", "correct")
 WIDTHS = (36, 10, 11, 10, 6, 8)
 
 
-def measured(workload: Workload, engine: str, *, cold: bool) -> dict[str, object]:
+def measured(workload: Workload, engine: str, *, cold: bool, stored: bool) -> dict[str, object]:
     """One workload's line. Raises ColdError."""
-    timing = time_cold(workload, engine) if cold else time_warm(workload, engine)
+    fresh = cold or stored
+    timing = time_cold(workload, engine, stored=stored) if fresh else time_warm(workload, engine)
     opcodes = workload.expect.opcodes
     line: dict[str, object] = {
         "name": workload.name,
         "engine": engine,
         "cold": cold,
+        "stored": stored,
         "opcodes": opcodes,
         "calls": timing.calls,
         "cpu_seconds": timing.seconds,
@@ -53,7 +55,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("paths", nargs="*", type=Path, metavar="PATH", help="files or folders (default: all workloads)")
     parser.add_argument("--engine", choices=ENGINES, default="auto", help="auto (default) compiles what is hot")
-    parser.add_argument("--cold", action="store_true", help="each call in a fresh process with empty caches")
+    state = parser.add_mutually_exclusive_group()
+    state.add_argument("--cold", action="store_true", help="each call in a fresh process with empty caches")
+    state.add_argument("--stored", action="store_true", help="each in a fresh process, with a former one's disk cache")
     parser.add_argument("--peers", action="store_true", help="compare with other EVMs instead: benchmarks.compare")
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="one JSON object a line, on a terminal too")
@@ -69,7 +73,7 @@ def main(arguments: list[str] | None = None) -> int:
         if table:
             print(columns(HEADINGS, WIDTHS))
         for workload in workloads:
-            line = measured(workload, options.engine, cold=options.cold)
+            line = measured(workload, options.engine, cold=options.cold, stored=options.stored)
             correct = correct and bool(line["correct"])
             print(row(line) if table else json.dumps(line), flush=True)
     except (WorkloadError, ColdError) as error:

@@ -1,16 +1,23 @@
-"""Times the first call of fresh code in a fresh process: `python -m benchmarks.cold PATH ENGINE` prints it as JSON.
+"""Times the first call in a fresh process: `python -m benchmarks.cold PATH ENGINE [FOLDER]` prints it as JSON.
 
-Nothing is cached: no decoded or compiled code, no specialised bytecode of the engine itself. Imports don't count.
+Nothing is cached: no decoded or compiled code, no specialised bytecode of the engine itself. Imports don't count. With
+FOLDER, compiled code is found there that a former process has left: `python -m benchmarks.cold PATH ENGINE FOLDER
+--fill` is that process. To open the folder doesn't count, to read the code does.
 """
 
+import argparse
 import json
 import statistics
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from benchmarks.measure import Subject, Timing
 from benchmarks.workload import Workload, read_workload
+from evmthread.machine.region_files import RegionFiles
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 MANY_OPCODES = 1_000_000
@@ -22,9 +29,9 @@ class ColdError(Exception):
     """The fresh process failed."""
 
 
-def call_cold(workload: Workload, engine: str) -> tuple[float, str | None]:
+def call_cold(workload: Workload, engine: str, *further: str) -> tuple[float, str | None]:
     """CPU seconds of the first call in a fresh process, and what it got wrong, or None. Raises ColdError."""
-    command = [sys.executable, "-m", "benchmarks.cold", str(workload.path.resolve()), engine]
+    command = [sys.executable, "-m", "benchmarks.cold", str(workload.path.resolve()), engine, *further]
     done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
     if done.returncode:
         lines = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]
@@ -33,12 +40,27 @@ def call_cold(workload: Workload, engine: str) -> tuple[float, str | None]:
     return answer["seconds"], answer["problem"]
 
 
-def time_cold(workload: Workload, engine: str) -> Timing:
-    """The median over a few fresh processes. Raises ColdError."""
+@contextmanager
+def stored_code(workload: Workload, engine: str) -> Iterator[str]:
+    """A folder in which a process that was warmed up has left its compiled code. Raises ColdError."""
+    with tempfile.TemporaryDirectory() as folder:
+        call_cold(workload, engine, folder, "--fill")
+        yield folder
+
+
+def time_cold(workload: Workload, engine: str, *, stored: bool = False) -> Timing:
+    """The median over a few fresh processes; `stored`: with the compiled code of a former one. Raises ColdError."""
+    if stored:
+        with stored_code(workload, engine) as folder:
+            return _time(workload, engine, folder)
+    return _time(workload, engine)
+
+
+def _time(workload: Workload, engine: str, *further: str) -> Timing:
     count = CALLS_OF_MANY if workload.expect.opcodes > MANY_OPCODES else CALLS
     samples: list[float] = []
     for _ in range(count):
-        seconds, problem = call_cold(workload, engine)
+        seconds, problem = call_cold(workload, engine, *further)
         samples.append(seconds)
         if problem:
             break
@@ -46,7 +68,18 @@ def time_cold(workload: Workload, engine: str) -> Timing:
 
 
 def main() -> None:
-    seconds, problem = Subject(read_workload(Path(sys.argv[1])), sys.argv[2]).check()
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.cold")
+    parser.add_argument("path", type=Path)
+    parser.add_argument("engine")
+    parser.add_argument("folder", nargs="?", type=Path)
+    parser.add_argument("--fill", action="store_true")
+    options = parser.parse_args()
+    store = None if options.folder is None else RegionFiles(options.folder)
+    subject = Subject(read_workload(options.path), options.engine, store=store)
+    seconds, problem = subject.check()
+    if options.fill:
+        subject.warm_up()
+        subject.world.cache.save()
     print(json.dumps({"seconds": seconds, "problem": problem}))
 
 

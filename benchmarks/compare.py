@@ -1,7 +1,8 @@
 """Time evmthread and other EVMs on the same workloads, turn by turn in one run, and print ratios.
 
 A ratio says how many times faster than py-evm: each round gives a pair, and the median pair counts. `cold` is the first
-call in a fresh process; `warm` is evmthread as it comes, after warming up.
+call in a fresh process, `stored` the same with the compiled code of a former one; `warm` is evmthread as it comes,
+after warming up.
 """
 
 import argparse
@@ -16,7 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from benchmarks.cold import ColdError, call_cold
+from benchmarks.cold import ColdError, call_cold, stored_code
 from benchmarks.peers import PEERS, PeerError, Worker, start
 from benchmarks.report import COMPUTING, HOST, OURS, columns, geometric_mean, group_of
 from benchmarks.results import FORMAT
@@ -78,8 +79,8 @@ def turns(worker: Worker, workload: Workload) -> Turn:
     return lambda: statistics.median(worker.call(workload, calls))
 
 
-def cold_turn(workload: Workload) -> float:
-    seconds, problem = call_cold(workload, "auto")
+def cold_turn(workload: Workload, *folder: str) -> float:
+    seconds, problem = call_cold(workload, "auto", *folder)
     if problem:
         raise PeerError(f"cold, {workload.name}: {problem}")
     return seconds
@@ -88,7 +89,13 @@ def cold_turn(workload: Workload) -> float:
 def compare(workload: Workload, workers: dict[str, Worker], *, rounds: int | None) -> Comparison:
     """Rounds in which each EVM takes one turn. Raises PeerError or ColdError."""
     taking: dict[str, Turn] = {name: turns(worker, workload) for name, worker in workers.items()}
-    taking["cold"] = lambda: cold_turn(workload)
+    with stored_code(workload, "auto") as folder:
+        taking["cold"] = lambda: cold_turn(workload)
+        taking["stored"] = lambda: cold_turn(workload, folder)
+        return _take(workload, taking, rounds=rounds)
+
+
+def _take(workload: Workload, taking: dict[str, Turn], *, rounds: int | None) -> Comparison:
     comparison = Comparison(workload, {name: [] for name in taking})
     number = 0
     while number < (rounds or ROUNDS):

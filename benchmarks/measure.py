@@ -14,6 +14,7 @@ from typing import Any
 
 from benchmarks.workload import Workload, parse_workload
 from evmthread.execution import World
+from evmthread.machine.code_cache import CodeCache, RegionStore
 from evmthread.primitives.keccak import keccak256
 
 ENGINES = ("stepper", "auto")
@@ -36,10 +37,16 @@ class Timing:
 class Subject:
     """A workload on one engine, ready to be called again and again from the same state, with code caches kept."""
 
-    def __init__(self, workload: Workload, engine: str) -> None:
+    def __init__(self, workload: Workload, engine: str, *, store: RegionStore | None = None) -> None:
         self.workload = workload
         self.engine = engine
-        self.world = World(fork=workload.fork, environment=workload.environment, view=workload.state(), engine=engine)
+        self.world = World(
+            fork=workload.fork,
+            environment=workload.environment,
+            view=workload.state(),
+            engine=engine,
+            cache=CodeCache(store=store),
+        )
 
     def call(self) -> tuple[float, dict[str, Any]]:
         """CPU seconds of one call, and what came out, as in a workload's `expect`. It changes no state."""

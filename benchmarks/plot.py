@@ -17,6 +17,7 @@ from benchmarks.results import ResultsError, read_results
 LABELS = {
     "stepper": "evmthread, stepper",
     "cold": "evmthread, cold",
+    "stored": "evmthread, disk cache",
     "warm": "evmthread, warm",
     "pyrevm": "pyrevm (Rust)",
     "eels": "EELS",
@@ -24,6 +25,7 @@ LABELS = {
 STYLES = {
     "stepper": ("o", "#9ecae1"),
     "cold": ("s", "#4292c6"),
+    "stored": ("P", "#6baed6"),
     "warm": ("D", "#08519c"),
     "pyrevm": ("^", "#d94801"),
     "eels": ("v", "#74a27a"),

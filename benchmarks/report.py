@@ -7,7 +7,7 @@ HOST_HEAVY = frozenset({"call_loop", "sload_sstore_loop"})
 APART = frozenset({"call_noop", "ecrecover_loop"})  # a call of one instruction; a loop over a library
 COMPUTING = "computing"
 HOST = "host-heavy"
-OURS = ("stepper", "cold", "warm")  # how evmthread itself is measured
+OURS = ("stepper", "cold", "stored", "warm")  # how evmthread itself is measured
 
 
 def group_of(name: str, *, solidity: bool) -> str | None:

@@ -1,6 +1,7 @@
 """`python -m benchmarks`: what it prints and with which exit code it ends."""
 
 import json
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from benchmarks.workload import WORKLOADS, WorkloadError, read_workload, read_wo
 
 SMALL = WORKLOADS / "swap_math.received.json"
 SMALLEST = WORKLOADS / "call_noop.json"
+LOOPING = WORKLOADS / "solidity" / "sort.json"
 
 
 def lines(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
@@ -48,6 +50,27 @@ def test_cold_runs_fresh_processes(capsys: pytest.CaptureFixture[str]) -> None:
     assert line["cold"] is True
     assert line["correct"] is True
     assert line["cpu_seconds"] > 0
+
+
+def test_stored_runs_fresh_processes_with_code_that_a_former_one_left(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain, commands = subprocess.run, list[list[str]]()
+
+    def noted(command: list[str], **options: Any) -> Any:
+        if len(commands) > 1:
+            (left,) = Path(command[-1]).iterdir()
+            assert left.stat().st_size > 1000
+        commands.append(command)
+        return plain(command, **options)
+
+    monkeypatch.setattr(subprocess, "run", noted)
+    assert main([str(LOOPING), "--stored", "--json"]) == 0
+    (line,) = lines(capsys)
+    assert (line["stored"], line["cold"], line["correct"]) == (True, False, True)
+    assert line["calls"] > 1
+    assert [command[-1] == "--fill" for command in commands] == [True] + [False] * line["calls"]
+    assert not Path(commands[-1][-1]).exists()
 
 
 def test_a_table(capsys: pytest.CaptureFixture[str]) -> None:
