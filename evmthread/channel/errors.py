@@ -27,19 +27,6 @@ class NotSupported(EvmthreadError):  # noqa: N818 - as all names in errors.py, i
 
 
 @dataclass(eq=False)
-class NeedsSuspension(NotSupported):
-    """An answer, an abort or a TRAP: not supported without suspension. `index` is the input's."""
-
-    what: str
-    index: int
-    nonce: int | None = None
-
-    def __str__(self) -> str:
-        where = f"input {self.index}" if self.nonce is None else f"nonce {self.nonce}: input {self.index}"
-        return f"{where}: {self.what} is not supported without suspension"
-
-
-@dataclass(eq=False)
 class InvalidBatch(Refusal):
     """Executing showed that the batch breaks a rule; `index` is the input's, None for the batch itself."""
 

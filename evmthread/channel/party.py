@@ -7,7 +7,8 @@ module. The clock and the chain are its caller's.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from evmthread.channel.errors import ClockDrift, DivergentField, LocalProtocolError, NonceTooFar, NotSupported
+from evmthread.channel.errors import ClockDrift, DivergentField, LocalProtocolError, NonceTooFar
+from evmthread.channel.suspension import OpenCall
 from evmthread.channel.thread import Thread
 from evmthread.commit.agreement import Agreement, SignatureSet
 from evmthread.commit.batch import Batch, Environment, Input, InputKind, SignedBatch
@@ -15,6 +16,7 @@ from evmthread.commit.commitment import (
     MAX_NONCE_STEP,
     Commitment,
     Status,
+    Suspension,
     check_successor,
     check_well_formed,
 )
@@ -24,6 +26,7 @@ from evmthread.commit.signature import recover_signer
 from evmthread.commit.signing import GuardedSigner
 from evmthread.errors import InvalidInput
 from evmthread.primitives import rlp
+from evmthread.primitives.types import ZERO_ADDRESS
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +39,12 @@ class SignedInput:
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """A leader's commitment with the batch that leads to it, and its signature."""
+    """A leader's commitment with the batch that leads to it, its signature, and where an open call stands."""
 
     commitment: Commitment
     signed: SignedBatch
     signature: bytes
+    suspension: Suspension | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +113,32 @@ class Party:
         )
         return SignedInput(each, self._signer.sign(TypedData(thread.domain, each)))
 
+    def answer(self, answer: bytes = b"") -> SignedInput:
+        """This party's answer to the question that is asked of it; empty for a call that stopped after some steps.
+
+        Raises LocalProtocolError when no call waits for it.
+        """
+        opened = self._open_call()
+        if opened.suspension.awaiting != self.owner:
+            raise LocalProtocolError(f"the open call waits for 0x{opened.suspension.awaiting.hex()}")
+        return self.sign_input(opened.machine_hash + answer, to=ZERO_ADDRESS, gas=0, kind=InputKind.ANSWER, nonce=0)
+
+    def abort(self) -> SignedInput:
+        """This party's wish to drop the open call; its own, or one that waits for it.
+
+        Raises LocalProtocolError when it is neither.
+        """
+        opened = self._open_call()
+        if self.owner not in (opened.suspension.awaiting, opened.input.actor):
+            raise LocalProtocolError("only the open call's actor and who is awaited may abort it")
+        return self.sign_input(opened.machine_hash, to=ZERO_ADDRESS, gas=0, kind=InputKind.ABORT, nonce=0)
+
+    def _open_call(self) -> OpenCall:
+        opened = self.thread.open_call
+        if opened is None:
+            raise LocalProtocolError("no call is open")
+        return opened
+
     def propose(
         self,
         inputs: Sequence[SignedInput],
@@ -116,10 +146,12 @@ class Party:
         *,
         final: bool = False,
         nonce: int | None = None,
+        steps: int = 0,
     ) -> Proposal:
         """Executes a batch and signs what follows from it.
 
-        `environment` is by default the latest batch's, `nonce` the next. Raises LocalProtocolError for a nonce that
+        `environment` is by default the latest batch's, `nonce` the next; `steps` suspends the last input after so many
+        instructions. Raises LocalProtocolError for a nonce that
         another party leads, what Thread.prepare raises, SigningRefused; the thread is then at its latest agreement.
         """
         thread = self.thread
@@ -130,14 +162,17 @@ class Party:
         self._check_step(nonce)
         batch = Batch(environment or thread.environment(), tuple([each.input for each in inputs]))
         signed = SignedBatch(batch, tuple([each.signature for each in inputs]))
-        commitment = thread.prepare(signed, nonce=nonce, final=final)
-        return Proposal(commitment, signed, self._sign(commitment, signed))
+        commitment = thread.prepare(signed, nonce=nonce, final=final, steps=steps)
+        signature = self._sign(commitment, signed)
+        return Proposal(
+            commitment, signed, signature, None if thread.open_call is None else thread.open_call.suspension
+        )
 
     def review(self, proposal: Proposal, *, now: int | None = None) -> Acceptance:
         """Executes what another party proposes, compares every field, and signs.
 
         `now` is this party's clock in seconds, where timestamps are to be checked against one. Raises a Refusal that
-        names the failed check (DivergentField the first field that differs), NotSupported, SigningRefused; nothing is
+        names the failed check (DivergentField the first field that differs), SigningRefused; nothing is
         signed then.
         """
         commitment, signed = proposal.commitment, proposal.signed
@@ -147,9 +182,11 @@ class Party:
             if abs(timestamp - now) > drift:
                 raise ClockDrift(timestamp, now, drift, commitment.nonce)
         final = commitment.status == Status.FINAL
-        executed = self.thread.prepare(signed, nonce=commitment.nonce, final=final)
+        steps = steps_to_run(proposal.suspension, signed)
+        executed = self.thread.prepare(signed, nonce=commitment.nonce, final=final, steps=steps)
         try:
             check_fields(executed, commitment)
+            check_suspension(self.thread.open_call, proposal.suspension, commitment.nonce)
         except DivergentField:
             self.thread.discard()
             raise
@@ -198,8 +235,6 @@ class Party:
                 raise BrokenParent(commitment.parent, nonce)
             check_successor(latest.commitment, commitment)
         self._check_step(nonce)
-        if commitment.status == Status.SUSPENDED:
-            raise NotSupported(f"nonce {nonce}: a suspended commitment is not supported without suspension")
         leader = leader_of(nonce, len(thread.terms.keys))
         try:
             got = recover_signer(digest(thread.domain, commitment), proposal.signature)
@@ -210,7 +245,9 @@ class Party:
 
     def _sign(self, commitment: Commitment, signed: SignedBatch) -> bytes:
         """Signs through the guard, which logs all that has to be sent again; drops what is pending where it refuses."""
-        content = b"\x01" + rlp.encode_list([commitment.to_rlp(), signed.to_rlp()])
+        opened = self.thread.open_call
+        suspension = rlp.EMPTY_LIST if opened is None else opened.suspension.to_rlp()
+        content = b"\x01" + rlp.encode_list([commitment.to_rlp(), signed.to_rlp(), suspension])
         try:
             self._signature = self._signer.sign(TypedData(self.thread.domain, commitment), content=content)
         except BaseException:
@@ -229,6 +266,24 @@ def check_fields(executed: Commitment, committed: Commitment) -> None:
             raise DivergentField(member.name, expected, got, committed.nonce)
 
 
+def steps_to_run(suspension: Suspension | None, signed: SignedBatch) -> int:
+    """After how many instructions the last input of a batch is to be suspended; 0 where a TRAP does it, or nothing."""
+    return suspension.steps if suspension is not None and signed.batch.inputs else 0
+
+
+def check_suspension(opened: OpenCall | None, suspension: Suspension | None, nonce: int) -> None:
+    """Nothing, or DivergentField: the open call stands where it is said to stand."""
+    executed = None if opened is None else opened.suspension
+    if executed == suspension:
+        return
+    if executed is None or suspension is None:
+        raise DivergentField("suspension", executed is not None, suspension is not None, nonce)
+    for member in Suspension.STRUCT.members:
+        expected, got = getattr(executed, member.attribute), getattr(suspension, member.attribute)
+        if expected != got:
+            raise DivergentField(f"suspension.{member.name}", expected, got, nonce)
+
+
 def agree_on(
     parties: Sequence[Party],
     inputs: Sequence[SignedInput],
@@ -236,6 +291,7 @@ def agree_on(
     *,
     final: bool = False,
     now: int | None = None,
+    steps: int = 0,
 ) -> Agreement:
     """One round among all parties, in one process: the next nonce's leader proposes, the others review, all adopt.
 
@@ -243,7 +299,7 @@ def agree_on(
     """
     leader = parties[leader_of(parties[0].thread.next_nonce, len(parties))]
     try:
-        proposal = leader.propose(inputs, environment, final=final)
+        proposal = leader.propose(inputs, environment, final=final, steps=steps)
         signatures = {leader.index: proposal.signature}
         for party in parties:
             if party is not leader:

@@ -3,13 +3,12 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from evmthread.channel.errors import NotSupported
 from evmthread.channel.inputs import BatchOutcome
-from evmthread.channel.party import check_fields
+from evmthread.channel.party import check_fields, check_suspension, steps_to_run
 from evmthread.channel.thread import Thread
 from evmthread.commit.agreement import Agreement, Signed, verify
 from evmthread.commit.batch import SignedBatch
-from evmthread.commit.commitment import Status
+from evmthread.commit.commitment import Status, Suspension
 from evmthread.commit.refusals import BrokenParent
 
 
@@ -21,25 +20,29 @@ class Replayed:
     outcome: BatchOutcome
 
 
-def replay(thread: Thread, line: Iterable[tuple[Signed, SignedBatch]]) -> Iterator[Replayed]:
+def replay(
+    thread: Thread, line: Iterable[tuple[Signed, SignedBatch] | tuple[Signed, SignedBatch, Suspension | None]]
+) -> Iterator[Replayed]:
     """Executes each batch on the thread, compares and adopts; `line` goes on from the thread's latest agreement.
 
-    Raises a Refusal naming the nonce and the failed check (DivergentField the field that differs, both values), and
-    NotSupported; the thread then stands at the last agreement that holds.
+    An item of the line whose commitment is suspended has its Suspension. Raises a Refusal naming the nonce and the
+    failed check (DivergentField the field that differs, both values); the thread then stands at the last agreement
+    that holds.
     """
-    for signed_commitment, signed_batch in line:
+    for signed_commitment, signed_batch, *rest in line:
+        suspension = rest[0] if rest else None
         agreement = _verified(thread, signed_commitment)
         commitment = agreement.commitment
         if commitment.parent != thread.parent:
             raise BrokenParent(commitment.parent, commitment.nonce)
-        if commitment.status == Status.SUSPENDED:
-            raise NotSupported(f"nonce {commitment.nonce}: a suspended commitment is not supported without suspension")
         final = commitment.status == Status.FINAL
-        executed = thread.prepare(signed_batch, nonce=commitment.nonce, final=final)
+        steps = steps_to_run(suspension, signed_batch)
+        executed = thread.prepare(signed_batch, nonce=commitment.nonce, final=final, steps=steps)
         prepared = thread.prepared
         assert prepared is not None
         try:
             check_fields(executed, commitment)
+            check_suspension(thread.open_call, suspension, commitment.nonce)
         except BaseException:
             thread.discard()
             raise

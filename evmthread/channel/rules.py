@@ -10,9 +10,9 @@ from evmthread.channel.errors import NotSupported
 from evmthread.commit.eip712 import Domain
 from evmthread.commit.refusals import IllFormedRuleset
 from evmthread.commit.terms import Ruleset, Terms, check_opening, thread_address, thread_id
-from evmthread.isa.forks import Fork, fork_named
+from evmthread.isa.forks import Fork, fork_named, with_dialect
 from evmthread.precompiles.precompile import Precompile, fixed_price
-from evmthread.primitives.types import ZERO_HASH
+from evmthread.primitives.types import ZERO_ADDRESS, ZERO_HASH
 
 RECORDED_BYTES = 2**18
 """What each input's tree of calls may take, so that a batch of 256 inputs stays below 64 MiB; further calls are run and
@@ -25,8 +25,8 @@ def _no_output(_data: bytes) -> bytes:
     return b""
 
 
-# What the trap address is where nothing suspends: warm from the start, an empty answer, no price beyond the call's.
-# That is what DELEGATECALL and CALLCODE see of it; a CALL or STATICCALL that reached it is refused after it ran.
+# What DELEGATECALL and CALLCODE see of the trap address: warm from the start, an empty answer, no price beyond the
+# call's. A CALL or STATICCALL never gets there: it asks somebody (calls.py).
 _UNANSWERED_TRAP = Precompile("evmthread trap", fixed_price(0), _no_output)
 
 
@@ -57,12 +57,15 @@ def thread_rules(domain: Domain, terms: Terms, ruleset: Ruleset) -> ThreadRules:
     check_opening(terms, ruleset)
     if ruleset.base_number:
         raise NotSupported(f"a base state (baseNumber {ruleset.base_number}) is not supported yet")
-    if ruleset.dialect != ZERO_HASH:
-        raise NotSupported("the dialect is not supported without suspension")
     base = fork_named(ruleset.fork)
     if ruleset.trap in base.precompiles or ruleset.trap in terms.owners:
         raise IllFormedRuleset("trap is no precompile and no owner", ruleset.trap)
-    fork, creation_fork = _forks(ruleset.fork, ruleset.memory_bytes, ruleset.trap)
+    if ruleset.dialect != ZERO_HASH and not _has_return_data(base):
+        raise IllFormedRuleset("the dialect needs Byzantium or later", ruleset.fork)
+    has_trap = ruleset.trap != ZERO_ADDRESS and _has_return_data(base)
+    fork, creation_fork = _forks(
+        ruleset.fork, ruleset.memory_bytes, ruleset.trap if has_trap else None, dialect=ruleset.dialect != ZERO_HASH
+    )
     thread = thread_id(domain, terms)
     return ThreadRules(
         domain,
@@ -72,24 +75,26 @@ def thread_rules(domain: Domain, terms: Terms, ruleset: Ruleset) -> ThreadRules:
         thread_address(domain.verifying_contract, thread),
         fork,
         creation_fork,
-        _has_trap(base),
-        frozenset((*base.precompiles, *terms.owners, ruleset.trap)),
+        has_trap,
+        frozenset((*base.precompiles, *terms.owners, ruleset.trap)) - {ZERO_ADDRESS},
     )
 
 
-def _has_trap(fork: Fork) -> bool:
+def _has_return_data(fork: Fork) -> bool:
     return fork.table[_STATICCALL] is not None
 
 
 @lru_cache(maxsize=64)
-def _forks(name: str, memory_bytes: int, trap: bytes) -> tuple[Fork, Fork]:
+def _forks(name: str, memory_bytes: int, trap: bytes | None, *, dialect: bool) -> tuple[Fork, Fork]:
     """(fork, creation fork). Remembered, because what is known of a code is kept by the identity of its fork."""
     base = fork_named(name)
     fork = base.evolve(
         base.name,
         limits={"memory_bytes": memory_bytes, "recorded_bytes": RECORDED_BYTES},
-        precompiles={int.from_bytes(trap, "big"): _UNANSWERED_TRAP} if _has_trap(base) else None,
+        precompiles=None if trap is None else {int.from_bytes(trap, "big"): _UNANSWERED_TRAP},
     )
+    if dialect:
+        fork = with_dialect(fork)
     # The root contract has nonce 1 before it runs, also in forks in which a new contract begins with 0.
     started = fork if fork.rules.contract_start_nonce else fork.evolve(base.name, rules={"contract_start_nonce": 1})
     return fork, started

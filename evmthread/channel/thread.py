@@ -12,9 +12,10 @@ from dataclasses import dataclass, replace
 from typing import Self
 
 from evmthread.channel.errors import LocalProtocolError
-from evmthread.channel.inputs import BatchOutcome, block_environment, run_batch
+from evmthread.channel.inputs import BatchOutcome, run_batch
 from evmthread.channel.roots import apply_rooted
 from evmthread.channel.rules import ThreadRules, thread_rules
+from evmthread.channel.suspension import OpenCall, block_environment
 from evmthread.commit.agreement import Agreement
 from evmthread.commit.batch import Environment, Input, InputKind, SignedBatch, check_batch_rules, check_environment
 from evmthread.commit.commitment import Commitment, Status
@@ -56,6 +57,7 @@ class Thread:
         self._slots = 0
         self._environment: Environment | None = None
         self._agreement: Agreement | None = None
+        self._open: OpenCall | None = None
         self._prepared: Prepared | None = None
 
     @classmethod
@@ -119,6 +121,11 @@ class Thread:
         return 0 if self._agreement is None else self._agreement.commitment.nonce + 1
 
     @property
+    def open_call(self) -> OpenCall | None:
+        """The call that is suspended, after what is prepared or else after the latest agreement."""
+        return self._open if self._prepared is None else self._prepared.outcome.open_call
+
+    @property
     def prepared(self) -> Prepared | None:
         """The executed batch that waits for its agreement."""
         return self._prepared
@@ -175,22 +182,26 @@ class Thread:
             )
 
     # Batches ----------------------------------------------------------------------------------------------------------
-    def execute(self, signed: SignedBatch, *, nonce: int | None = None, final: bool = False) -> Commitment:
+    def execute(
+        self, signed: SignedBatch, *, nonce: int | None = None, final: bool = False, steps: int = 0
+    ) -> Commitment:
         """The commitment that a batch leads to; nothing of it is kept, not even what was prepared before.
 
         Raises as `prepare` does.
         """
-        commitment = self.prepare(signed, nonce=nonce, final=final)
+        commitment = self.prepare(signed, nonce=nonce, final=final, steps=steps)
         self.discard()
         return commitment
 
-    def prepare(self, signed: SignedBatch, *, nonce: int | None = None, final: bool = False) -> Commitment:
+    def prepare(
+        self, signed: SignedBatch, *, nonce: int | None = None, final: bool = False, steps: int = 0
+    ) -> Commitment:
         """Executes a batch on the latest agreement and keeps what it did until `adopt` or `discard`.
 
-        What was prepared before is discarded first. `nonce` is by default the next one. Costs what changes. Raises a
-        Refusal naming input and rule (IllFormedBatch, InvalidBatch, MissingAccount, signatures), NotSupported
-        (NeedsSuspension), LocalProtocolError for a genesis that lacks the origin's code; the thread is then at its
-        latest agreement.
+        What was prepared before is discarded first. `nonce` is by default the next one. `steps`: the last input is to
+        be suspended after so many instructions, counted from the beginning of its call. Costs what changes. Raises a
+        Refusal naming input and rule (IllFormedBatch, InvalidBatch, MissingAccount, signatures), LocalProtocolError for
+        a genesis that lacks the origin's code; the thread is then at its latest agreement.
         """
         self.discard()
         nonce = self.next_nonce if nonce is None else nonce
@@ -206,7 +217,7 @@ class Thread:
         check_environment(self._environment, signed.batch, nonce=nonce)
         mark = self._world.mark()
         try:
-            self._prepared = self._execute(draft, signed, mark)
+            self._prepared = self._execute(draft, signed, mark, steps)
         except BaseException:
             self._world.rollback(mark)
             raise
@@ -228,6 +239,7 @@ class Thread:
         self._slots = prepared.outcome.slots
         self._environment = prepared.signed.batch.environment
         self._agreement = agreement
+        self._open = prepared.outcome.open_call
         self._prepared = None
 
     def discard(self) -> None:
@@ -255,11 +267,15 @@ class Thread:
             fee=0,
         )
 
-    def _execute(self, draft: Commitment, signed: SignedBatch, mark: WorldMark) -> Prepared:
+    def _execute(self, draft: Commitment, signed: SignedBatch, mark: WorldMark, steps: int) -> Prepared:
         terms, world = self.terms, self._world
         if self._agreement is None:
             self._found(signed.batch.inputs)
-        outcome = run_batch(self._rules, world, signed.batch, slots=self._slots, nonce=draft.nonce)
+        opened = None if draft.status == Status.FINAL else self._open
+        outcome = run_batch(
+            self._rules, world, signed.batch, slots=self._slots, nonce=draft.nonce, open_call=opened, steps=steps
+        )
+        opened = outcome.open_call
         roots = self._roots.copy()
         apply_rooted(roots, outcome.changes, empty_accounts_stay=not self._rules.fork.rules.deletes_empty_accounts)
         state_root = roots.root()
@@ -267,6 +283,9 @@ class Thread:
         fee = operator_fee(terms.max_fee, self.ruleset.fee_per_gigagas, gas_used)
         commitment = replace(
             draft,
+            status=draft.status if opened is None else Status.SUSPENDED,
+            awaiting=ZERO_ADDRESS if opened is None else opened.suspension.awaiting,
+            machine_hash=ZERO_HASH if opened is None else opened.machine_hash,
             state_root=state_root,
             storage_root=roots.storage_root(self.address),
             receipts_root=receipts_root(outcome.receipts()),

@@ -21,6 +21,10 @@ MAX_NONCE_STEP = 1 << 40
 """How far above its parent's nonce an honest signer lets a nonce be (signer law, rule 1)."""
 
 
+MAX_SUSPENSION_BYTES = 32_768
+"""How long the RLP of a Suspension may be: what a leader proposes, and a file holds, beside a batch."""
+
+
 class Status(IntEnum):
     """What a commitment says of the thread."""
 
@@ -116,6 +120,26 @@ class Suspension(Record):
 
 
 _SUSPENSION_TYPE_HASH = Suspension.STRUCT.type_hash
+
+
+def check_suspension_fits(commitment: Commitment, suspension: Suspension | None, *, transcript: bool) -> None:
+    """Nothing, or IllFormedCommitment: a suspended commitment comes with its Suspension, and no other does.
+
+    Where the ruleset says `transcript`, machineHash is its hash; else only an execution can tell the machine.
+    """
+    suspended = commitment.status == Status.SUSPENDED
+    if suspended != (suspension is not None):
+        clause = "a Suspension exactly when status is 1"
+        raise IllFormedCommitment(clause, suspension is not None, nonce=commitment.nonce)
+    if suspension is None:
+        return
+    if suspension.awaiting != commitment.awaiting:
+        raise IllFormedCommitment("the Suspension's awaiting", suspension.awaiting, nonce=commitment.nonce)
+    if len(suspension.to_rlp()) > MAX_SUSPENSION_BYTES:
+        clause = f"a Suspension of at most {MAX_SUSPENSION_BYTES} bytes"
+        raise IllFormedCommitment(clause, len(suspension.to_rlp()), nonce=commitment.nonce)
+    if transcript and suspension.hash_struct() != commitment.machine_hash:
+        raise IllFormedCommitment("machineHash of the Suspension", commitment.machine_hash, nonce=commitment.nonce)
 
 
 def broken_clause(terms: Terms, commitment: Commitment) -> tuple[str, object] | None:

@@ -207,6 +207,16 @@ class World:
             host.warm_account(host.block.coinbase)
 
     @property
+    def created(self) -> tuple[bytes, ...]:
+        """The accounts that this transaction scope created, as far as they stand."""
+        return self._host.created
+
+    @property
+    def breakpoints(self) -> frozenset[bytes]:
+        """The accounts that ran the thread dialect's BREAKPOINT in this transaction scope, as far as it stands."""
+        return self._host.breakpoints
+
+    @property
     def logs(self) -> tuple[Log, ...]:
         """The logs of this transaction scope so far."""
         return tuple(self._host.logs)
@@ -326,7 +336,7 @@ class World:
 
         The state must be the one on which it began, with nothing pending. Raises DecodingError for other bytes than
         Computation.snapshot gives, WrongBase for another state, InvalidInput when something is pending; may raise
-        Missing. Nothing has changed then.
+        Missing. Nothing has changed then. Marks are void where the snapshot brings changes of earlier transactions.
         """
         host = self._free_host()
         self.begin_transaction()
@@ -334,19 +344,21 @@ class World:
             raise InvalidInput(
                 "a suspended computation is loaded on a state without pending changes: settle them first"
             )
-        fresh = WorldHost(self.view, host.block)
-        fresh.replace(host)
-        machine, opened, mark = decode_snapshot(
-            snapshot,
-            host=fresh,
-            fork=self.fork,
-            cache=self.cache,
-            engine=self._engine,
-            observers=Observers(self.hooks, self.fork),
-        )
-        self._host = fresh
+        # First beside this world, then in it: what is refused half-way leaves a host that is good for nothing.
+        self._decoded(snapshot, WorldHost(self.view, host.block))
+        machine, opened, mark = self._decoded(snapshot, host)
+        if host.has_earlier_changes():
+            host.forget_marks()
         self._suspended = Computation(self, machine, opened, mark, suspended=True)
         return self._suspended
+
+    def _decoded(
+        self, snapshot: bytes, host: WorldHost
+    ) -> tuple[WatchedMachine, OpenTransaction | None, tuple[int, int, int]]:
+        observers = Observers(self.hooks, self.fork)
+        return decode_snapshot(
+            snapshot, host=host, fork=self.fork, cache=self.cache, engine=self._engine, observers=observers
+        )
 
     def _free_host(self) -> WorldHost:
         if self._suspended is not None:

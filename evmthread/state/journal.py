@@ -329,9 +329,14 @@ class Journal:
         del self.logs[mark.logs :]
         self.refund = mark.refund
 
-    def replace(self, other: "Journal") -> None:
-        """This journal takes the other's place: the other's marks are void here."""
-        self._era = other._era + 1
+    def has_earlier_changes(self) -> bool:
+        """Whether the state at the beginning of this transaction differs from the view."""
+        began = dict(self._accounts)
+        for index in range(len(self._undo) - 3, self._scope.undo_start - 1, -3):
+            mapping, address, old = self._undo[index : index + 3]
+            if mapping is self._accounts:
+                began[address] = old  # type: ignore[index, assignment]
+        return bool(self._changed_slots) or any(began[address] != self._loaded[address] for address in self._changed)
 
     def forget_marks(self) -> None:
         """No mark is needed any more: all are void, and transactions drop their undo again when they end."""

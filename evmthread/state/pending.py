@@ -219,6 +219,7 @@ def restore_pending(journal: Journal, items: list[rlp.Decoded], refund: int) -> 
     codes, logs = items[4], items[12]
     if isinstance(codes, bytes) or isinstance(logs, bytes) or sum([isinstance(item, list) for item in items]) != 2:
         raise DecodingError("pending state has a list in the place of a string, or a string in that of a list")
+    journal._undo_to(journal.transaction_start)  # what is warm from the start comes with the rest
     _restore_accounts(journal, strings[0])
     for code in codes:
         if not isinstance(code, bytes):

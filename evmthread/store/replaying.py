@@ -18,5 +18,5 @@ def replay_file(path: str | Path, *, cache: CodeCache | None = None) -> tuple[Th
         head = reader.head
         verify_head(head)
         thread = Thread.open(head.domain, head.terms, head.ruleset, code=head.code, cache=cache)
-        line = ((agreement, record.batch) for agreement, record in verify_line(reader))
+        line = ((agreement, record.batch, record.suspension) for agreement, record in verify_line(reader))
         return thread, sum(1 for _ in replay(thread, line))

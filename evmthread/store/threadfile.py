@@ -16,8 +16,10 @@ from typing import BinaryIO, Self
 
 from evmthread.commit.agreement import Agreement, SignedCommitment
 from evmthread.commit.batch import SignedBatch
+from evmthread.commit.commitment import Suspension, check_suspension_fits
 from evmthread.commit.eip712 import Domain
 from evmthread.commit.records import SMALL_RECORD_BYTES, VERSION_BYTE, decode_versioned, decoded_list, plain_type
+from evmthread.commit.refusals import IllFormedCommitment
 from evmthread.commit.terms import MAX_CODE_BYTES, Ruleset, Terms
 from evmthread.errors import BackendError, DecodingError, InvalidInput
 from evmthread.primitives import rlp
@@ -30,6 +32,7 @@ LENGTH_BYTES = 4
 AGREED_OVERHEAD_BYTES = 64 * 1024
 """How much longer than batchBytes a record with a batch may be (commitment.md, section 3)."""
 
+_ITEMS_WHEN_SUSPENDED = 3
 _UINT64 = plain_type("uint64")
 _UINT256 = plain_type("uint256")
 _ADDRESS = plain_type("address")
@@ -63,10 +66,14 @@ class ThreadHead:
 
 @dataclass(frozen=True, slots=True)
 class AgreedRecord:
-    """One agreed commitment as it was read, with its batch and the inputs' signatures. Nothing is verified."""
+    """One agreed commitment as it was read, with its batch, the inputs' signatures, and where an open call stands.
+
+    Nothing is verified.
+    """
 
     signed: SignedCommitment
     batch: SignedBatch
+    suspension: Suspension | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +106,10 @@ def encode_head(head: ThreadHead) -> bytes:
 
 def encode_agreed(record: AgreedRecord) -> bytes:
     """The framed record of one agreed commitment."""
-    return frame(RecordKind.AGREED, VERSION_BYTE + rlp.encode_list([record.signed.to_rlp(), record.batch.to_rlp()]))
+    items = [record.signed.to_rlp(), record.batch.to_rlp()]
+    if record.suspension is not None:
+        items.append(record.suspension.to_rlp())
+    return frame(RecordKind.AGREED, VERSION_BYTE + rlp.encode_list(items))
 
 
 def encode_seal(seal: Seal) -> bytes:
@@ -115,8 +125,9 @@ def frame(kind: RecordKind, body: bytes) -> bytes:
 class ThreadFileWriter:
     """Appends agreed commitments durably: each is on disk when `append` returns. Used by one process at a time."""
 
-    def __init__(self, path: Path, file: BinaryIO) -> None:
+    def __init__(self, path: Path, file: BinaryIO, *, transcript: bool) -> None:
         """Made by `create`."""
+        self._transcript = transcript
         self.path = path
         self._file: BinaryIO | None = file
         self._length = file.tell()
@@ -141,13 +152,16 @@ class ThreadFileWriter:
             raise BackendError(f"{target}: {error.strerror}") from error
         except ValueError as error:  # a zero byte in the name
             raise BackendError(f"{str(path)!r}: {error}") from error
-        writer = cls(target, file)
+        writer = cls(target, file, transcript=head.ruleset.transcript)
         writer._write(encode_head(head))
         _sync_folder(target)
         return writer
 
-    def append(self, agreement: Agreement, batch: SignedBatch) -> None:
-        """Adds the next agreed commitment. Raises InvalidInput when it doesn't build on the last one."""
+    def append(self, agreement: Agreement, batch: SignedBatch, suspension: Suspension | None = None) -> None:
+        """Adds the next agreed commitment, with its Suspension where it is suspended.
+
+        Raises InvalidInput when it doesn't build on the last one, or the batch or the Suspension isn't its own.
+        """
         if agreement.commitment.parent != self._tip:
             raise InvalidInput(
                 f"nonce {agreement.commitment.nonce}: parent 0x{agreement.commitment.parent.hex()} is not the last "
@@ -155,7 +169,11 @@ class ThreadFileWriter:
             )
         if batch.batch.hash_struct() != agreement.commitment.batch_hash:
             raise InvalidInput(f"nonce {agreement.commitment.nonce}: the batch is not the one committed to")
-        self._write(encode_agreed(AgreedRecord(agreement.signed, batch)))
+        try:
+            check_suspension_fits(agreement.commitment, suspension, transcript=self._transcript)
+        except IllFormedCommitment as error:
+            raise InvalidInput(str(error)) from None
+        self._write(encode_agreed(AgreedRecord(agreement.signed, batch, suspension)))
         self._count += 1
         self._tip = agreement.digest
 
@@ -328,8 +346,11 @@ class ThreadFileReader:
 
 
 def _decode_agreed(body: bytes, largest: int) -> AgreedRecord:
-    signed, batch = decoded_list(decode_versioned(body, "Agreed", max_bytes=largest), "Agreed", 2)
-    return AgreedRecord(SignedCommitment.from_rlp(signed), SignedBatch.from_rlp(batch))
+    item = decode_versioned(body, "Agreed", max_bytes=largest)
+    suspended = not isinstance(item, bytes) and len(item) == _ITEMS_WHEN_SUSPENDED
+    signed, batch, *rest = decoded_list(item, "Agreed", _ITEMS_WHEN_SUSPENDED if suspended else 2)
+    suspension = Suspension.from_rlp(rest[0]) if rest else None
+    return AgreedRecord(SignedCommitment.from_rlp(signed), SignedBatch.from_rlp(batch), suspension)
 
 
 def _decode_seal(body: bytes) -> Seal:

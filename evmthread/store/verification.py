@@ -10,7 +10,7 @@ from pathlib import Path
 
 from evmthread.commit.agreement import Agreement, verify
 from evmthread.commit.batch import check_environment, check_signed_batch
-from evmthread.commit.commitment import check_successor
+from evmthread.commit.commitment import check_successor, check_suspension_fits
 from evmthread.commit.refusals import BrokenParent, Refusal
 from evmthread.commit.succession import check_succession
 from evmthread.commit.terms import check_opening, check_origin_code, thread_id
@@ -63,6 +63,7 @@ def verify_line(reader: ThreadFileReader) -> Iterator[tuple[Agreement, AgreedRec
         if latest is not None:
             check_successor(latest.commitment, commitment)
             check_succession(latest.commitment, commitment, record.batch.batch)
+        check_suspension_fits(commitment, record.suspension, transcript=head.ruleset.transcript)
         check_signed_batch(head.domain, head.terms, head.ruleset, commitment, record.batch)
         check_environment(environment, record.batch.batch, nonce=commitment.nonce)
         latest, environment = agreement, record.batch.batch.environment

@@ -16,6 +16,7 @@ from evmthread.commit import (
     MemorySignLog,
     Ruleset,
     SignedBatch,
+    Suspension,
     Terms,
     TypedData,
 )
@@ -74,6 +75,7 @@ class Match:
         self.signers = [keys[key] for key in self.terms.keys]
         self.parties = [Party(self.open(), GuardedSigner(signer, MemorySignLog())) for signer in self.signers]
         self.line: list[tuple[Agreement, SignedBatch]] = []
+        self.suspensions: list[Suspension | None] = []
 
     def open(self) -> Thread:
         """A thread of its own at its beginning."""
@@ -118,12 +120,20 @@ class Match:
         batch = Batch(environment, tuple([each.input for each in inputs]))
         return SignedBatch(batch, tuple([each.signature for each in inputs]))
 
-    def agree(self, *inputs: SignedInput, environment: Environment | None = None, final: bool = False) -> Agreement:
+    def agree(
+        self, *inputs: SignedInput, environment: Environment | None = None, final: bool = False, steps: int = 0
+    ) -> Agreement:
         """One round among all parties; the agreement joins the line."""
         signed = self.batch(inputs, environment)
-        agreement = agree_on(self.parties, inputs, signed.batch.environment, final=final)
+        agreement = agree_on(self.parties, inputs, signed.batch.environment, final=final, steps=steps)
         self.line.append((agreement, signed))
+        self.suspensions.append(self.thread.open_call and self.thread.open_call.suspension)
         return agreement
+
+    @property
+    def whole_line(self) -> list[tuple[Agreement, SignedBatch, Suspension | None]]:
+        """The line with the suspensions that go with it."""
+        return [(*item, suspension) for item, suspension in zip(self.line, self.suspensions, strict=True)]
 
     def call(self, actor: int, data: bytes = b"", **changes: object) -> Agreement:
         """One round with one input."""

@@ -2,7 +2,7 @@
 
 import pytest
 
-from evmthread.channel.errors import InvalidBatch, MissingAccount, NeedsSuspension
+from evmthread.channel.errors import InvalidBatch, MissingAccount
 from evmthread.channel.local import LOCAL_DOMAIN
 from evmthread.channel.party import SignedInput
 from evmthread.channel.thread import Thread
@@ -277,15 +277,6 @@ def test_an_input_itself_calls_no_missing_account() -> None:
     refused(match, match.input(0, b"\1", to=b"\xab" * 20), kind=MissingAccount)
     match.call(0, to=b"\xab" * 20, value=3)  # without data: a payment
     match.call(0, b"\1", to=match.terms.owners[1])
-
-
-@pytest.mark.parametrize("kind", ["CALL", "STATICCALL"])
-@pytest.mark.parametrize("size", [0, 64])
-def test_a_trap_needs_suspension(kind: str, size: int) -> None:
-    match = opened(calling(kind, TRAP, size))
-    with pytest.raises(NeedsSuspension, match="TRAP is not supported without suspension"):
-        match.thread.prepare(match.batch([match.input(0)]))
-    assert match.thread.prepared is None
 
 
 @pytest.mark.parametrize("kind", ["DELEGATECALL", "CALLCODE"])

@@ -10,7 +10,6 @@ from evmthread.channel.errors import (
     InvalidBatch,
     LocalProtocolError,
     NonceTooFar,
-    NotSupported,
 )
 from evmthread.channel.local import LOCAL_DOMAIN
 from evmthread.channel.party import Acceptance, Party, Proposal, agree_on, leader_of
@@ -228,10 +227,10 @@ def test_a_final_proposal_repeats_its_parent() -> None:
     match.parties[0].review(proposal)
 
 
-def test_a_suspended_proposal_is_not_supported() -> None:
+def test_a_proposal_of_a_suspension_that_never_was_is_refused() -> None:
     match = opened()
     changes = {"status": Status.SUSPENDED, "machine_hash": b"\1" * 32, "awaiting": match.terms.owners[0]}
-    with pytest.raises(NotSupported, match="suspen"):
+    with pytest.raises(DivergentField, match="status"):
         match.parties[0].review(forged(match, proposed(match), **changes))
 
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from evmthread.channel.errors import DivergentField, InvalidBatch, NeedsSuspension, NotSupported
+from evmthread.channel.errors import DivergentField, InvalidBatch
 from evmthread.channel.local import LOCAL_DOMAIN
 from evmthread.channel.replay import replay
 from evmthread.commit import (
@@ -128,7 +128,7 @@ def test_a_batch_of_another_commitment_is_found() -> None:
         list(replay(match.open(), line))
 
 
-def test_suspended_commitments_are_not_supported() -> None:
+def test_a_call_that_never_suspended_is_found() -> None:
     match = MorpionMatch().begin()
     batch = match.batch([match.input(0)])
     commitment = replace(
@@ -140,16 +140,16 @@ def test_suspended_commitments_are_not_supported() -> None:
         machine_hash=b"\1" * 32,
         batch_hash=batch.batch.hash_struct(),
     )
-    with pytest.raises(NotSupported, match="nonce 3"):
+    with pytest.raises(DivergentField, match="nonce 3: status"):
         list(replay(match.open(), [*match.line, (signed_by_all(match, commitment), batch)]))
 
 
-def test_answers_are_not_supported() -> None:
+def test_an_answer_without_a_question_is_found() -> None:
     match = MorpionMatch().begin()
     answer = match.input(0, bytes(32), kind=InputKind.ANSWER, nonce=0)
     batch = SignedBatch(Batch(match.environment(), (answer.input,)), (answer.signature,))
     commitment = replace(match.tip.commitment, nonce=3, parent=match.tip.digest, batch_hash=batch.batch.hash_struct())
-    with pytest.raises(NeedsSuspension, match="nonce 3"):
+    with pytest.raises(InvalidBatch, match="nonce 3: input 0: no call is open"):
         list(replay(match.open(), [*match.line, (signed_by_all(match, commitment), batch)]))
 
 
