@@ -7,8 +7,8 @@ named below, and its code must have the hash named below. Nothing but the standa
 What makes the bytes the same everywhere: source names are paths relative to the repository; each file is compiled by
 itself, with what it imports; and the code ends in metadata without a hash (`bytecodeHash: none`), so that it depends on
 the program alone, while the compiler's version in it still lets explorers recognise the compiler. Source maps refer to
-the committed sources, whose hashes are in the artifact. Of a Yul source, one object without others inside, there is the
-code alone, as hex.
+the committed sources, which are in the artifact, with their hashes and the places of functions and branches in them.
+Of a Yul source, one object without others inside, there is the code alone, as hex.
 """
 
 import argparse
@@ -26,7 +26,7 @@ from typing import Any
 REPOSITORY = Path(__file__).resolve().parent.parent
 SOURCE_FOLDERS = ("evmthread/contracts", "benchmarks/contracts", "tests/contracts")
 YUL_FOLDERS = ("examples",)
-ARTIFACT_FORMAT = "evmthread-artifact/1"
+ARTIFACT_FORMAT = "evmthread-artifact/2"
 
 COMPILER = "0.8.37"
 # sha256 of soljson.js in the npm package solc 0.8.37: the whole compiler, as WebAssembly inside JavaScript.
@@ -132,7 +132,7 @@ def compile_source(name: str, *, node: str, compiler: Path) -> dict[str, dict[st
     request = {
         "language": "Solidity",
         "sources": {source: {"content": text} for source, text in sources.items()},
-        "settings": SETTINGS | {"outputSelection": {name: {"*": OUTPUTS}}},
+        "settings": SETTINGS | {"outputSelection": {name: {"*": OUTPUTS}, "*": {"": ["ast"]}}},
     }
     answer = ask_compiler(request, name=name, node=node, compiler=compiler)
     deployed = {
@@ -140,16 +140,89 @@ def compile_source(name: str, *, node: str, compiler: Path) -> dict[str, dict[st
     }
     if not deployed:
         return {}
-    source_ids = {source: answer["sources"][source]["id"] for source in sources}
     records = {
         source: {
-            "id": source_ids[source],
+            "id": answer["sources"][source]["id"],
             "keccak256": json_hash(answer, name, source),
             "sha256": "0x" + hashlib.sha256(text.encode("utf-8")).hexdigest(),
+            "content": text,
+            **outline(answer["sources"][source]["ast"]),
         }
         for source, text in sources.items()
     }
     return {contract: artifact(contract, name, output, records) for contract, output in deployed.items()}
+
+
+def outline(tree: dict[str, Any]) -> dict[str, list[str]]:
+    """Where functions and branches of a source are, from its syntax tree; places are in bytes, as in source maps.
+
+    A function is "start:length:body:kind:name"; its body begins at `body` (at its end where it has none). A branch is
+    "start:length:kind:start:length": where it is, and the part of it that one of its two ways runs (0:0 for require and
+    assert). Code that decides a branch is mapped to its place.
+    """
+    functions, branches = [], []
+    for node, contract in nodes(tree, ""):
+        kind = function_kind(node)
+        if kind:
+            name = node["name"] or kind
+            start, length = place(node)
+            body = place(node["body"])[0] if node.get("body") else start + length
+            functions.append((start, length, body, kind, f"{contract}.{name}" if contract else name))
+        kind, part = branch(node)
+        if kind:
+            branches.append((*place(node), kind, *(place(part) if part else (0, 0))))
+    return {key: [":".join(map(str, row)) for row in sorted(rows)] for key, rows in
+            (("functions", functions), ("branches", branches))}  # fmt: skip
+
+
+def nodes(item: Any, contract: str) -> Iterator[tuple[dict[str, Any], str]]:
+    """Every node of a syntax tree, with the contract in which it stands."""
+    if isinstance(item, list):
+        for each in item:
+            yield from nodes(each, contract)
+    elif isinstance(item, dict):
+        if "nodeType" in item and "src" in item:
+            yield item, contract
+            contract = item["name"] if item["nodeType"] == "ContractDefinition" else contract
+        for each in item.values():
+            yield from nodes(each, contract)
+
+
+def place(node: dict[str, Any]) -> tuple[int, int]:
+    """Start and length of a node, in bytes."""
+    start, length, _ = node["src"].split(":")
+    return int(start), int(length)
+
+
+def function_kind(node: dict[str, Any]) -> str:
+    """What function a node is, "" where it is none that has code."""
+    match node["nodeType"]:
+        case "FunctionDefinition" if node["implemented"]:
+            kind: str = node["kind"]
+            return "function" if kind == "freeFunction" else kind
+        case "ModifierDefinition" if node.get("body"):
+            return "modifier"
+        case "VariableDeclaration" if node["stateVariable"] and node["visibility"] == "public":
+            return "getter"
+    return ""
+
+
+def branch(node: dict[str, Any]) -> tuple[str, dict[str, Any] | None]:
+    """What branch a node is ("" where it is none), and the part that one way runs."""
+    match node["nodeType"]:
+        case "IfStatement":
+            return "if", node["trueBody"]
+        case "Conditional":
+            return "conditional", node["trueExpression"]
+        case "ForStatement" if node.get("condition"):
+            return "for", node["body"]
+        case "WhileStatement" | "DoWhileStatement":
+            return "while", node["body"]
+        case "BinaryOperation" if node["operator"] in ("&&", "||"):
+            return "and" if node["operator"] == "&&" else "or", node["rightExpression"]
+        case "FunctionCall" if node["expression"].get("name") in ("require", "assert"):
+            return node["expression"]["name"], None
+    return "", None
 
 
 def compile_yul(name: str, *, node: str, compiler: Path) -> str:

@@ -3,6 +3,7 @@
 Must not know any particular contract, nor run code. The format is written by the repository's compile script.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -19,13 +20,14 @@ from evmthread.contracts.abi import (
     parse_parameters,
 )
 from evmthread.errors import DecodingError, InvalidInput
+from evmthread.primitives.keccak import keccak256
 from evmthread.primitives.types import Hash32, Log, parse_hex
 from evmthread.primitives.untrusted_json import parse_json
 
 if TYPE_CHECKING:
     from importlib.resources.abc import Traversable
 
-ARTIFACT_FORMAT = "evmthread-artifact/1"
+ARTIFACT_FORMAT = "evmthread-artifact/2"
 
 # What Solidity reverts with by itself (Solidity documentation, "Panic via assert and Error via require").
 _ERROR = CustomError("Error", (Parameter("message", "string"),))
@@ -42,6 +44,10 @@ _PANIC_REASONS = {
     0x41: "out of memory",
     0x51: "call of an uninitialised function pointer",
 }
+
+# How functions and branches stand in an artifact: start:length:body:kind:name and start:length:kind:start:length.
+_FUNCTION = re.compile(r"([0-9]{1,9}):([0-9]{1,9}):([0-9]{1,9}):([a-z]+):([\w$.]+)", re.ASCII)
+_BRANCH = re.compile(r"([0-9]{1,9}):([0-9]{1,9}):([a-z]+):([0-9]{1,9}):([0-9]{1,9})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,13 +85,44 @@ class Code:
 
 
 @dataclass(frozen=True, slots=True)
+class SourceFunction:
+    """A function with code and its place in its source, in bytes. `name` is "Contract.name" as written there.
+
+    `body` is where its body begins: at its end where it has none.
+    `kind` is function, constructor, receive, fallback, modifier or getter (of a public state variable).
+    """
+
+    start: int
+    length: int
+    body: int
+    kind: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class SourceBranch:
+    """A place in a source, in bytes, where code goes one of two ways; `part` (start, length) is run by one of them.
+
+    `kind` is if, conditional, for, while, and, or; require and assert, which have no part of their own, (0, 0).
+    """
+
+    start: int
+    length: int
+    kind: str
+    part: tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
 class Source:
-    """A source file that went into the contract: its id in source maps, its hash."""
+    """A source file that went into the contract: its id in source maps, its hashes, its text and what is in it."""
 
     id: int
     name: str
     keccak256: Hash32
     sha256: Hash32
+    content: str
+    functions: tuple[SourceFunction, ...]
+    branches: tuple[SourceBranch, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,10 +276,7 @@ def _shipped() -> dict[str, "Traversable"]:
 
 def _artifact(record: Any) -> Artifact:
     abi = record["abi"]
-    sources = tuple(
-        Source(_number(source["id"]), name, Hash32(source["keccak256"]), Hash32(source["sha256"]))
-        for name, source in sorted(record["sources"].items())
-    )
+    sources = tuple(_source(name, source) for name, source in sorted(record["sources"].items()))
     if record["sourceName"] not in record["sources"]:
         raise DecodingError(f"artifact: {record['sourceName']!r} is not among its sources")
     constructors = [entry for entry in abi if entry["type"] == "constructor"]
@@ -273,6 +307,35 @@ def _artifact(record: Any) -> Artifact:
         ),
         abi=tuple(abi),
     )
+
+
+def _source(name: str, record: Any) -> Source:
+    content = _text(record["content"])
+    digest = Hash32(record["keccak256"])
+    raw = content.encode()
+    if keccak256(raw) != digest:
+        raise DecodingError(f"artifact: the content of {name} isn't that of its hash, {digest}")
+    functions = [_fields(entry, _FUNCTION, len(raw)) for entry in record["functions"]]
+    branches = [_fields(entry, _BRANCH, len(raw)) for entry in record["branches"]]
+    return Source(
+        _number(record["id"]),
+        name,
+        digest,
+        Hash32(record["sha256"]),
+        content,
+        tuple(SourceFunction(int(a), int(b), int(c), kind, called) for a, b, c, kind, called in functions),
+        tuple(SourceBranch(int(start), int(length), kind, (int(a), int(b))) for start, length, kind, a, b in branches),
+    )
+
+
+def _fields(entry: Any, form: re.Pattern[str], size: int) -> tuple[str, ...]:
+    """The fields of a function or branch, which lies within a source of so many bytes."""
+    found = form.fullmatch(_text(entry))
+    if found is None:
+        raise DecodingError(f"artifact: {entry[:80]!r} is no place of a function or branch")
+    if int(found[1]) + int(found[2]) > size:
+        raise DecodingError(f"artifact: {entry[:80]!r} lies beyond a source of {size} bytes")
+    return found.groups()
 
 
 def _function(entry: Any) -> Function:

@@ -176,8 +176,8 @@ def test_artifacts_of_another_form_are_refused() -> None:
         "",
         "[]",
         "{}",
-        '{"format": "evmthread-artifact/2"}',
         '{"format": "evmthread-artifact/1"}',
+        '{"format": "evmthread-artifact/2"}',
         "[" * 10**5,
     ):
         with pytest.raises(DecodingError, match=r"^artifact: "):
@@ -195,4 +195,45 @@ def test_every_key_of_an_artifact_is_needed(key: str) -> None:
     record = committed()
     del record[key]
     with pytest.raises(DecodingError):
+        parse_artifact(json.dumps(record))
+
+
+def test_sources_are_in_the_artifact(morpion: Artifact) -> None:
+    (source,) = morpion.sources
+    assert source.content == (files("evmthread.contracts") / "morpion" / "Morpion.sol").read_text("utf-8")
+    raw = source.content.encode()
+    named = {function.name: raw[function.start :][: function.length].decode() for function in source.functions}
+    assert named["Morpion.play"].startswith("function play(uint8 cell)")
+    assert named["Morpion.play"].endswith("}")
+    assert named["Morpion.playerX"] == "address public playerX"
+    play = next(function for function in source.functions if function.name == "Morpion.play")
+    assert raw[play.start : play.body] == b"function play(uint8 cell) external "
+    assert {function.kind for function in source.functions} == {"constructor", "function", "getter"}
+    branch = next(branch for branch in source.branches if raw[branch.start :].startswith(b"if (cell > 8)"))
+    assert branch.kind == "if"
+    assert raw[branch.part[0] :][: branch.part[1]] == b"revert NoSuchCell(cell)"
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("content", "pragma solidity;"),
+        ("content", None),
+        ("functions", None),
+        ("functions", ["1:2:3:function"]),
+        ("functions", ["1:2:3:function:a b"]),
+        ("functions", ["0:99999999:0:function:a"]),
+        ("functions", [7]),
+        ("branches", ["1:2:if:3"]),
+        ("branches", ["0:99999999:if:0:0"]),
+        ("branches", [None]),
+    ],
+)
+def test_a_source_of_another_form_is_refused(key: str, value: object) -> None:
+    record = committed()
+    record["sources"][record["sourceName"]][key] = value
+    with pytest.raises(DecodingError, match=r"^artifact: "):
+        parse_artifact(json.dumps(record))
+    del record["sources"][record["sourceName"]][key]
+    with pytest.raises(DecodingError, match=key):
         parse_artifact(json.dumps(record))
