@@ -1,18 +1,13 @@
-"""Who answers at the trap address, without a thread: a contract that answers at once, a hook that suspends the call.
+"""A contract that stands at the trap address and answers at once: what follows an answer, without a thread around it.
 
-Both fail what is no question and a question to somebody whom nobody knows, as a thread does.
+It fails what is no question and a question to somebody whom nobody knows, as a thread does.
 """
 
 from collections.abc import Sequence
 
 from evmthread.commit import TRAP_ADDRESS
-from evmthread.contracts.abi import Parameter, decode_values, encode_values
-from evmthread.errors import DecodingError
+from evmthread.contracts.abi import Parameter, encode_values
 from evmthread.execution.result import CallResult
-from evmthread.isa.frame import Frame
-from evmthread.isa.message import Message
-from evmthread.machine.hooks import Hook
-from evmthread.machine.traps import Answer, Question
 from tests.assembler import assemble
 
 QUESTION = (Parameter("who", "address"), Parameter("question", "bytes"))
@@ -32,27 +27,6 @@ def answering_code(answer: bytes, owners: Sequence[bytes]) -> bytes:
         data: {"DATA 0x" + answer.hex() if answer else ""}
         """
     )
-
-
-class Suspending(Hook):
-    """Suspends each question to one of these addresses."""
-
-    def __init__(self, *owners: bytes) -> None:
-        self.owners = owners
-
-    def call(self, caller: Frame | None, message: Message) -> Question | Answer | None:
-        if message.code_address != TRAP_ADDRESS:
-            return None
-        data = bytes(message.data)
-        try:
-            who, question = decode_values(QUESTION, data, what="question")
-        except DecodingError:
-            return Answer(success=False)
-        assert isinstance(who, bytes)
-        assert isinstance(question, bytes)
-        if message.value or data != question_data(who, question) or who not in self.owners:
-            return Answer(success=False)
-        return Question(bytes(who), question)
 
 
 def question_data(who: bytes, question: bytes) -> bytes:

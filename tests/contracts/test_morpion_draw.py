@@ -12,8 +12,9 @@ from evmthread.contracts import load_artifact
 from evmthread.execution.environment import BlockEnvironment
 from evmthread.execution.result import CallResult
 from evmthread.execution.world import World
+from evmthread.machine.breakpoints import Traps
 from evmthread.machine.traps import Question, Suspended
-from tests.contracts.answering import NO, YES, Suspending, answering_code, asked, question_data
+from tests.contracts.answering import NO, YES, answering_code, asked, question_data
 from tests.morpion_draw_model import MorpionDrawModel
 from tests.morpion_model import DRAWN, PLAYING, WON_BY_X, ZERO, Verdict
 
@@ -272,7 +273,7 @@ def test_the_offer_is_suspended_and_goes_on_elsewhere(offers: bytes, other: byte
     result = expected.call(offers, "offerDraw")
     game.world.settle()
     suspended, resumed = (
-        World(view=game.world.view, environment=game.world.environment, hooks=[Suspending(X, O)]) for _ in range(2)
+        World(view=game.world.view, environment=game.world.environment, hooks=[Traps(who=(X, O))]) for _ in range(2)
     )
     suspended.begin_transaction()
     computation = suspended.open_call(game.address, MORPION.function("offerDraw").encode(), sender=offers)

@@ -12,6 +12,8 @@ from evmthread.contracts import Artifact, load_artifact, parse_artifact
 from evmthread.contracts.abi import decode_values, encode_values
 from evmthread.execution.result import CallResult
 from evmthread.execution.world import World
+from evmthread.machine.breakpoints import Traps
+from evmthread.machine.traps import Question, Suspended
 from evmthread.primitives.keccak import keccak256
 from tests.contracts.answering import NO, QUESTION, YES, answering_code, asked, question_data
 
@@ -231,6 +233,54 @@ def test_a_delegatecall_is_no_question_and_a_high_level_call_reverts_on_chain() 
     assert deployed.ask("delegated", BOB, b"?") == (True, b"")
     result = deployed.run("highLevel", BOB, b"?")
     assert (result.success, result.output) == (False, b"")
+
+
+@pytest.mark.parametrize("answer", [b"", b"an answer", bytes(100)])
+@pytest.mark.parametrize(
+    ("name", "before"),
+    [
+        *(("askAndStore", ()), ("viaStatic", ()), ("viaConstructor", ()), ("staticThenWrite", ()), ("caught", ())),
+        *(("nested", (5,)), ("viaDelegate", (None,)), ("askThenWrite", ()), ("askYesNo", ()), ("ask", ())),
+    ],
+)
+def test_suspended_in_each_place_it_ends_as_where_one_answers_at_once(
+    name: str, before: tuple[object, ...], answer: bytes
+) -> None:
+    expected, asking = Deployed(TRAPS, answer), Deployed(TRAPS)
+    arguments = (*[asking.address if each is None else each for each in before], BOB, b"?")
+    result = expected.run(name, *arguments)
+    asking.world.settle()
+    world = World(view=asking.world.view, hooks=[Traps(who=(ALICE, BOB))])
+    computation = world.open_call(asking.address, TRAPS.function(name).encode(*arguments), sender=ALICE)
+    assert computation.run() == Suspended(Question(BOB, b"?"))
+    world = World(view=asking.world.view, hooks=[Traps(who=(ALICE, BOB))])
+    finished = world.load(computation.snapshot()).resume(answer)
+    assert isinstance(finished, CallResult)
+    assert (finished.success, finished.output, finished.logs) == (result.success, result.output, result.logs)
+    contracts = [asking.address]
+    if name == "viaConstructor":
+        contracts += TRAPS.function(name).decode(finished.output)  # type: ignore[arg-type]
+    for contract in contracts:
+        slots = [[each.storage(contract, slot) for slot in range(5)] for each in (world, expected.world)]
+        assert slots[0] == slots[1]
+
+
+@pytest.mark.parametrize("how", range(7))
+@pytest.mark.parametrize("value", [0, 1])
+def test_what_is_no_question_fails_and_suspends_nothing(how: int, value: int) -> None:
+    deployed = Deployed(TRAPS)
+    deployed.world.hooks = (Traps(who=(ALICE, BOB)),)
+    assert deployed.ask("malformed", how, BOB, b"?", value=value) == (False,)
+    assert deployed.ask("withValue", BOB, b"?", value=1) == (False,)
+    assert deployed.world.balance(TRAP_ADDRESS) == 0
+    for name in ("raw", "rawStatic"):
+        success, output, used = deployed.ask(name, question_data(STRANGER, b"?"))
+        assert (success, output) == (False, b"")
+        assert isinstance(used, int)
+        assert used < 2700  # the gas that went along came back
+    assert deployed.ask("inThread") == (True,)
+    assert deployed.ask("askYesNo", STRANGER, b"?") == (False, False)
+    assert not deployed.run("highLevel", BOB, b"?").success
 
 
 # Asking: the same contract on both paths ------------------------------------------------------------------------------

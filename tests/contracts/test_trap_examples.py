@@ -12,10 +12,8 @@ from evmthread.execution.computation import Computation
 from evmthread.execution.result import CallResult
 from evmthread.execution.world import World
 from evmthread.isa.forks import CANCUN, with_dialect
-from evmthread.isa.frame import Frame
 from evmthread.isa.halts import HaltReason
-from evmthread.isa.message import CallKind, Message
-from evmthread.machine.hooks import Hook
+from evmthread.machine.breakpoints import Traps
 from evmthread.machine.traps import Question, Suspended
 from tests.assembler import assemble
 from tests.contracts.answering import answering_code, asked, question_data
@@ -52,16 +50,8 @@ def test_the_dialect_by_hand_is_what_the_compiler_makes() -> None:
     assert by_hand("dialect") == yul("dialect")
 
 
-class Owners(Hook):
-    """Owners whom the dialect's TRAP may ask."""
-
-    def call(self, caller: Frame | None, message: Message) -> Question | None:
-        known = message.kind is CallKind.TRAP and message.address in (ALICE, BOB)
-        return Question(message.address, bytes(message.data)) if known else None
-
-
 def dialect_call(data: bytes) -> tuple[World, Computation]:
-    world = World(fork=DIALECT, hooks=[Owners()])
+    world = World(fork=DIALECT, hooks=[Traps(who=(ALICE, BOB))])
     world.set_code(CONTRACT, yul("dialect"))
     return world, world.open_call(CONTRACT, data, sender=ALICE)
 
