@@ -77,7 +77,7 @@ def _encode_message(message: Message, code_hash: bytes) -> list[rlp.Item]:
         number(message.value),
         number(message.transfer),
         number(message.gas),
-        number(message.return_offset),
+        number(message.return_offset if message.return_size else 0),  # where nothing goes, any number may stand
         number(message.return_size),
         number(message.start_pc),
     ]

@@ -410,6 +410,23 @@ def test_a_thousand_frames(engine: Engine) -> None:
 CANCUN_CALL_GAS = {"call_gas": CANCUN.rules.call_gas}
 
 
+def test_a_call_whose_output_goes_nowhere(engine: Engine) -> None:
+    """With a size of zero, the offset of a call's output may be any word."""
+    inner = assemble("PUSH1 1 PUSH1 0 SSTORE STOP")
+    far = "PUSH32 0x" + "ff" * 32
+    code = assemble(f"PUSH1 0 {far} PUSH1 0 {far} PUSH1 0 PUSH20 0x{B.hex()} GAS CALL PUSH1 5 SSTORE STOP")
+    view = MemoryState()
+    view.set_account(A, code=code)
+    view.set_account(B, code=inner)
+    computation = engine.world(view=view, hooks=[AtOpcode("SSTORE")]).open_call(A)
+    computation.run()
+    assert len(computation.frames) == 2
+    other = engine.world(view=view)
+    done = other.load(computation.snapshot()).resume()
+    assert done.success  # type: ignore[union-attr]
+    assert (other.storage(A, 5), other.storage(B, 0)) == (1, 1)
+
+
 def test_a_megabyte_of_memory(engine: Engine) -> None:
     code = assemble(
         "PUSH1 7 PUSH3 0x0fffe0 MSTORE PUSH1 5 SLOAD PUSH3 0x0fffe0 MLOAD ADD PUSH1 0 MSTORE PUSH1 32 PUSH1 0 RETURN"
