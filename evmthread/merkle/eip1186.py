@@ -82,10 +82,11 @@ class AccountProof:
             slots.append(SlotProof(int(key, 16), _quantity(entry, "value", WORD_MASK), _nodes(entry, "proof")))
         return cls(address, account, _nodes(data, "accountProof"), tuple(slots))
 
-    def verify(self, state_root: bytes) -> Account | None:
+    def verify(self, state_root: bytes, *, zero_leaves: bool = False) -> Account | None:
         """The account that is proven, None where it is proven that there is none; its slots are then proven too.
 
-        Raises ProofError unless every node and every value is exactly what the state with this root has.
+        Raises ProofError unless every node and every value is exactly what the state with this root has. For
+        `zero_leaves` see verify_slot.
         """
         proven = verify_account(state_root, self.address, self.proof)
         said = self.account
@@ -96,7 +97,7 @@ class AccountProof:
             raise ProofError(f"0x{self.address.hex()} is said to be {said}, and proven to be {proven}")
         storage_root = EMPTY_ROOT if proven is None else proven.storage_root
         for slot in self.slots:
-            value = verify_slot(storage_root, slot.key, slot.proof)
+            value = verify_slot(storage_root, slot.key, slot.proof, zero_leaves=zero_leaves)
             if value != slot.value:
                 raise ProofError(f"slot {slot.key:#x} is said to be {slot.value:#x}, and proven to be {value:#x}")
         return proven
@@ -113,17 +114,20 @@ def account_proof(roots: StateRoots, address: bytes, keys: Iterable[int] = ()) -
     return AccountProof(address, account or ABSENT, tuple(prove_account(roots, address)), tuple(slots))
 
 
-def verify_eth_get_proof(data: object, state_root: bytes, address: bytes, keys: Sequence[int]) -> Account | None:
+def verify_eth_get_proof(
+    data: object, state_root: bytes, address: bytes, keys: Sequence[int], *, zero_leaves: bool = False
+) -> Account | None:
     """The account that eth_getProof's answer proves to a question; None where it proves that there is none.
 
     The answer's slots are then proven, and are those asked for, in this order. Raises DecodingError and ProofError.
+    For `zero_leaves` see verify_slot.
     """
     answer = AccountProof.from_json(data)
     if answer.address != address:
         raise ProofError(f"the proof is of 0x{answer.address.hex()}, not of 0x{address.hex()}")
     if [slot.key for slot in answer.slots] != list(keys):
         raise ProofError("the proof is of other slots than were asked for")
-    return answer.verify(state_root)
+    return answer.verify(state_root, zero_leaves=zero_leaves)
 
 
 def _hex(data: bytes) -> str:

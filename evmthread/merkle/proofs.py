@@ -22,8 +22,11 @@ from evmthread.merkle.nodes import (
     key_nibbles,
 )
 from evmthread.merkle.trie import Trie, index_key
+from evmthread.primitives import rlp
 from evmthread.primitives.keccak import keccak256
 from evmthread.primitives.words import WORD_MASK
+
+ZERO_LEAF = rlp.EMPTY_STRING
 
 
 class ProofError(VerificationError):
@@ -116,15 +119,17 @@ def verify_account(state_root: bytes, address: bytes, proof: Sequence[bytes]) ->
         raise ProofError(f"account 0x{address.hex()}: {error}") from error
 
 
-def verify_slot(storage_root: bytes, key: int, proof: Sequence[bytes]) -> int:
+def verify_slot(storage_root: bytes, key: int, proof: Sequence[bytes], *, zero_leaves: bool = False) -> int:
     """The value that the storage with this root has in slot `key`; zero exactly where absence is proven.
 
     Raises ProofError as verify_proof does, and for a leaf that is no slot's value: leading zeros, zero, too long.
+    `zero_leaves`: a leaf of zero is taken too. No Ethereum state has one (Yellow Paper, section 4.1), but anvil's roots
+    are of tries that keep the slots which became zero; the root says the same of such a slot.
     """
     if not 0 <= key <= WORD_MASK:
         raise InvalidInput(f"slot {key} is not within 256 bits")
     leaf = verify_proof(storage_root, hash_slot(key), proof)
-    if leaf is None:
+    if leaf is None or (zero_leaves and leaf == ZERO_LEAF):
         return 0
     try:
         return decode_slot(leaf)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from evmthread.errors import BackendError, DecodingError, InvalidInput
+from evmthread.merkle.accounts import MAX_NONCE
 from evmthread.merkle.eip1186 import verify_eth_get_proof
 from evmthread.merkle.proofs import ProofError
 from evmthread.primitives import rlp
@@ -105,15 +106,16 @@ class RemoteState:
 
     # Blocks -----------------------------------------------------------------------------------------------------------
     def _pin(self, block: int | str) -> PinnedBlock:
-        if isinstance(block, int):
-            if block < 0:
-                raise InvalidInput(f"block {block} is negative")
-            return self._header("eth_getBlockByNumber", hex(block))
-        if len(block) == 66:
+        if isinstance(block, str) and len(block) == 66:
             return self._header("eth_getBlockByHash", block, wanted=parse_hex(block, what="block hash"))
-        return self._header("eth_getBlockByNumber", hex(int(block)) if block.isdecimal() else block)
+        if isinstance(block, str) and not block.isdecimal():
+            return self._header("eth_getBlockByNumber", block)
+        number = int(block)
+        if number < 0:
+            raise InvalidInput(f"block {block} is negative")
+        return self._header("eth_getBlockByNumber", hex(number), number=number)
 
-    def _header(self, method: str, name: str, *, wanted: bytes | None = None) -> PinnedBlock:
+    def _header(self, method: str, name: str, *, wanted: bytes | None = None, number: int | None = None) -> PinnedBlock:
         block = self._provider.request(method, name, False)
         if block is None:
             raise BlockGone(f"the node has no block {name}")
@@ -131,8 +133,10 @@ class RemoteState:
             raise BadAnswer(f"{method}: {error}") from error
         if computed != found.hash or (wanted is not None and found.hash != wanted):
             raise WrongState(f"block {name}: its header has not the hash 0x{(wanted or found.hash).hex()}")
-        if len(found.state_root) != 32 or len(found.hash) != 32:
-            raise BadAnswer(f"{method}: hash or state root is not of 32 bytes")
+        if not len(found.state_root) == len(found.hash) == len(found.parent_hash) == 32:
+            raise BadAnswer(f"{method}: a hash or the state root is not of 32 bytes")
+        if number is not None and found.number != number:
+            raise WrongState(f"block {name}: the node gives the header of block {found.number}, not of {number}")
         return found
 
     def check_canonical(self) -> None:
@@ -152,8 +156,9 @@ class RemoteState:
             self._hashes[block.number - 1] = block.parent_hash
             if block.number - 1 == number:
                 break
+            parent = block.parent_hash
             block = self._oldest = self._header(
-                "eth_getBlockByHash", "0x" + block.parent_hash.hex(), wanted=block.parent_hash
+                "eth_getBlockByHash", "0x" + parent.hex(), wanted=parent, number=block.number - 1
             )
         return self._hashes[number]
 
@@ -202,7 +207,7 @@ class RemoteState:
     def _proven(self, address: bytes, keys: list[int]) -> tuple[Account | None, list[int]]:
         answer = self._ask("eth_getProof", "0x" + address.hex(), [_word(key) for key in keys])
         try:
-            proven = verify_eth_get_proof(answer, self.block.state_root, address, keys)
+            proven = verify_eth_get_proof(answer, self.block.state_root, address, keys, zero_leaves=True)
         except DecodingError as error:
             raise BadAnswer(f"eth_getProof: {error}") from error
         except ProofError as error:
@@ -222,6 +227,8 @@ class RemoteState:
         except InvalidInput as error:
             raise BadAnswer(f"eth_getCode: {error}") from error
         nonce, balance = self._quantity("eth_getTransactionCount", name), self._quantity("eth_getBalance", name)
+        if nonce > MAX_NONCE:
+            raise BadAnswer(f"eth_getTransactionCount: {nonce:#x} is no nonce")
         account = Account(nonce, balance, keccak256(code))
         self._keep(account.code_hash, code)
         return None if account.is_empty else account  # a node doesn't tell an empty account from none (EIP-161)

@@ -12,6 +12,7 @@ from trie.hexary import HexaryTrie
 from evmthread.errors import InvalidInput, VerificationError
 from evmthread.merkle.accounts import Account, StateRoots, hash_slot
 from evmthread.merkle.proofs import (
+    ZERO_LEAF,
     ProofError,
     prove,
     prove_account,
@@ -247,6 +248,15 @@ class TestC27:
             verify_slot(root, 5, proof)
         root, proof = storage_of(b"\x07")
         assert verify_slot(root, 5, proof) == 7
+
+    def test_a_leaf_of_zero_may_be_allowed(self) -> None:
+        root, proof = storage_of(ZERO_LEAF)
+        assert verify_slot(root, 5, proof, zero_leaves=True) == 0
+        assert verify_slot(root, 6, prove(built({hash_slot(5): ZERO_LEAF, hash_slot(6): b"\x01"}), hash_slot(6))) == 1
+        for leaf in (b"\x00", b"\x82\x00\x00", b"\xc0"):
+            root, proof = storage_of(leaf)
+            with pytest.raises(ProofError, match="slot 5"):
+                verify_slot(root, 5, proof, zero_leaves=True)
 
     def test_leading_zeros_in_an_account(self) -> None:
         address = b"\x0a" * 20
