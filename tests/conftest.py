@@ -1,5 +1,6 @@
-"""What all tests share: the engines, and Hypothesis without a clock."""
+"""What all tests share: the engines, a real node, and Hypothesis without a clock."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pytest
@@ -9,6 +10,7 @@ from evmthread.execution.world import World
 from evmthread.machine.machine import Engine as FrameEngine
 from evmthread.machine.stepper import execute
 from evmthread.machine.tiers import TieredEngine
+from tests.anvil import Anvil, running_anvil
 
 settings.register_profile("evmthread", deadline=None)
 settings.load_profile("evmthread")
@@ -34,3 +36,10 @@ class Engine:
 def engine(request: pytest.FixtureRequest) -> Engine:
     """Every execution test takes it, and so runs on each engine."""
     return Engine(request.param)
+
+
+@pytest.fixture(scope="module")
+def anvil() -> Iterator[Anvil]:
+    """A node that the tests of a file share; without one they are skipped (see tests/anvil.py)."""
+    with running_anvil() as node:
+        yield node
