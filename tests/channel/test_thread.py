@@ -8,7 +8,6 @@ from evmthread.channel.errors import InvalidBatch, LocalProtocolError, NotSuppor
 from evmthread.channel.local import LOCAL_DOMAIN
 from evmthread.channel.thread import Thread
 from evmthread.commit import (
-    DIALECT,
     EMPTY_TRIE_ROOT,
     FORKS,
     Agreement,

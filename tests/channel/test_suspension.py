@@ -1,0 +1,509 @@
+"""Calls that stop and wait inside a thread: asked, answered, aborted, stopped after some steps, read from a file."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from evmthread.channel.errors import DivergentField, InvalidBatch, LocalProtocolError
+from evmthread.channel.party import SignedInput, agree_on
+from evmthread.channel.replay import replay
+from evmthread.commit import DIALECT, EMPTY_TRIE_ROOT, Commitment, InputKind, Suspension
+from evmthread.commit.commitment import Status, check_suspension_fits
+from evmthread.commit.refusals import IllFormedCommitment, Refusal
+from evmthread.errors import InvalidInput
+from evmthread.primitives.types import ZERO_ADDRESS, ZERO_HASH
+from evmthread.store.replaying import replay_file
+from evmthread.store.threadfile import ThreadFileWriter, ThreadHead
+from evmthread.store.verification import verify_file
+from tests.assembler import assemble
+from tests.channel.games import Match, ruleset
+from tests.contracts.test_thread_library import TRAPS
+
+ANSWER = b"\x2a" * 40
+QUESTION = b"a draw?"
+
+
+class TrapsMatch(Match):
+    """A thread on the contract that asks everywhere."""
+
+    def __init__(self, **options: object) -> None:
+        rules = ruleset(**({"create": True, "storage_slots": 1000} | options))
+        super().__init__(TRAPS.runtime_code, rules=rules)
+        self.agree()
+
+    def ask(self, name: str, *arguments: object, actor: int = 0, **changes: object) -> Commitment:
+        """A call of one function, agreed."""
+        return self.call(actor, TRAPS.function(name).encode(*arguments), **changes).commitment
+
+    def answered(self, answer: bytes = ANSWER, *, by: int = 1, steps: int = 0) -> Commitment:
+        """An answer, agreed."""
+        return self.agree(self.parties[by].answer(answer), steps=steps).commitment
+
+    def read(self, name: str, *arguments: object) -> object:
+        function = TRAPS.function(name)
+        return function.decode(self.thread.call(function.encode(*arguments)).output)[0]
+
+    @property
+    def other(self) -> bytes:
+        return self.terms.owners[1]
+
+    def replayed(self) -> None:
+        """The whole line, executed again by a stranger, and from a file."""
+        thread = self.open()
+        assert len(list(replay(thread, self.whole_line))) == len(self.line)
+        assert thread.agreement is not None
+        assert thread.agreement.digest == self.tip.digest
+
+
+@pytest.fixture(params=[True, False], ids=["transcript", "machine"])
+def transcript(request: pytest.FixtureRequest) -> bool:
+    return bool(request.param)
+
+
+def asked(**options: object) -> TrapsMatch:
+    match = TrapsMatch(**options)
+    match.ask("askAndStore", match.other, QUESTION)
+    return match
+
+
+def test_a_question_suspends_and_its_answer_ends_the_call(transcript: bool) -> None:
+    match = TrapsMatch(transcript=transcript)
+    before = match.tip.commitment
+    suspended = match.ask("askAndStore", match.other, QUESTION)
+    assert (suspended.status, suspended.awaiting) == (Status.SUSPENDED, match.other)
+    assert suspended.machine_hash != ZERO_HASH
+    for field in ("state_root", "storage_root", "gas_used", "balances", "fee"):
+        assert getattr(suspended, field) == getattr(before, field), field
+    assert suspended.receipts_root == EMPTY_TRIE_ROOT
+    opened = match.thread.open_call
+    assert opened is not None
+    assert (opened.suspension.question, opened.suspension.steps, opened.suspension.answers) == (QUESTION, 0, ())
+    if transcript:
+        assert suspended.machine_hash == opened.suspension.hash_struct()
+    assert match.read("begun") == 0
+    assert match.thread.account_nonce(match.terms.owners[0]) == 0
+
+    ended = match.answered()
+    assert (ended.status, ended.awaiting, ended.machine_hash) == (Status.REST, ZERO_ADDRESS, ZERO_HASH)
+    assert match.thread.open_call is None
+    assert (match.read("begun"), match.read("ended"), match.read("stored")) == (1, 1, ANSWER)
+    assert match.thread.account_nonce(match.terms.owners[0]) == 1
+    assert ended.gas_used > before.gas_used
+    match.replayed()
+
+
+def test_the_outcome_is_that_of_the_call_without_a_stop(transcript: bool) -> None:
+    """C26: the same root as the run that never stops, where code at the trap address answers at once."""
+    match = asked(transcript=transcript)
+    ended = match.answered()
+    plain = Match(TRAPS.runtime_code, rules=ruleset(create=True, storage_slots=1000, trap=bytes(20), empty_calls=True))
+    plain.agree()
+    call = TRAPS.function("askAndStore").encode(match.other, QUESTION)
+    plain.call(0, call)
+    assert plain.tip.commitment.status == Status.REST
+    assert plain.thread.storage(0) == match.thread.storage(0) == 1
+    assert ended.receipts_root != plain.tip.commitment.receipts_root  # there the answer was empty
+
+
+CASES: list[tuple[str, Callable[[TrapsMatch], tuple[object, ...]]]] = [
+    ("askAndStore", lambda match: (match.other, QUESTION)),
+    ("nested", lambda match: (3, match.other, QUESTION)),
+    ("viaConstructor", lambda match: (match.other, QUESTION)),
+    ("viaDelegate", lambda match: (match.thread.address, match.other, QUESTION)),
+    ("viaStatic", lambda match: (match.other, QUESTION)),
+    ("staticThenWrite", lambda match: (match.other, QUESTION)),
+    ("withMemory", lambda match: (500, match.other)),
+    ("withTransient", lambda match: (77, match.other)),
+    ("caught", lambda match: (match.other, QUESTION)),
+    ("withGas", lambda match: (200_000, match.other, QUESTION)),
+    ("surroundings", lambda match: (match.other,)),
+    ("askThenRevert", lambda match: (match.other, QUESTION)),
+]
+
+
+@pytest.mark.parametrize(("name", "arguments"), CASES, ids=[name for name, _ in CASES])
+def test_traps_everywhere(name: str, arguments: Callable[[TrapsMatch], tuple[object, ...]], transcript: bool) -> None:
+    match = TrapsMatch(transcript=transcript)
+    suspended = match.ask(name, *arguments(match), gas=5_000_000)
+    assert suspended.status == Status.SUSPENDED
+    ended = match.answered()
+    assert ended.status == Status.REST
+    match.replayed()
+    if name == "nested":
+        assert [match.read("trail", depth) for depth in range(5)] == [1, 2, 3, 4, 0]
+    if name == "caught":
+        assert (match.read("begun"), match.read("ended"), match.read("stored")) == (1, 1, b"")
+    if name == "viaDelegate":
+        assert match.read("stored") == ANSWER
+
+
+def test_several_questions_one_after_the_other(transcript: bool) -> None:
+    match = TrapsMatch(transcript=transcript)
+    match.ask("loopOfAsks", 3, match.other, gas=2_000_000)
+    for number in range(3):
+        opened = match.thread.open_call
+        assert opened is not None
+        assert opened.suspension.question == number.to_bytes(32, "big")
+        assert len(opened.suspension.answers) == number
+        match.answered(bytes([number]) * 32)
+    assert match.tip.commitment.status == Status.REST
+    assert match.read("begun") == 3
+    match.replayed()
+
+
+def test_two_owners_are_asked_in_turn() -> None:
+    match = TrapsMatch()
+    match.ask("relay", match.other, match.terms.owners[0], QUESTION)
+    match.answered(b"first")
+    opened = match.thread.open_call
+    assert opened is not None
+    assert (opened.suspension.awaiting, opened.suspension.question) == (match.terms.owners[0], b"first")
+    match.answered(b"second", by=0)
+    assert match.read("stored") == b"second"
+    match.replayed()
+
+
+@pytest.mark.parametrize("name", ["withValue", "malformed", "stranger", "delegated"])
+def test_asking_wrongly_fails_the_call_and_suspends_nothing(name: str) -> None:
+    match = TrapsMatch()
+    if name == "malformed":
+        for how in range(7):
+            assert match.ask("malformed", how, match.other, QUESTION).status == Status.REST
+    elif name == "stranger":
+        assert match.ask("askAndStore", b"\x99" * 20, QUESTION).status == Status.REST
+        assert match.read("stored") == b""
+    elif name == "withValue":
+        assert match.ask("withValue", match.other, QUESTION, value=5).status == Status.REST
+        assert match.thread.account_balance(match.rules.trap) == 0
+    else:
+        assert match.ask("delegated", match.other, QUESTION).status == Status.REST
+    match.replayed()
+
+
+def test_an_abort_leaves_the_state_before_and_counts_the_nonce() -> None:
+    for by in (0, 1):
+        match = asked()
+        before = match.tip.commitment
+        dropped = match.agree(match.parties[by].abort()).commitment
+        assert dropped.status == Status.REST
+        assert (dropped.storage_root, dropped.gas_used) == (before.storage_root, before.gas_used)
+        assert dropped.receipts_root == EMPTY_TRIE_ROOT
+        assert match.thread.account_nonce(match.terms.owners[0]) == 1
+        assert match.read("begun") == 0
+        match.ask("askAndStore", b"\x99" * 20, QUESTION)
+        match.replayed()
+
+
+def test_play_goes_on_in_the_batch_of_the_answer() -> None:
+    match = asked()
+    answer = match.parties[1].answer(ANSWER)
+    more = match.input(1, TRAPS.function("plainBreakpoint").encode())
+    match.agree(answer, more)
+    assert match.thread.account_nonce(match.other) == 1
+    match.replayed()
+
+
+def test_a_call_suspends_after_others_of_its_batch(transcript: bool) -> None:
+    match = TrapsMatch(transcript=transcript)
+    first = match.input(1, TRAPS.function("raw").encode(b""), gas=200_000)
+    second = match.input(0, TRAPS.function("askAndStore").encode(match.other, QUESTION))
+    suspended = match.agree(first, second).commitment
+    assert suspended.status == Status.SUSPENDED
+    assert suspended.gas_used > 0
+    assert match.thread.account_nonce(match.other) == 1
+    match.answered()
+    assert match.read("stored") == ANSWER
+    match.replayed()
+
+
+def test_nothing_follows_a_call_that_suspends() -> None:
+    match = TrapsMatch()
+    asks = match.input(0, TRAPS.function("askAndStore").encode(match.other, QUESTION))
+    more = match.input(1, TRAPS.function("plainBreakpoint").encode())
+    with pytest.raises(InvalidBatch, match="last input"):
+        match.thread.prepare(match.batch([asks, more]))
+    assert match.thread.open_call is None
+
+
+def test_while_suspended_only_an_answer_or_an_abort_goes_on() -> None:
+    match = asked()
+    opened = match.thread.open_call
+    assert opened is not None
+    calls = match.input(1, TRAPS.function("plainBreakpoint").encode())
+    hashed = opened.machine_hash
+    wrong = [
+        (calls, "an answer or abort"),
+        (match.input(1, bytes(32) + ANSWER, kind=InputKind.ANSWER, nonce=0), "machineHash"),
+        (match.input(0, hashed + ANSWER, kind=InputKind.ANSWER, nonce=0), "awaited"),
+        (match.input(0, bytes(32), kind=InputKind.ABORT, nonce=0), "machineHash"),
+    ]
+    for each, clause in wrong:
+        with pytest.raises(Refusal, match=clause):
+            match.thread.prepare(match.batch([each]))
+        assert match.thread.open_call is opened
+    match.answered()
+
+
+def test_answers_by_strangers_are_not_made() -> None:
+    match = asked()
+    with pytest.raises(LocalProtocolError, match="waits for"):
+        match.parties[0].answer(ANSWER)
+    resting = TrapsMatch()
+    for attempt in (resting.parties[0].answer, resting.parties[0].abort):
+        with pytest.raises(LocalProtocolError, match="no call is open"):
+            attempt()
+
+
+def test_a_third_party_can_neither_answer_nor_abort() -> None:
+    match = Match(TRAPS.runtime_code, parties=3, rules=ruleset(create=True, storage_slots=1000))
+    match.agree()
+    match.call(0, TRAPS.function("askAndStore").encode(match.terms.owners[1], QUESTION))
+    with pytest.raises(LocalProtocolError, match="only"):
+        match.parties[2].abort()
+    opened = match.thread.open_call
+    assert opened is not None
+    abort = match.input(2, opened.machine_hash, kind=InputKind.ABORT, nonce=0)
+    with pytest.raises(InvalidBatch, match="abort by"):
+        match.thread.prepare(match.batch([abort]))
+
+
+def test_an_empty_batch_while_suspended_changes_nothing() -> None:
+    match = asked()
+    before = match.tip.commitment
+    after = match.agree().commitment
+    assert (after.status, after.awaiting, after.machine_hash) == (before.status, before.awaiting, before.machine_hash)
+    match.answered()
+    match.replayed()
+
+
+def test_a_suspended_thread_can_be_closed() -> None:
+    match = asked()
+    before = match.tip.commitment
+    final = match.agree(final=True).commitment
+    assert (final.status, final.machine_hash, final.awaiting) == (Status.FINAL, ZERO_HASH, ZERO_ADDRESS)
+    assert final.state_root == before.state_root
+    match.replayed()
+
+
+def test_the_genesis_batch_does_not_suspend() -> None:
+    match = Match(TRAPS.runtime_code, rules=ruleset(create=True, storage_slots=1000))
+    asks = match.input(0, TRAPS.function("askAndStore").encode(match.terms.owners[1], QUESTION), parent=ZERO_HASH)
+    with pytest.raises(InvalidBatch, match="genesis"):
+        match.thread.prepare(match.batch([asks]))
+
+
+def test_a_question_that_is_too_long_is_no_input() -> None:
+    match = TrapsMatch()
+    asks = match.input(0, TRAPS.function("askAndStore").encode(match.other, bytes(40_000)), gas=5_000_000)
+    with pytest.raises(InvalidBatch, match="32768 bytes"):
+        match.thread.prepare(match.batch([asks]))
+
+
+def test_without_a_trap_address_nothing_is_asked() -> None:
+    match = TrapsMatch(trap=ZERO_ADDRESS, empty_calls=True)
+    assert match.ask("askAndStore", match.other, QUESTION).status == Status.REST
+    assert match.read("stored") == b""
+
+
+# Steps ----------------------------------------------------------------------------------------------------------------
+def test_a_machine_is_committed_every_k_steps(transcript: bool) -> None:
+    match = TrapsMatch(transcript=transcript)
+    call = match.input(0, TRAPS.function("raw").encode(b"\x01"), gas=200_000)
+    match.agree(call, steps=70)
+    hashes = [match.tip.commitment.machine_hash]
+    for steps in (140, 210, 280):
+        opened = match.thread.open_call
+        assert opened is not None
+        assert (opened.suspension.steps, opened.suspension.awaiting) == (steps - 70, match.terms.owners[0])
+        match.answered(b"", by=0, steps=steps)
+        hashes.append(match.tip.commitment.machine_hash)
+    assert len(set(hashes)) == 4
+    match.answered(b"", by=0)
+    assert match.tip.commitment.status == Status.REST
+    straight = TrapsMatch(transcript=transcript)
+    straight.call(0, TRAPS.function("raw").encode(b"\x01"), gas=200_000)
+    for field in ("state_root", "storage_root", "gas_used", "receipts_root"):
+        assert getattr(match.tip.commitment, field) == getattr(straight.tip.commitment, field)
+    match.replayed()
+
+
+def test_steps_and_questions_in_one_call(transcript: bool) -> None:
+    match = TrapsMatch(transcript=transcript)
+    match.ask("askAndStore", match.other, QUESTION)
+    match.answered(ANSWER, steps=750)
+    opened = match.thread.open_call
+    assert opened is not None
+    assert (opened.suspension.steps, opened.suspension.answers) == (750, (ANSWER,))
+    match.answered(b"", by=0)
+    assert match.read("stored") == ANSWER
+    match.replayed()
+
+
+def test_more_steps_than_there_are_is_no_batch() -> None:
+    match = TrapsMatch()
+    call = match.input(0, TRAPS.function("raw").encode(b"\x01"), gas=200_000)
+    with pytest.raises(InvalidBatch, match="after 1000000 instructions"):
+        match.thread.prepare(match.batch([call]), steps=1_000_000)
+    with pytest.raises(InvalidBatch, match="empty batch"):
+        match.thread.prepare(match.batch([]), steps=1)
+
+
+def test_going_on_after_steps_takes_no_answer() -> None:
+    match = TrapsMatch()
+    match.agree(match.input(0, TRAPS.function("raw").encode(b"\x01"), gas=200_000), steps=10)
+    with pytest.raises(InvalidBatch, match="empty answer"):
+        match.thread.prepare(match.batch([match.parties[0].answer(b"no")]))
+
+
+# Peers that lie -------------------------------------------------------------------------------------------------------
+def proposal_of(match: TrapsMatch, *inputs: SignedInput, steps: int = 0) -> tuple[object, int, int]:
+    leader = match.thread.next_nonce % 2
+    signed = match.batch(inputs)
+    return match.parties[leader].propose(inputs, signed.batch.environment, steps=steps), leader, 1 - leader
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"answers": (b"x",)}, {"question": b"another?"}, {"awaiting": b"\x99" * 20}, {"input": b"\1" * 32}],
+    ids=lambda changes: next(iter(changes)),
+)
+def test_a_suspension_that_differs_is_refused(changes: dict[str, object]) -> None:
+    match = TrapsMatch()
+    asks = match.input(0, TRAPS.function("askAndStore").encode(match.other, QUESTION))
+    proposal, leader, other = proposal_of(match, asks)
+    lie = replace(proposal, suspension=replace(proposal.suspension, **changes))  # type: ignore[type-var, attr-defined]
+    with pytest.raises(DivergentField, match=rf"suspension\.{next(iter(changes))}"):
+        match.parties[other].review(lie)  # type: ignore[arg-type]
+    assert match.parties[other].thread.open_call is None
+    for wrong in (replace(proposal, suspension=None), replace(lie, suspension=replace(lie.suspension, steps=9))):  # type: ignore[type-var, attr-defined]
+        with pytest.raises(Refusal):
+            match.parties[other].review(wrong)  # type: ignore[arg-type]
+    acceptance = match.parties[other].review(proposal)  # type: ignore[arg-type]
+    assert match.parties[leader].agree({other: acceptance.signature}).commitment.status == Status.SUSPENDED
+
+
+# Files ----------------------------------------------------------------------------------------------------------------
+def test_a_file_of_a_suspended_thread(tmp_path: Path, transcript: bool) -> None:
+    match = asked(transcript=transcript)
+    path = tmp_path / "asked.thread"
+    head = ThreadHead(match.thread.domain, match.terms, match.rules, match.code)
+
+    def save() -> None:
+        with ThreadFileWriter.create(path, head) as writer:
+            for item in match.whole_line:
+                writer.append(*item)
+            writer.seal()
+
+    save()
+    report = verify_file(path)
+    assert report.tip is not None
+    assert report.tip.commitment.status == Status.SUSPENDED
+    thread, count = replay_file(path)
+    assert count == 2
+    assert thread.open_call is not None
+    assert thread.open_call.suspension.question == QUESTION
+    # Somebody else goes on from the file, with the answer.
+    answer = match.parties[1].answer(ANSWER)
+    batch = match.batch([answer])
+    assert thread.execute(batch) == match.thread.execute(batch)
+    match.agree(answer)
+    save()
+    assert replay_file(path)[1] == 3
+
+
+def test_a_file_wants_the_suspension_with_its_commitment(tmp_path: Path) -> None:
+    match = asked()
+    head = ThreadHead(match.thread.domain, match.terms, match.rules, match.code)
+    suspension = match.suspensions[1]
+    assert suspension is not None
+    with ThreadFileWriter.create(tmp_path / "file", head) as writer:
+        with pytest.raises(InvalidInput, match="Suspension"):
+            writer.append(*match.line[0], suspension)
+        writer.append(*match.line[0])
+        for wrong in (None, replace(suspension, question=b"other"), replace(suspension, awaiting=b"\x99" * 20)):
+            with pytest.raises(InvalidInput):
+                writer.append(*match.line[1], wrong)
+        writer.append(*match.line[1], suspension)
+
+
+# The dialect ----------------------------------------------------------------------------------------------------------
+def dialect(program: str, **options: object) -> Match:
+    code = assemble_dialect(program)
+    match = Match(code, rules=ruleset(**({"dialect": DIALECT} | options)))
+    match.agree()
+    return match
+
+
+def assemble_dialect(program: str) -> bytes:
+    """BREAKPOINT and TRAP by their bytes."""
+    parts = program.replace("BREAKPOINT", "|b0|").replace("TRAP", "|b1|").split("|")
+    return b"".join(bytes.fromhex(part) if part in ("b0", "b1") else assemble(part) for part in parts if part.strip())
+
+
+def test_the_dialects_trap_pushes_the_first_word_of_the_answer(transcript: bool) -> None:
+    other = Match(b"\0").terms.owners[1]
+    match = dialect(
+        f"PUSH1 4 PUSH1 0 PUSH20 0x{other.hex()} TRAP PUSH1 1 SSTORE RETURNDATASIZE PUSH1 2 SSTORE",
+        transcript=transcript,
+    )
+    match.call(0)
+    assert match.tip.commitment.status == Status.SUSPENDED
+    opened = match.thread.open_call
+    assert opened is not None
+    assert opened.suspension.question == bytes(4)
+    match.agree(match.parties[1].answer(b"\x01" * 33))
+    assert match.thread.storage(1) == int.from_bytes(b"\x01" * 32, "big")
+    assert match.thread.storage(2) == 33
+    list(replay(match.open(), match.whole_line))
+
+
+def test_the_dialects_trap_of_a_stranger_fails() -> None:
+    match = dialect("PUSH1 0 PUSH1 0 PUSH20 0x" + "99" * 20 + " TRAP ISZERO PUSH1 1 SSTORE")
+    match.call(0)
+    assert match.tip.commitment.status == Status.REST
+    assert match.thread.storage(1) == 1
+
+
+def test_the_dialects_breakpoint_ends_the_batch() -> None:
+    match = dialect("BREAKPOINT PUSH1 1 PUSH1 1 SSTORE")
+    with pytest.raises(InvalidBatch, match="BREAKPOINT"):
+        match.thread.prepare(match.batch([match.input(0), match.input(1)]))
+    match.call(0)
+    reverts = dialect("BREAKPOINT PUSH1 0 PUSH1 0 REVERT")
+    reverts.agree(reverts.input(0), reverts.input(1))  # what is rolled back breaks nothing
+
+
+def test_without_the_dialect_its_opcodes_are_invalid() -> None:
+    for opcode in ("b0", "b1"):
+        match = Match(bytes.fromhex("5f5f5f" + opcode))
+        match.agree()
+        match.call(0, gas=100_000)
+        assert match.tip.commitment.gas_used == 100_000
+
+
+def test_the_dialect_needs_byzantium() -> None:
+    with pytest.raises(Refusal, match="Byzantium"):
+        dialect("STOP", fork="SpuriousDragon")
+
+
+def test_everybody_has_the_same_machine_whoever_ran_it_how(transcript: bool) -> None:
+    match = TrapsMatch(transcript=transcript)
+    asks = match.input(0, TRAPS.function("nested").encode(2, match.other, QUESTION), gas=3_000_000)
+    signed = match.batch([asks])
+    commitments = {party.thread.execute(signed) for party in match.parties}
+    again = match.open()
+    list(replay(again, match.whole_line))
+    commitments.add(again.execute(signed))
+    assert len(commitments) == 1
+    assert {agree_on(match.parties, [asks], signed.batch.environment).commitment} == commitments
+
+
+def test_a_suspension_belongs_to_its_commitment() -> None:
+    match = asked()
+    suspension = match.suspensions[1]
+    assert isinstance(suspension, Suspension)
+    check_suspension_fits(match.tip.commitment, suspension, transcript=True)
+    with pytest.raises(IllFormedCommitment):
+        check_suspension_fits(match.line[0][0].commitment, suspension, transcript=True)
