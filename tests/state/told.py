@@ -12,7 +12,7 @@ from evmthread.execution.result import CallResult
 from evmthread.execution.transaction import Transaction
 from evmthread.execution.world import World
 from evmthread.isa.message import CallKind
-from evmthread.machine.tracing import Step, run_traced
+from evmthread.machine.tracing import Step, Steps
 from evmthread.primitives.keccak import EMPTY_HASH, keccak256
 from evmthread.primitives.types import Log
 from evmthread.state.view import StateChanges
@@ -77,9 +77,9 @@ class Told:
 
 # By evmthread --------------------------------------------------------------------------------------------------------
 def told_by_us(world: World, transaction: Transaction, sender: bytes) -> Told:
-    """Runs a transaction in a fresh world, whose `drive` is set for it."""
+    """Runs a transaction in a fresh world, with a hook of its own."""
     steps: list[Step] = []
-    world.drive = lambda machine: run_traced(machine, steps.append)
+    world.hooks = (Steps(steps.append),)
     done = world.apply(transaction, sender=sender)
     return Told(
         done.success,
