@@ -21,7 +21,7 @@ class FileState:
         self.entries, self.codes = pickle.loads(path.read_bytes()) if path.exists() else empty
 
     def account(self, address: bytes) -> Account | None:
-        return self.entries[address][0] if address in self.entries else None
+        return self.entries.get(address, (None,))[0]
 
     def code(self, code_hash: bytes) -> bytes:
         if code_hash not in self.codes:
@@ -29,7 +29,7 @@ class FileState:
         return self.codes[code_hash]
 
     def slot(self, address: bytes, key: int) -> int:
-        return self.entries[address][1].get(key, 0) if address in self.entries else 0
+        return self.entries.get(address, (None, {}))[1].get(key, 0)
 
     def block_hash(self, number: int) -> bytes:  # noqa: ARG002 - it knows no chain
         return bytes(32)
@@ -45,7 +45,8 @@ class FileState:
         unfinished = self.path.with_suffix(".new")
         unfinished.write_bytes(pickle.dumps((entries, codes)))
         os.replace(unfinished, self.path)
-        self.entries, self.codes = entries, codes
+        self.codes = codes  # first: a thread that sees a new account may ask for its code
+        self.entries = entries
 
 
 if __name__ == "__main__":

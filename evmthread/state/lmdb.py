@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Lock
 
 from evmthread.errors import BackendError, InvalidInput
 from evmthread.state.files import publish, unfinished_name
@@ -26,6 +27,7 @@ class LmdbStore:
         self._lmdb = lmdb
         self.place = str(path)
         self.before_step: Callable[[int], None] | None = None
+        self._mapping = Lock()  # while the map grows, it may be anywhere: nobody reads
         self._path = Path(path)
         self._read_only = read_only
         exists = self._path.exists()
@@ -98,14 +100,14 @@ class LmdbStore:
     def get(self, table: str, key: bytes) -> bytes | None:
         if not key:
             return None  # LMDB has no empty keys
-        with self._errors(), self._environment.begin(db=self._tables[table]) as transaction:
+        with self._mapping, self._errors(), self._environment.begin(db=self._tables[table]) as transaction:
             return transaction.get(key)
 
     def scan(self, table: str, prefix: bytes = b"", *, start: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
         start = max(prefix, start)
         while True:
             rows: list[tuple[bytes, bytes]] = []
-            with self._errors(), self._environment.begin(db=self._tables[table]) as transaction:
+            with self._mapping, self._errors(), self._environment.begin(db=self._tables[table]) as transaction:
                 cursor = transaction.cursor()
                 found = cursor.set_range(start) if start else cursor.first()
                 for row in cursor if found else ():
@@ -131,7 +133,7 @@ class LmdbStore:
             except StoreFull as error:
                 if not isinstance(error.__cause__, self._lmdb.MapFullError):
                     raise
-                with self._errors():
+                with self._mapping, self._errors():
                     self._environment.set_mapsize(self._environment.info()["map_size"] * 2)
             else:
                 return

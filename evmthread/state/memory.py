@@ -7,6 +7,7 @@ from evmthread.merkle.accounts import StateRoots
 from evmthread.merkle.eip1186 import account_proof
 from evmthread.primitives.keccak import EMPTY_HASH, keccak256
 from evmthread.primitives.types import ZERO_HASH
+from evmthread.state.locks import OwnLock
 from evmthread.state.view import (
     Account,
     StateChanges,
@@ -20,9 +21,14 @@ __all__ = ["MemoryState", "apply_to_roots"]
 
 
 class MemoryState:
-    """Accounts, codes and slots in memory; once asked for, Merkle roots are kept up to date with what is applied."""
+    """Accounts, codes and slots in memory; once asked for, Merkle roots are kept up to date with what is applied.
+
+    Threads may read while another applies: they see the state before it or the one after.
+    """
 
     def __init__(self) -> None:
+        self._lock = OwnLock()
+        self._version = 0  # odd while something is written; who reads and finds it changed reads again under the lock
         self._accounts: dict[bytes, Account] = {}
         self._codes: dict[bytes, bytes] = {EMPTY_HASH: b""}
         self._storage: dict[bytes, dict[int, int]] = {}
@@ -47,17 +53,26 @@ class MemoryState:
             if not 0 <= number < 2**256:
                 raise InvalidInput(f"a storage key or value is no word: {number}")
         code_hash = keccak256(code)
-        self._codes[code_hash] = code
-        self._accounts[address] = Account(nonce, balance, code_hash)
-        self._storage[address] = {key: value for key, value in (storage or {}).items() if value}
-        self._roots = None
+        slots = {key: value for key, value in (storage or {}).items() if value}
+        with self._lock:
+            self._version += 1
+            self._codes[code_hash] = code
+            self._accounts[address] = Account(nonce, balance, code_hash)
+            self._storage[address] = slots
+            self._roots = None
+            self._version += 1
 
     def set_block_hash(self, number: int, block_hash: bytes) -> None:
         """Makes a block's hash known."""
         self._block_hashes[number] = block_hash
 
     def account(self, address: bytes) -> Account | None:
-        return self._accounts.get(address)
+        version = self._version
+        account = self._accounts.get(address)
+        if version & 1 or version != self._version:
+            with self._lock:
+                return self._accounts.get(address)
+        return account
 
     def code(self, code_hash: bytes) -> bytes:
         code = self._codes.get(code_hash)
@@ -66,8 +81,14 @@ class MemoryState:
         return code
 
     def slot(self, address: bytes, key: int) -> int:
+        version = self._version
         slots = self._storage.get(address)
-        return slots.get(key, 0) if slots else 0
+        value = slots.get(key, 0) if slots else 0
+        if version & 1 or version != self._version:
+            with self._lock:
+                slots = self._storage.get(address)
+                return slots.get(key, 0) if slots else 0
+        return value
 
     def has_storage(self, address: bytes) -> bool:
         """True when the account has a slot that isn't zero."""
@@ -98,10 +119,18 @@ class MemoryState:
         Raises InvalidInput for what is no change of a state, ConflictingChanges when checked.
         """
         check_changes(changes)
-        if check:
-            check_before(self, changes)
-        if self._roots is not None:
-            apply_to_roots(self._roots, changes)
+        with self._lock:
+            if check:
+                check_before(self, changes)
+            if self._roots is not None:
+                apply_to_roots(self._roots, changes)
+            self._version += 1
+            try:
+                self._write(changes)
+            finally:
+                self._version += 1
+
+    def _write(self, changes: StateChanges) -> None:
         self._codes.update(changes.codes)
         for address, change in changes.accounts.items():
             slots = self._storage.setdefault(address, {})

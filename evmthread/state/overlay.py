@@ -11,6 +11,7 @@ from heapq import merge
 from evmthread.errors import BackendError
 from evmthread.merkle.accounts import StateRoots
 from evmthread.merkle.eip1186 import account_proof
+from evmthread.state.locks import OwnLock
 from evmthread.state.view import (
     Account,
     AccountChange,
@@ -36,10 +37,15 @@ class _Entry:
 
 
 class OverlayState:
-    """Copy-on-write on any view, and a backend itself. Its reads raise what those of the view below raise."""
+    """Copy-on-write on any view, and a backend itself. Its reads raise what those of the view below raise.
+
+    Threads may read while another applies: they see the state before it or the one after.
+    """
 
     def __init__(self, below: StateView) -> None:
         self.below = below
+        self._lock = OwnLock()
+        self._version = 0  # odd while something is written; who reads and finds it changed reads again under the lock
         self._entries: dict[bytes, _Entry] = {}
         self._codes: dict[bytes, bytes] = {}
         self._roots: StateRoots | None = None
@@ -47,29 +53,41 @@ class OverlayState:
     def copy(self) -> "OverlayState":
         """The same state, to be changed apart from this one; costs what was changed here."""
         other = OverlayState(self.below)
-        for address, entry in self._entries.items():
-            other._entries[address] = _Entry(entry.account, dict(entry.slots), entry.cleared)
-        other._codes = dict(self._codes)
-        other._roots = self._roots and self._roots.copy()
+        with self._lock:
+            for address, entry in self._entries.items():
+                other._entries[address] = _Entry(entry.account, dict(entry.slots), entry.cleared)
+            other._codes = dict(self._codes)
+            other._roots = self._roots and self._roots.copy()
         return other
 
     def account(self, address: bytes) -> Account | None:
+        version = self._version
         entry = self._entries.get(address)
-        return self.below.account(address) if entry is None else entry.account
+        account = None if entry is None else entry.account
+        if version & 1 or version != self._version:
+            with self._lock:
+                entry = self._entries.get(address)
+                account = None if entry is None else entry.account
+        return self.below.account(address) if entry is None else account
 
     def code(self, code_hash: bytes) -> bytes:
         code = self._codes.get(code_hash)
         return self.below.code(code_hash) if code is None else code
 
     def slot(self, address: bytes, key: int) -> int:
+        version = self._version
+        value = self._slot_here(address, key)
+        if version & 1 or version != self._version:
+            with self._lock:
+                value = self._slot_here(address, key)
+        return self.below.slot(address, key) if value is None else value
+
+    def _slot_here(self, address: bytes, key: int) -> int | None:
         entry = self._entries.get(address)
-        if entry is not None:
-            value = entry.slots.get(key)
-            if value is not None:
-                return value
-            if entry.cleared:
-                return 0
-        return self.below.slot(address, key)
+        if entry is None:
+            return None
+        value = entry.slots.get(key)
+        return 0 if value is None and entry.cleared else value
 
     def block_hash(self, number: int) -> bytes:
         return self.below.block_hash(number)
@@ -132,12 +150,20 @@ class OverlayState:
         Raises InvalidInput for what is no change of a state, ConflictingChanges when checked.
         """
         check_changes(changes)
-        if check:
-            check_before(self, changes)
-        if self._roots is not None:
-            roots = self._roots.copy()
-            apply_to_roots(roots, changes)  # may fail where nodes are still to be read
-            self._roots = roots
+        with self._lock:
+            if check:
+                check_before(self, changes)
+            if self._roots is not None:
+                roots = self._roots.copy()
+                apply_to_roots(roots, changes)  # may fail where nodes are still to be read
+                self._roots = roots
+            self._version += 1
+            try:
+                self._write(changes)
+            finally:
+                self._version += 1
+
+    def _write(self, changes: StateChanges) -> None:
         self._codes.update(changes.codes)
         for address, change in changes.accounts.items():
             entry = self._entries.setdefault(address, _Entry(None))

@@ -240,10 +240,8 @@ class StoredState:
     def kept(self) -> Iterator[int]:
         """The nonces whose states can be had with `at`, in order; the present one is the last."""
         with self._lock:
-            for key, _ in self.store.scan("history"):
-                if len(key) == 8 and (nonce := int.from_bytes(key, "big")) < self._tip.nonce:
-                    yield nonce
-            yield self._tip.nonce
+            nonces = [int.from_bytes(key, "big") for key, _ in self.store.scan("history")]
+            return iter([*[nonce for nonce in nonces if nonce < self._tip.nonce], self._tip.nonce])
 
     def at(self, nonce: int) -> "PastState":
         """The state as it was at a kept nonce; it stays so, whatever is applied later, until it is pruned.
@@ -252,6 +250,7 @@ class StoredState:
         """
         with self._lock:
             if nonce == self._tip.nonce:
+                self._has_past = True  # as long as this process lives, what goes is written down for this view
                 return PastState(self._checked, self._lock, self._tip)
             key = nonce.to_bytes(8, "big") if 0 <= nonce <= _MAX_NONCE else b""
             record = self.store.get("history", key)

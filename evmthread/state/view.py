@@ -132,7 +132,8 @@ class StateBackend(StateView, Protocol):
     def apply(self, changes: StateChanges) -> None:
         """Makes the changes, atomically and, where the backend is durable, durably.
 
-        Raises InvalidInput for what is no change of a state, and BackendError; then nothing has changed.
+        Threads that read meanwhile see the state before or the one after. Raises InvalidInput for what is no change of
+        a state, and BackendError; then nothing has changed.
         """
 
 

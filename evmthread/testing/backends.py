@@ -3,12 +3,15 @@
     TestMyBackend = backend_tests(MyBackend)
 
 collects under pytest and unittest. What a backend can do beyond the four reads and `apply` (list slots, list accounts,
-tell storage, keep roots) is tested where it is there. evmthread's own backends are tested by it, and by nothing else
+tell storage, keep roots) is tested where it is there. Threads may use the four reads at any time, also while another
+one applies; what is beyond them, while none applies. evmthread's own backends are tested by it, and by nothing else
 that is about being a backend.
 """
 
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import Any, Generic, TypeVar
 from unittest import TestCase
 
@@ -126,6 +129,71 @@ def root_of(model: Model) -> bytes:
     return roots.root()
 
 
+class Watched:
+    """A backend to which changes are applied one after the other, while threads read and say what they must have seen.
+
+    An apply happens at one moment between its call and its return. So what a thread reads is of a state that was there
+    while it read, and never of one that came before what the thread has already seen.
+    """
+
+    def __init__(self, backend: StateBackend, models: list[Model]) -> None:
+        self.backend = backend
+        self._models = models
+        self._begun = self._done = 0
+        self._is_over = False
+
+    def apply_all(self, changes: list[StateChanges]) -> None:
+        """Makes the changes that lead from each model to the next."""
+        try:
+            for number, each in enumerate(changes, 1):
+                self._begun = number
+                self.backend.apply(each)
+                self._done = number
+        finally:
+            self._is_over = True
+
+    def read_on(self) -> None:
+        """Reads everything, again and again, until all is applied, and once more."""
+        seen = 0
+        is_last = False
+        while not is_last:
+            is_last = self._is_over
+            for address in ADDRESSES:
+                seen = self._read_account(address, seen)
+                for key in KEYS:
+                    seen = self._read_slot(address, key, seen)
+
+    def _read_account(self, address: bytes, seen: int) -> int:
+        first = max(seen, self._done)
+        account = self.backend.account(address)
+        last = self._begun
+        if account is not None:
+            code = self.backend.code(account.code_hash)
+            assert code == CODE_OF[account.code_hash], f"code of 0x{address.hex()} is {code!r}"
+        told = [self._models[number].get(address, (None,))[0] for number in range(first, last + 1)]
+        assert account in told, f"account 0x{address.hex()} is {account} while it becomes one after the other of {told}"
+        return first + told.index(account)
+
+    def _read_slot(self, address: bytes, key: int, seen: int) -> int:
+        first = max(seen, self._done)
+        value = self.backend.slot(address, key)
+        last = self._begun
+        told = [self._models[number].get(address, (None, {}))[1].get(key, 0) for number in range(first, last + 1)]
+        assert value in told, f"slot {key:#x} of 0x{address.hex()} is {value} while it becomes {told}"
+        return first + told.index(value)
+
+
+@contextmanager
+def _threads_take_turns() -> Iterator[None]:
+    # As often as the interpreter can, so that what isn't whole is seen.
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        yield
+    finally:
+        sys.setswitchinterval(interval)
+
+
 class BackendMachine(RuleBasedStateMachine, Generic[B]):
     """Applies random changes to a backend and to a model. Subclasses say how the backend is made."""
 
@@ -140,6 +208,10 @@ class BackendMachine(RuleBasedStateMachine, Generic[B]):
     def interrupt(self, backend: B, changes: StateChanges, step: int) -> B:  # noqa: ARG002 - what a plug-in is given
         """Begins to apply changes, dies at a step (counted from 0; there may be fewer), and opens anew."""
         return backend
+
+    def view(self, backend: B) -> StateView | None:  # noqa: ARG002 - what a plug-in is given
+        """The present state, to stay as it is whatever is applied; None for a backend that can't."""
+        return None
 
     def discard(self, backend: B) -> None:
         """Takes a backend away at the end."""
@@ -164,6 +236,37 @@ class BackendMachine(RuleBasedStateMachine, Generic[B]):
         assert self.last is not None
         self.model, changes = self.last
         self.backend.apply(changes.inverted())
+        self.last = None
+
+    @rule(moves=st.lists(_moves, min_size=1, max_size=4))
+    def read_while_applied(self, moves: list[Move]) -> None:
+        """Threads may read while another applies, and see the state before an apply or the one after it."""
+        models, changes = [self.model], []
+        for move in moves:
+            model, change = moved(models[-1], move)
+            models.append(model)
+            changes.append(change)
+        watched = Watched(self.backend, models)
+        with ThreadPoolExecutor(3) as pool, _threads_take_turns():
+            readers = [pool.submit(watched.read_on) for _ in range(2)]
+            watched.apply_all(changes)
+            for reader in readers:
+                reader.result()
+        self.model, self.last = models[-1], None
+
+    @precondition(lambda self: type(self).view is not BackendMachine.view)
+    @rule(moves=st.lists(_moves, min_size=1, max_size=4))
+    def view_while_applied(self, moves: list[Move]) -> None:
+        """A view of a state stays whole, and as it is, also for who reads all of it while others apply."""
+        view, model = self.view(self.backend), self.model
+        assert view is not None
+        with ThreadPoolExecutor(1) as pool, _threads_take_turns():
+            reader = pool.submit(compare, view, model)
+            for move in moves:
+                self.model, changes = moved(self.model, move)
+                self.backend.apply(changes)
+            reader.result()
+        compare(view, model)
         self.last = None
 
     @rule()
@@ -233,6 +336,7 @@ def backend_tests(
     *,
     reopen: Callable[[B], B] | None = None,
     interrupt: Callable[[B, StateChanges, int], B] | None = None,
+    view: Callable[[B], StateView] | None = None,
     discard: Callable[[B], None] | None = None,
     examples: int = 50,
     steps: int = 20,
@@ -240,9 +344,16 @@ def backend_tests(
     """A test case for a backend; assign it to a name that begins with Test.
 
     `create` makes a new, empty backend. `reopen`, for a durable one, closes it and opens it again. `interrupt`, where
-    it can be done, begins to apply changes, dies at the given step, and opens what is then there. `discard` cleans up.
+    it can be done, begins to apply changes, dies at the given step, and opens what is then there. `view` gives one of
+    the present state that nothing applied later changes. `discard` cleans up.
     """
-    chosen: dict[str, Any] = {"create": create, "reopen": reopen, "interrupt": interrupt, "discard": discard}
+    chosen: dict[str, Any] = {
+        "create": create,
+        "reopen": reopen,
+        "interrupt": interrupt,
+        "view": view,
+        "discard": discard,
+    }
     methods = {name: staticmethod(function) for name, function in chosen.items() if function is not None}
     machine: type[BackendMachine[B]] = type("Backend", (BackendMachine,), methods)
     case: type[TestCase] = machine.TestCase

@@ -1,9 +1,12 @@
+import copy
+
 import pytest
 
 from evmthread.errors import InvalidInput
 from evmthread.merkle.trie import EMPTY_ROOT
 from evmthread.primitives.keccak import EMPTY_HASH, keccak256
 from evmthread.state.memory import MemoryState
+from evmthread.state.overlay import OverlayState
 from evmthread.state.view import Account, AccountChange, StateChanges
 
 A, B = b"\xaa" * 20, b"\xbb" * 20
@@ -95,3 +98,16 @@ def test_roots_before_and_after_apply_are_the_same_whenever_they_are_first_asked
     early.apply(changes)
     late.apply(changes)
     assert early.roots().root() == late.roots().root()
+
+
+def test_a_deep_copy_is_another_state() -> None:
+    below = MemoryState()
+    below.set_account(A, balance=1, storage={1: 1})
+    state = OverlayState(below)
+    state.apply(StateChanges({A: AccountChange(Account(0, 1), Account(0, 2))}, {}))
+    with state._lock, below._lock:
+        other = copy.deepcopy(state)
+        other.apply(StateChanges({A: AccountChange(Account(0, 2), Account(0, 3), {1: (1, 5)})}, {}))
+        other.below.apply(StateChanges({A: AccountChange(None, Account(0, 9))}, {}))  # type: ignore[attr-defined]
+        assert (other.account(A), other.slot(A, 1)) == (Account(0, 3), 5)
+    assert (state.account(A), state.slot(A, 1), below.account(A)) == (Account(0, 2), 1, Account(0, 1))

@@ -1,7 +1,10 @@
 """Kept states are listed and exported as they were, whatever was applied later."""
 
+import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Event
 
 import pytest
 from hypothesis import given, settings
@@ -22,6 +25,11 @@ Open = Callable[..., StoredState]
 A = ADDRESSES[0]
 
 
+@pytest.fixture(params=[SqliteState, LmdbState])
+def kind(request: pytest.FixtureRequest) -> Open:
+    return request.param  # type: ignore[no-any-return]
+
+
 def listed(view: PastState) -> dict[bytes, Told]:
     assert isinstance(view, ListsAccounts)
     assert isinstance(view, ListsSlots)
@@ -37,13 +45,13 @@ def listed(view: PastState) -> dict[bytes, Told]:
 
 @settings(max_examples=25)
 @given(history=st.lists(states, min_size=1, max_size=6), data=st.data())
-@pytest.mark.parametrize("kind", [SqliteState, LmdbState])
+@pytest.mark.parametrize("made", [SqliteState, LmdbState])
 def test_every_kept_state_is_listed(
-    kind: Open, history: list[dict[bytes, Told]], data: st.DataObject, tmp_path_factory: pytest.TempPathFactory
+    made: Open, history: list[dict[bytes, Told]], data: st.DataObject, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     folder = tmp_path_factory.mktemp("past")
     kept = [{}, *history]
-    with kind(folder / "state", history=True, durable=False) as state:
+    with made(folder / "state", history=True, durable=False) as state:
         for before, after in zip(kept, history, strict=False):
             state.apply(changes_between(before, after), check=True)
         keep_from = data.draw(st.integers(0, len(history)))
@@ -99,6 +107,35 @@ def test_a_kept_state_is_listed_while_others_apply(tmp_path: Path, monkeypatch: 
         state.apply(changes_between(rest, {}))
         assert list(accounts) == []
         assert listed(state.at(2)) == rest
+
+
+def test_threads_list_a_kept_state_while_another_applies(
+    tmp_path: Path, kind: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("evmthread.state.past._KEYS", 2)
+    told, other = put({}, {key: key + 1 for key in range(12)}), put({}, {0: 1})
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    is_over = Event()
+    with kind(tmp_path / "state", history=True, durable=False) as state, ThreadPoolExecutor(2) as pool:
+        state.apply(changes_between({}, told))
+
+        def read() -> int:
+            count = 0
+            while not is_over.is_set():
+                assert dict(state.at(1).slots(A)) == told[A][1]
+                count += 1
+            return count
+
+        readers = [pool.submit(read) for _ in range(2)]
+        try:
+            for _ in range(40):
+                state.apply(changes_between(told, other))
+                state.apply(changes_between(other, told))
+        finally:
+            is_over.set()
+            sys.setswitchinterval(interval)
+        assert all(reader.result() for reader in readers)
 
 
 def test_a_lost_key_is_told(tmp_path: Path) -> None:

@@ -3,8 +3,11 @@
 import os
 import random
 import shutil
+import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Event
 
 import pytest
 import rlp
@@ -207,6 +210,33 @@ def test_a_reader_keeps_what_it_saw(tmp_path: Path) -> None:
         SqliteState(tmp_path / "nothing", read_only=True)
     with pytest.raises(BackendError, match="doesn't exist"):
         LmdbState(tmp_path / "nothing", read_only=True)
+
+
+def test_threads_read_while_an_lmdb_file_grows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("evmthread.state.lmdb._FIRST_MAP_BYTES", 1 << 17)
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    is_over = Event()
+    account = Account(1, 1)
+    with LmdbState(tmp_path / "state", durable=False) as state, ThreadPoolExecutor(4) as pool:
+
+        def read() -> int:
+            most = 0
+            while not is_over.is_set():
+                assert state.block_hash(1) == ZERO_HASH
+                most = max(most, sum(1 for _ in state.store.scan("slot")))
+            return most
+
+        readers = [pool.submit(read) for _ in range(4)]
+        try:
+            for number in range(8):
+                slots = {key: (0, key) for key in range(number * 500 + 1, number * 500 + 501)}
+                state.apply(StateChanges({A: AccountChange(account if number else None, account, slots)}, {}))
+        finally:
+            is_over.set()
+            sys.setswitchinterval(interval)
+        assert all(reader.result() for reader in readers)
+        assert state.store._environment.info()["map_size"] > 1 << 20  # type: ignore[attr-defined]
 
 
 def test_changes_of_another_state_are_refused(tmp_path: Path, kind: Open) -> None:
