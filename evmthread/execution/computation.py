@@ -128,7 +128,8 @@ class Computation:
                     self._trap = outcome.trap
                     world._suspended = self
                     return outcome
-                result = CallResult(outcome, world._host.logs[outcome.log_start : outcome.log_end])
+                logs = world._host.logs[outcome.log_start : outcome.log_end]
+                result = CallResult(outcome, logs, world._origin())
             finished: Finished = result
             if self._transaction is not None:
                 observers = None if machine is None else machine.observers

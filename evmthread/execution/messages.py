@@ -7,13 +7,18 @@ from typing import TypedDict
 
 from evmthread.errors import InvalidInput
 from evmthread.execution.environment import BLOB_GAS, TransactionEnvironment, WorldHost
+from evmthread.execution.result import CallResult
 from evmthread.execution.snapshot import OpenTransaction
 from evmthread.execution.transaction import Transaction
 from evmthread.execution.validation import floor_gas, intrinsic_gas
 from evmthread.isa.forks import Fork
-from evmthread.isa.instructions.creates import MAX_NONCE, create_address
+from evmthread.isa.frame import Frame
+from evmthread.isa.halts import HaltReason
+from evmthread.isa.instructions.creates import MAX_NONCE, create_address, is_taken
 from evmthread.isa.message import CallKind, Message
 from evmthread.isa.rules import DELEGATION_PREFIX, delegation_of
+from evmthread.machine.code_cache import CodeCache
+from evmthread.machine.stepper import fail
 from evmthread.primitives.types import ZERO_ADDRESS
 
 DEFAULT_CALL_GAS = 2**24  # EIP-7825: what the largest transaction of today's mainnet may use
@@ -117,6 +122,24 @@ def create_message(
     if nonce < MAX_NONCE:
         host.increment_nonce(sender)
     return Message(CallKind.CREATE, sender, address, address, bytes(init_code), b"", value, value, gas, False, 0)
+
+
+def refusal(host: WorldHost, fork: Fork, cache: CodeCache, message: Message) -> CallResult | None:
+    """The result of a call that fails before its first instruction; None where it doesn't."""
+    if message.transfer and host.balance(message.sender) < message.transfer:
+        reason, gas_left = HaltReason.INSUFFICIENT_BALANCE, message.gas
+    elif message.kind.creates and is_taken(host, message.address):
+        reason, gas_left = HaltReason.CONTRACT_COLLISION, 0
+    else:
+        return None
+    program = cache.program(message.code, fork)
+    frame = Frame(message, fork, host, program, program.destinations)
+    frame.log_start = frame.log_end = len(host.logs)
+    frame.refund_start = frame.refund_end = host.refund
+    frame.caller_pc = 0
+    fail(frame, reason)
+    frame.gas = gas_left
+    return CallResult(frame, [])
 
 
 def transaction_message(

@@ -1,12 +1,22 @@
 """CallResult: what became of a call, and of every call that it made."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Protocol
 
+from evmthread.errors import InvalidInput
 from evmthread.isa.frame import Frame
 from evmthread.isa.halts import HaltReason, Status
 from evmthread.isa.message import Message
+from evmthread.machine.hooks import Hook
 from evmthread.primitives.types import Log
+
+
+class Origin(Protocol):
+    """Who can run a call again from the state in which it began."""
+
+    def replay(self, frame: Frame, hooks: Sequence[Hook]) -> "CallResult": ...
 
 
 class CallResult:
@@ -16,9 +26,20 @@ class CallResult:
     to the transaction's refund counter (it may be negative, and is zero for a failed call).
     """
 
-    def __init__(self, frame: Frame, logs: list[Log]) -> None:
+    def __init__(self, frame: Frame, logs: list[Log], origin: Origin | None = None) -> None:
         self._frame = frame
         self._logs = logs
+        self._origin = origin
+
+    def replay(self, *hooks: Hook) -> "CallResult":
+        """Runs the call again from the state in which it began, beside its World, with hooks that look on.
+
+        For an outermost call, as long as its transaction's scope lasts: until the World begins the next one. Raises
+        InvalidInput for another, and where a hook stops it.
+        """
+        if self._origin is None:
+            raise InvalidInput("only an outermost call that ran can be replayed")
+        return self._origin.replay(self._frame, hooks)
 
     @property
     def message(self) -> Message:

@@ -19,22 +19,23 @@ from evmthread.execution.messages import (
     call_message,
     create_message,
     number_of_bits,
+    refusal,
     transaction_message,
 )
+from evmthread.execution.replaying import CallOrigin
 from evmthread.execution.result import CallResult, TransactionResult
 from evmthread.execution.snapshot import OpenTransaction, decode_snapshot
 from evmthread.execution.transaction import Transaction
 from evmthread.execution.validation import check_transaction
 from evmthread.isa.forks import CANCUN, Fork
 from evmthread.isa.frame import Frame
-from evmthread.isa.halts import HaltReason, Status
-from evmthread.isa.instructions.creates import is_taken
+from evmthread.isa.halts import Status
 from evmthread.isa.instructions.traps import trap
 from evmthread.isa.message import Message
 from evmthread.machine.code_cache import CodeCache
 from evmthread.machine.hooks import Hook, Observers
 from evmthread.machine.machine import Engine, Machine
-from evmthread.machine.stepper import execute, fail
+from evmthread.machine.stepper import execute
 from evmthread.machine.tiers import DEFAULT_THRESHOLD, TieredEngine
 from evmthread.machine.traps import Suspended
 from evmthread.machine.watched import WatchedMachine
@@ -381,7 +382,7 @@ class World:
 
     def _run(self, message: Message, mark: tuple[int, int, int]) -> CallResult:
         host = self._host
-        refused = self._refusal(message)
+        refused = refusal(self._host, self.fork, self.cache, message)
         if refused is not None:
             return refused
         if self.hooks or self._asks:
@@ -389,13 +390,19 @@ class World:
             assert isinstance(result, CallResult)
             return result
         frame = self.drive(Machine(message, fork=self.fork, host=host, cache=self.cache, engine=self._engine))
-        return CallResult(frame, host.logs[frame.log_start : frame.log_end])
+        return CallResult(frame, host.logs[frame.log_start : frame.log_end], self._origin())
+
+    def _origin(self) -> CallOrigin:
+        host = self._host
+        return CallOrigin(
+            host, host.scope, host.returns, host.block, host.transaction, self.fork, self.cache, self._engine
+        )
 
     def _open(self, host: WorldHost, prepare: Callable[[], tuple[Message, OpenTransaction | None]]) -> Computation:
         mark = host.mark()
         try:
             message, opened = prepare()
-            refused = self._refusal(message)
+            refused = refusal(self._host, self.fork, self.cache, message)
             machine = self._watched(message) if refused is None else None
             return Computation(self, machine, opened, mark, refused=refused)
         except BaseException:
@@ -417,24 +424,6 @@ class World:
                 f"{outcome.trap} stopped the machine: what may stop is begun with open_call and its like"
             )
         return outcome
-
-    def _refusal(self, message: Message) -> CallResult | None:
-        """The result of a call that fails before its first instruction; None where it doesn't."""
-        host = self._host
-        if message.transfer and host.balance(message.sender) < message.transfer:
-            reason, gas_left = HaltReason.INSUFFICIENT_BALANCE, message.gas
-        elif message.kind.creates and is_taken(host, message.address):
-            reason, gas_left = HaltReason.CONTRACT_COLLISION, 0
-        else:
-            return None
-        program = self.cache.program(message.code, self.fork)
-        frame = Frame(message, self.fork, host, program, program.destinations)
-        frame.log_start = frame.log_end = len(host.logs)
-        frame.refund_start = frame.refund_end = host.refund
-        frame.caller_pc = 0
-        fail(frame, reason)
-        frame.gas = gas_left
-        return CallResult(frame, [])
 
     def touch_coinbase(self) -> None:
         """Ends a block without reward: the coinbase is touched (EIP-161)."""

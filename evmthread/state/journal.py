@@ -37,6 +37,7 @@ class Journal:
     def __init__(self, view: StateView) -> None:
         self.view = view
         self.refund = 0
+        self.returns = 0  # how often it went back to a mark
         self._undo: list[object] = []
         self._accounts: dict[bytes, Account | None] = {}
         self._loaded: dict[bytes, Account | None] = {}
@@ -272,6 +273,11 @@ class Journal:
         slots[key] = value
 
     @property
+    def scope(self) -> object:
+        """What is the same object as long as this transaction lasts."""
+        return self._scope
+
+    @property
     def transaction_start(self) -> int:
         """The length of the undo log when this transaction began: what its marks are counted from."""
         return self._scope.undo_start
@@ -325,6 +331,7 @@ class Journal:
         if mark.era != self._era or mark.undo > len(self._undo):
             raise InvalidInput("this mark is void: the changes since were applied, forgotten or undone")
         self._undo_to(mark.undo)
+        self.returns += 1
         self._enter_scope(mark.scope)
         del self.logs[mark.logs :]
         self.refund = mark.refund
