@@ -30,13 +30,14 @@ TRAPS, SURVEY, BORN = (compiled(name) for name in ("Traps", "Survey", "AskingCon
 class Deployed:
     """A test contract in a world of its own, where somebody answers every question so, or nobody does."""
 
-    def __init__(self, artifact: Artifact, answer: bytes | None = None) -> None:
+    def __init__(self, artifact: Artifact, answer: bytes | None = None, *arguments: object) -> None:
         self.artifact = artifact
         self.world = World()
         self.world.set_balance(ALICE, 1000)
         if answer is not None:
             self.world.set_code(TRAP_ADDRESS, answering_code(answer, (ALICE, BOB)))
-        created = self.world.create(artifact.creation_code, sender=ALICE).created
+        init_code = artifact.creation_code + artifact.encode_constructor(*arguments)
+        created = self.world.create(init_code, sender=ALICE).created
         assert created is not None
         self.address = created
 
