@@ -119,20 +119,21 @@ class World:
         return self._host.slot(address_bytes(address), number_of_bits(key, 256, "storage key"))
 
     def set_balance(self, address: bytes, balance: int) -> None:
-        self._host.set_balance(address_bytes(address), number_of_bits(balance, 256, "balance"))
+        self._free_host().set_balance(address_bytes(address), number_of_bits(balance, 256, "balance"))
 
     def set_nonce(self, address: bytes, nonce: int) -> None:
-        self._host.set_nonce(address_bytes(address), number_of_bits(nonce, 64, "nonce"))
+        self._free_host().set_nonce(address_bytes(address), number_of_bits(nonce, 64, "nonce"))
 
     def set_code(self, address: bytes, code: bytes) -> None:
-        self._host.set_code(address_bytes(address), bytes(code))
+        self._free_host().set_code(address_bytes(address), bytes(code))
 
     def set_storage(self, address: bytes, key: int, value: int) -> None:
         """Writes a slot; the account comes into being where there was none."""
         address_bytes(address), number_of_bits(key, 256, "storage key"), number_of_bits(value, 256, "storage value")
-        if self._host.account(address) is None:
-            self._host.set_balance(address, 0)
-        self._host.set_slot(address, key, value)
+        host = self._free_host()
+        if host.account(address) is None:
+            host.set_balance(address, 0)
+        host.set_slot(address, key, value)
 
     # Marks, changes ---------------------------------------------------------------------------------------------------
     def mark(self) -> WorldMark:

@@ -16,7 +16,7 @@ from evmthread.execution.transaction import Transaction
 from evmthread.execution.world import World
 from evmthread.isa.forks import CANCUN, FRONTIER, HISTORY, OSAKA, fork_named
 from evmthread.machine.breakpoints import AtOpcode, AtStep
-from evmthread.machine.traps import Question, Suspended
+from evmthread.machine.traps import Break, Question, Suspended
 from evmthread.primitives import rlp
 from evmthread.primitives.keccak import keccak256
 from evmthread.state.memory import MemoryState
@@ -310,6 +310,10 @@ def test_a_suspended_world_runs_nothing_else() -> None:
         world.begin_transaction,
         world.settle,
         lambda: world.load(b""),
+        lambda: world.set_balance(A, 1),
+        lambda: world.set_nonce(A, 1),
+        lambda: world.set_code(A, b""),
+        lambda: world.set_storage(A, 1, 1),
         computation.run,
         lambda: computation.resume(b"answer"),
     ):
@@ -387,6 +391,21 @@ def test_a_creation_goes_on_elsewhere(engine: Engine) -> None:
     done = other.load(computation.snapshot()).resume()
     assert (done.created, done.gas_used) == (expected.created, expected.gas_used)  # type: ignore[union-attr]
     assert other.code(expected.created or b"") == bytes((1, 2, 3))
+
+
+def test_breakpoints_elsewhere_are_kept(engine: Engine) -> None:
+    """What stopped a machine here says nothing of where it is to stop there."""
+    code = assemble("PUSH1 1 PUSH1 0 SSTORE PUSH1 2 PUSH1 1 SSTORE STOP")
+    world = engine.world(hooks=[AtStep(1)])
+    computation = world.open_call(A, code=code)
+    computation.run()
+    other = engine.world(hooks=[AtOpcode("SSTORE")])
+    loaded = other.load(computation.snapshot())
+    assert loaded.resume() == Suspended(Break(("opcode SSTORE",)))
+    assert loaded.frames[-1].pc == 4
+    assert loaded.resume() == Suspended(Break(("opcode SSTORE",)))
+    assert loaded.frames[-1].pc == 9
+    assert not isinstance(loaded.resume(), Suspended)
 
 
 def test_a_thousand_frames(engine: Engine) -> None:
