@@ -85,7 +85,8 @@ class RemoteState:
 
     `block` is a number, a tag ("latest", "finalized" ...) or a hash (0x and 64 digits). Every account and slot is
     proven with eth_getProof against the block's header, unless `trust` the node. `cache`: an SQLite file that keeps
-    what was read, of any number of blocks. Reads raise NodeUnreachable, NodeRefused, BadAnswer, BlockGone, WrongState.
+    what was read, of any number of blocks, and their headers: of a block named by its hash, what was read once needs no
+    node any more. Reads raise NodeUnreachable, NodeRefused, BadAnswer, BlockGone, WrongState.
     """
 
     def __init__(
@@ -101,19 +102,32 @@ class RemoteState:
         self._seen: dict[bytes, bytes] = {}
         self._hashes: dict[int, bytes] = {}
         self._oldest: PinnedBlock | None = None
-        self.block = self._pin(block)
         self._store: Store | None = SqliteStore(cache) if cache is not None else None
+        try:
+            self.block = self._pin(block)
+        except BaseException:
+            self.close()
+            raise
 
     # Blocks -----------------------------------------------------------------------------------------------------------
     def _pin(self, block: int | str) -> PinnedBlock:
         if isinstance(block, str) and len(block) == 66:
-            return self._header("eth_getBlockByHash", block, wanted=parse_hex(block, what="block hash"))
+            return self._header_of(parse_hex(block, what="block hash"))
         if isinstance(block, str) and not block.isdecimal():
             return self._header("eth_getBlockByNumber", block)
         number = int(block)
         if number < 0:
             raise InvalidInput(f"block {block} is negative")
         return self._header("eth_getBlockByNumber", hex(number), number=number)
+
+    def _header_of(self, block_hash: bytes, *, number: int | None = None) -> PinnedBlock:
+        record = self._kept_at(self._header_place(block_hash))
+        if record is None:
+            return self._header("eth_getBlockByHash", "0x" + block_hash.hex(), wanted=block_hash, number=number)
+        return PinnedBlock(int.from_bytes(record[64:], "big"), block_hash, record[:32], record[32:64])
+
+    def _header_place(self, block_hash: bytes) -> bytes:
+        return b"header" + bytes((self._trust,)) + block_hash  # one that was trusted is not taken for verified
 
     def _header(self, method: str, name: str, *, wanted: bytes | None = None, number: int | None = None) -> PinnedBlock:
         block = self._provider.request(method, name, False)
@@ -137,6 +151,9 @@ class RemoteState:
             raise BadAnswer(f"{method}: a hash or the state root is not of 32 bytes")
         if number is not None and found.number != number:
             raise WrongState(f"block {name}: the node gives the header of block {found.number}, not of {number}")
+        self._keep_at(
+            self._header_place(found.hash), found.state_root + found.parent_hash + found.number.to_bytes(32, "big")
+        )
         return found
 
     def check_canonical(self) -> None:
@@ -156,10 +173,7 @@ class RemoteState:
             self._hashes[block.number - 1] = block.parent_hash
             if block.number - 1 == number:
                 break
-            parent = block.parent_hash
-            block = self._oldest = self._header(
-                "eth_getBlockByHash", "0x" + parent.hex(), wanted=parent, number=block.number - 1
-            )
+            block = self._oldest = self._header_of(block.parent_hash, number=block.number - 1)
         return self._hashes[number]
 
     # Reads ------------------------------------------------------------------------------------------------------------
@@ -257,7 +271,9 @@ class RemoteState:
         return self.block.hash + bytes((self._trust,)) + key
 
     def _kept(self, key: bytes) -> bytes | None:
-        place = self._place(key)
+        return self._kept_at(self._place(key))
+
+    def _kept_at(self, place: bytes) -> bytes | None:
         value = self._seen.get(place)
         if value is None and self._store is not None:
             record = self._store.get("meta", place)
@@ -269,7 +285,9 @@ class RemoteState:
         return value
 
     def _keep(self, key: bytes, value: bytes) -> None:
-        place = self._place(key)
+        self._keep_at(self._place(key), value)
+
+    def _keep_at(self, place: bytes, value: bytes) -> None:
         self._seen[place] = value
         if self._store is not None:
             self._store.write([("meta", place, sealed("meta", place, value))])

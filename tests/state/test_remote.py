@@ -116,6 +116,34 @@ def test_the_cache_keeps_what_was_read(tmp_path: Path) -> None:
     earlier.close()
 
 
+class Nobody:
+    """No node at all."""
+
+    def request(self, method: str, *parameters: object) -> object:
+        raise NodeUnreachable(f"{method}: nobody is there")
+
+
+@pytest.mark.parametrize("trust", [False, True])
+def test_what_is_cached_needs_no_node(tmp_path: Path, trust: bool) -> None:
+    chain = Chain(small_state(), length=6)
+    name = str(chain.blocks[-1]["hash"])
+    state = RemoteState(honest(chain), trust=trust, cache=tmp_path / "cache")
+    pinned = state.block
+    read = [state.account(HOLDER), state.slot(HOLDER, 5), state.code(CODE_HASH), state.block_hash(2)]
+    state.close()
+    state = RemoteState(Nobody(), name, trust=trust, cache=tmp_path / "cache")
+    assert state.block == pinned
+    assert [state.account(HOLDER), state.slot(HOLDER, 5), state.code(CODE_HASH), state.block_hash(2)] == read
+    for ask in (lambda: state.slot(HOLDER, 6), lambda: state.block_hash(0), state.check_canonical):
+        with pytest.raises(NodeUnreachable):
+            ask()
+    state.close()
+    # A number may name another block by now; another block isn't there; what was trusted isn't verified.
+    for block, other in (("latest", trust), (5, trust), ("0x" + "77" * 32, trust), (name, not trust)):
+        with pytest.raises(NodeUnreachable):
+            RemoteState(Nobody(), block, trust=other, cache=tmp_path / "cache")
+
+
 def put(*path: str | int, value: object) -> Callable[[Any], None]:
     def change(answer: Any) -> None:
         for step in path[:-1]:
