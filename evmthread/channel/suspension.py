@@ -4,6 +4,7 @@ A call is suspended by a TRAP, or after so many instructions where its leader sa
 the state stays as it was before the call.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from evmthread.channel.calls import ThreadCalls
@@ -17,8 +18,11 @@ from evmthread.execution.environment import BlockEnvironment
 from evmthread.execution.snapshot import machine_hash
 from evmthread.execution.transaction import Transaction
 from evmthread.execution.world import World
+from evmthread.isa.frame import Frame
+from evmthread.isa.instruction import Instruction
 from evmthread.machine.breakpoints import AtStep
 from evmthread.machine.code_cache import CodeCache
+from evmthread.machine.hooks import Hook
 from evmthread.machine.traps import Break, Question, Suspended
 from evmthread.state.overlay import OverlayState
 from evmthread.state.view import StateView
@@ -104,6 +108,49 @@ def rerun(
             return open_call_of(rules, computation, each, environment, answers=answers, steps=steps)
     where = f"after {steps} instructions" if steps else "at a question"
     raise InvalidBatch(f"the call is suspended {where}", "ended, or stopped elsewhere", calls.index, calls.nonce)
+
+
+class _Counting(Hook):
+    """Counts the instructions that have begun, which makes the machine step."""
+
+    def __init__(self) -> None:
+        self.steps = 0
+
+    def step_end(self, frame: Frame, instruction: Instruction | None, pc: int) -> None:  # noqa: ARG002 - what it is told
+        self.steps += 1
+
+
+def steps_until(
+    rules: ThreadRules,
+    view: StateView,
+    cache: CodeCache,
+    each: Input,
+    environment: Environment,
+    *,
+    answers: tuple[bytes, ...],
+    after: int,
+    stops: Sequence[Hook],
+) -> int | None:
+    """How many instructions of a call have begun, more than `after`, when a breakpoint stops it; None if none does.
+
+    The call runs from its beginning on this state, with these answers. Raises what executing raises.
+    """
+    world = World(fork=rules.fork, view=OverlayState(view), cache=cache)
+    world.environment = block_environment(rules, environment)
+    counting = _Counting()
+    world.hooks = (ThreadCalls(rules, 0, 0), counting, *stops)
+    computation = world.open_transaction(transaction_of(each), sender=each.actor)
+    outcome, left = computation.run(), list(answers)
+    while isinstance(outcome, Suspended):
+        if isinstance(outcome.trap, Break):
+            if counting.steps > after:
+                return counting.steps
+            outcome = computation.resume()
+        elif left:
+            outcome = computation.resume(left.pop(0))
+        else:
+            return None
+    return None
 
 
 def with_answer(opened: OpenCall, answer: bytes) -> tuple[bytes, ...]:

@@ -15,9 +15,17 @@ from evmthread.channel.errors import LocalProtocolError
 from evmthread.channel.inputs import BatchOutcome, run_batch
 from evmthread.channel.roots import apply_rooted
 from evmthread.channel.rules import ThreadRules, thread_rules
-from evmthread.channel.suspension import OpenCall, block_environment
+from evmthread.channel.suspension import OpenCall, block_environment, steps_until, with_answer
 from evmthread.commit.agreement import Agreement
-from evmthread.commit.batch import Environment, Input, InputKind, SignedBatch, check_batch_rules, check_environment
+from evmthread.commit.batch import (
+    MACHINE_HASH_BYTES,
+    Environment,
+    Input,
+    InputKind,
+    SignedBatch,
+    check_batch_rules,
+    check_environment,
+)
 from evmthread.commit.commitment import Commitment, Status
 from evmthread.commit.eip712 import Domain, digest
 from evmthread.commit.money import genesis_deposits, operator_fee, owner_balances
@@ -27,9 +35,11 @@ from evmthread.execution.receipts import receipts_root
 from evmthread.execution.result import CallResult
 from evmthread.execution.world import DEFAULT_CALL_GAS, World, WorldMark
 from evmthread.machine.code_cache import CodeCache
+from evmthread.machine.hooks import Hook
 from evmthread.merkle.accounts import StateRoots
 from evmthread.primitives.types import ZERO_ADDRESS, ZERO_HASH
 from evmthread.state.memory import MemoryState
+from evmthread.state.overlay import OverlayState
 from evmthread.state.view import StateBackend
 
 
@@ -180,6 +190,24 @@ class Thread:
                 value=value,
                 gas=gas,
             )
+
+    def steps_until(self, each: Input, *stops: Hook, environment: Environment | None = None) -> int | None:
+        """After how many instructions a call, or the open call that this answers, reaches one of these breakpoints.
+
+        Pass it as `steps` to `prepare`, or to a Party's `propose`: all can tell that place by its number. None where
+        the call ends, or asks somebody, before. The call begins on the present state. Raises what executing raises.
+        """
+        opened, after = self.open_call, 0
+        answers: tuple[bytes, ...] = ()
+        if each.kind == InputKind.ANSWER:
+            if opened is None:
+                raise LocalProtocolError("no call is open")
+            answers = with_answer(opened, each.data[MACHINE_HASH_BYTES:])
+            each, environment, after = opened.input, opened.environment, opened.suspension.steps
+        view = OverlayState(self._world.view)
+        view.apply(self._world.changes())
+        block = environment or self.environment()
+        return steps_until(self._rules, view, self._world.cache, each, block, answers=answers, after=after, stops=stops)
 
     # Batches ----------------------------------------------------------------------------------------------------------
     def execute(

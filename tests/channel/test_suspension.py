@@ -13,6 +13,7 @@ from evmthread.commit import DIALECT, EMPTY_TRIE_ROOT, Commitment, InputKind, Su
 from evmthread.commit.commitment import Status, check_suspension_fits
 from evmthread.commit.refusals import IllFormedCommitment, Refusal
 from evmthread.errors import InvalidInput
+from evmthread.machine.breakpoints import AtOpcode, AtPc, AtSlot, AtTopic
 from evmthread.primitives.types import ZERO_ADDRESS, ZERO_HASH
 from evmthread.store.replaying import replay_file
 from evmthread.store.threadfile import ThreadFileWriter, ThreadHead
@@ -326,6 +327,30 @@ def test_a_machine_is_committed_every_k_steps(transcript: bool) -> None:
     straight.call(0, TRAPS.function("raw").encode(b"\x01"), gas=200_000)
     for field in ("state_root", "storage_root", "gas_used", "receipts_root"):
         assert getattr(match.tip.commitment, field) == getattr(straight.tip.commitment, field)
+    match.replayed()
+
+
+def test_a_breakpoint_becomes_a_number_of_steps() -> None:
+    match = TrapsMatch()
+    call = match.input(0, TRAPS.function("askAndStore").encode(match.other, QUESTION))
+    thread = match.thread
+    first = thread.steps_until(call.input, AtSlot(0, reads=False))
+    assert first is not None
+    assert thread.steps_until(call.input, AtPc(10**6)) is None
+    assert thread.steps_until(call.input, AtTopic(bytes(32))) is None
+    match.agree(call, steps=first)
+    assert match.tip.commitment.status == Status.SUSPENDED
+    # From there to the next log, then to the question, then to the end.
+    further = thread.steps_until(match.parties[0].answer().input, AtOpcode("LOG2"))
+    assert further is not None
+    assert further > first
+    match.answered(b"", by=0, steps=further)
+    assert thread.steps_until(match.parties[0].answer().input, AtOpcode("CREATE")) is None
+    match.answered(b"", by=0)
+    assert thread.open_call is not None
+    assert thread.open_call.suspension.question == QUESTION
+    match.answered()
+    assert match.read("stored") == ANSWER
     match.replayed()
 
 
