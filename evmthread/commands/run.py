@@ -3,16 +3,17 @@
 import argparse
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from evmthread.commands.kept_code import add_cache_option, keep, open_files
 
 if TYPE_CHECKING:
     from evmthread.execution.result import CallResult
     from evmthread.execution.world import World
+    from evmthread.machine.hooks import Hook
     from evmthread.state.memory import MemoryState
     from evmthread.state.view import StateView
 
@@ -82,11 +83,11 @@ def run(arguments: argparse.Namespace) -> int:
     gas, price, value = (_number(arguments, name) for name in ("gas", "price", "value"))
     sender, receiver = fixed(arguments.sender, 20), fixed(arguments.receiver, 20)
     code, call_data = _code(arguments), _bytes_of(arguments.input, arguments.inputfile, "input")
-    drive = _drive(arguments)
+    hooks = _hooks(arguments)
     environment = BlockEnvironment(gas_limit=gas)
     fork, cache = fork_named(arguments.fork), CodeCache(store=open_files(arguments))
     with _accounts(arguments) as state:
-        world = World(fork=fork, environment=environment, view=state, cache=cache, drive=drive)
+        world = World(fork=fork, environment=environment, view=state, cache=cache, hooks=hooks)
         if arguments.prestate is None and arguments.state is None:
             world.set_balance(sender, value)
         if code and not arguments.create:
@@ -102,13 +103,12 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _drive(arguments: argparse.Namespace) -> Any:
-    from evmthread.commands.traced import traced_to
-    from evmthread.machine.machine import Machine
+def _hooks(arguments: argparse.Namespace) -> "Sequence[Hook]":
+    if not (arguments.json or arguments.trace):
+        return ()
+    from evmthread.commands.traced import lines_to
 
-    if arguments.json:
-        return traced_to(sys.stdout, arguments)
-    return traced_to(sys.stderr, arguments) if arguments.trace else Machine.run
+    return (lines_to(sys.stdout if arguments.json else sys.stderr, arguments),)
 
 
 def _print_outcome(arguments: argparse.Namespace, world: "World", result: "CallResult", seconds: float) -> None:

@@ -4,7 +4,7 @@ import argparse
 import io
 import json
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,7 +12,7 @@ from evmthread.commands.kept_code import add_cache_option, keep, open_files
 
 if TYPE_CHECKING:
     from evmthread.commands.progress import Tally
-    from evmthread.testing.cases import Drive
+    from evmthread.machine.hooks import Hook
     from evmthread.testing.runner import Event, Options, Row
 
 
@@ -156,23 +156,21 @@ def _events(
             yield from events
         return
     cache = new_cache(options.store)
-    drive = _drive(arguments)
+    hooks = _hooks(arguments)
     for file in files:
-        for event in run_file(file, options, cache=cache, drive=drive):
+        for event in run_file(file, options, cache=cache, hooks=hooks):
             tally.hear(event)
             yield event
     keep(cache)
 
 
-def _drive(arguments: argparse.Namespace) -> "Drive":
-    """The function that runs machines: plain, or with trace lines on standard error."""
-    from evmthread.machine.machine import Machine
-
+def _hooks(arguments: argparse.Namespace) -> "Sequence[Hook]":
+    """None, or trace lines on standard error."""
     if not arguments.trace:
-        return Machine.run
-    from evmthread.commands.traced import traced_to
+        return ()
+    from evmthread.commands.traced import lines_to
 
-    return traced_to(sys.stderr, arguments)
+    return (lines_to(sys.stderr, arguments),)
 
 
 def _result(row: "Row") -> dict[str, object]:

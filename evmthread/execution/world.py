@@ -28,7 +28,6 @@ from evmthread.execution.snapshot import OpenTransaction, decode_snapshot
 from evmthread.execution.transaction import Transaction
 from evmthread.execution.validation import check_transaction
 from evmthread.isa.forks import CANCUN, Fork
-from evmthread.isa.frame import Frame
 from evmthread.isa.halts import Status
 from evmthread.isa.instructions.traps import trap
 from evmthread.isa.message import Message
@@ -59,10 +58,7 @@ class WorldMark(NamedTuple):
 
 
 class World:
-    """Runs calls, creations and transactions on a state; keeps what they change until asked for it.
-
-    `drive` runs a machine to its end; another function may watch it on the way (see machine/tracing.py).
-    """
+    """Runs calls, creations and transactions on a state; keeps what they change until asked for it."""
 
     def __init__(
         self,
@@ -71,7 +67,6 @@ class World:
         environment: BlockEnvironment | None = None,
         view: StateView | None = None,
         cache: CodeCache | None = None,
-        drive: Callable[[Machine], Frame] = Machine.run,
         engine: str = "auto",
         threshold: int = DEFAULT_THRESHOLD,
         hooks: Iterable[Hook] = (),
@@ -81,7 +76,6 @@ class World:
             raise InvalidInput(f"no engine is called {engine!r}; there are auto and stepper")
         self._engine: Engine = execute if engine == "stepper" else TieredEngine(threshold)
         self.fork = fork
-        self.drive = drive
         self.hooks = tuple(hooks)
         self._suspended: Computation | None = None
         self.view = view if view is not None else MemoryState()
@@ -390,7 +384,7 @@ class World:
             result = self._finished(Computation(self, self._watched(message), None, mark))
             assert isinstance(result, CallResult)
             return result
-        frame = self.drive(Machine(message, fork=self.fork, host=host, cache=self.cache, engine=self._engine))
+        frame = Machine(message, fork=self.fork, host=host, cache=self.cache, engine=self._engine).run()
         return CallResult(frame, host.logs[frame.log_start : frame.log_end], self._origin())
 
     def _origin(self) -> CallOrigin:

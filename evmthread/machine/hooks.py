@@ -108,7 +108,10 @@ WATCHED = {
 class Observers:
     """Some hooks, sorted by what they override; belongs to one machine at a time."""
 
-    __slots__ = ("by_event", "ends", "hooks", "passing", "starts", "steps", "watched")
+    __slots__ = (
+        *("by_event", "ends", "gas_changes", "hooks", "passing", "starts"),
+        *("step_ends", "step_starts", "steps", "watched"),
+    )
 
     def __init__(self, hooks: Sequence[Hook], fork: Fork) -> None:
         """Raises InvalidInput for an opcode that the fork doesn't have."""
@@ -121,6 +124,7 @@ class Observers:
             )
         self.starts: dict[int, list[Callable[..., str | None]]] = {}
         self.ends: dict[int, list[Callable[..., None]]] = {}
+        self.step_starts, self.step_ends, self.gas_changes = (self.by_event[event] for event in STEP_EVENTS)
         self.steps = any(self.by_event[event] for event in STEP_EVENTS)
         self.passing = False
         by_name = {record.name: record for record in fork.table if record is not None}

@@ -4,6 +4,7 @@ What an instruction cost is go-ethereum's account of it, which the machine itsel
 """
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import NamedTuple
 
 from evmthread.isa.frame import MEMORY_QUADRATIC_SHIFT, MEMORY_WORD_PRICE, Frame
@@ -42,6 +43,8 @@ class Step(NamedTuple):
 
 
 Observer = Callable[[Step], None]
+# Makes a Step of a tuple of all its fields, as isa/message.py does.
+_STEP_OF: Callable[[tuple[object, ...]], Step] = partial(tuple.__new__, Step)
 
 
 class Steps(Hook):
@@ -60,43 +63,29 @@ class Steps(Hook):
         if self._observe is not None:
             self._observe(step)
 
-    def step_start(self, frame: Frame, instruction: Instruction | None) -> str | None:  # noqa: ARG002 - as Hook has it
-        memory = b"".join([word.to_bytes(32, "big") for word in frame.memory]) if self._with_memory else None
-        self._before = (
-            *(frame.gas, frame.host.refund, len(frame.memory), memory),
-            *(frame.stack.copy(), frame.return_data),
-        )
+    def step_start(self, frame: Frame, instruction: Instruction | None) -> str | None:
+        words = frame.memory
+        memory = b"".join([word.to_bytes(32, "big") for word in words]) if self._with_memory else None
+        self._before = frame.gas, frame.host.refund, len(words), memory, frame.stack.copy(), frame.return_data
         return None
 
     def step_end(self, frame: Frame, instruction: Instruction | None, pc: int) -> None:
+        # Hot path: with the lines that are written of them, steps take longer to tell of than to make.
         code = frame.code
         if not code:
             return
         gas, refund, words, memory, stack, return_data = self._before
-        error = None
+        name = None if instruction is None else instruction.name
+        error, cost = None, gas - frame.gas
         if frame.halt_reason is not None:
             error = failure_text(frame.halt_reason, instruction, len(stack))
             cost = 0 if instruction is None else frame.fork.base_prices[instruction.opcode]
-        else:
-            assert instruction is not None
+        elif instruction is not None and instruction.opcode >= _CREATE:
             cost = _cost(frame, instruction, gas, words, stack)
-        self.step(
-            frame,
-            Step(
-                pc,
-                code[pc] if pc < len(code) else 0,
-                None if instruction is None else instruction.name,
-                gas,
-                cost,
-                frame.depth + 1,
-                refund,
-                words << 5,
-                stack,
-                memory,
-                return_data,
-                error,
-            ),
-        )
+        opcode = code[pc] if pc < len(code) else 0
+        depth = frame.depth + 1
+        fields = (pc, opcode, name, gas, cost, depth, refund, words << 5, stack, memory, return_data, error)
+        self.step(frame, _STEP_OF(fields))
 
 
 def failure_text(reason: HaltReason, instruction: Instruction | None, height: int) -> str:

@@ -139,31 +139,35 @@ class WatchedMachine(Machine):
     # Steps ------------------------------------------------------------------------------------------------------------
     def _step(self, frame: Frame) -> Outcome | None:
         """One instruction, told of before and after. None when the frame goes on."""
-        observers, program = self.observers, cast("Program", frame.program)
+        # Hot path: whoever traces comes here for each instruction.
+        observers = self.observers
         pc, gas = frame.pc, frame.gas
-        watched = program.instruction_at(pc)
-        instruction = None if watched is None else self.plain_fork.table[watched.opcode]
-        told = observers.by_event
-        operands = tuple(frame.stack[: -instruction.pops - 1 : -1]) if instruction is not None else ()
-        if observers.passing:
-            observers.passing = False
-        else:
-            reasons = [method(frame, instruction) for method in told["step_start"]]
-            if instruction is not None and len(operands) == instruction.pops:
-                starts = observers.starts.get(instruction.opcode, ())
-                reasons += [method(frame, instruction, operands) for method in starts]
-            observers.stop_for(reasons)
-        observers.passing = True  # whoever watches this instruction has been asked
+        instruction = cast("Program", frame.program).instruction_at(pc)
+        if observers.watched and instruction is not None:
+            instruction = self.plain_fork.table[instruction.opcode]
+        operands: tuple[int, ...] | None = None
+        if instruction is not None and instruction.opcode in observers.starts:
+            operands = tuple(frame.stack[: -instruction.pops - 1 : -1])
+        if not observers.passing:
+            reasons = [method(frame, instruction) for method in observers.step_starts]
+            if instruction is not None and operands is not None and len(operands) == instruction.pops:
+                reasons += [method(frame, instruction, operands) for method in observers.starts[instruction.opcode]]
+            for reason in reasons:
+                if reason is not None:
+                    observers.stop_for(reasons)
         self.steps += 1
+        observers.passing = True  # whoever watches this instruction has been asked
         try:
             outcome = step(frame)
         finally:
             observers.passing = False
-        if instruction is not None and instruction.shape is Shape.STACK and frame.halt_reason is None:
-            observers.finish(frame, instruction, operands, None)
-        for method in told["step_end"]:
+        if operands is not None and frame.halt_reason is None:
+            assert instruction is not None
+            if instruction.shape is Shape.STACK:  # the wrappers of the others tell of them
+                observers.finish(frame, instruction, operands, None)
+        for method in observers.step_ends:
             method(frame, instruction, pc)
         if frame.gas != gas:
-            for method in told["gas_change"]:
-                method(frame, instruction, gas, frame.gas)
+            for told in observers.gas_changes:
+                told(frame, instruction, gas, frame.gas)
         return outcome

@@ -13,7 +13,7 @@ from evmthread.primitives import rlp
 from evmthread.primitives.keccak import keccak256
 from evmthread.primitives.keystore import decrypt_key
 from evmthread.primitives.secp256k1 import private_key_address, recover_address, sign_digest
-from evmthread.testing.cases import Case, CaseOutcome, Drive, differences
+from evmthread.testing.cases import Case, CaseOutcome, Hooks, differences
 from evmthread.testing.fixtures import FixtureError, FixtureTest, Json, data, fixed, number, reading
 
 # The proof of work of the first test networks, before there was a hash to mine: keccak-256 of the RLP of 42.
@@ -32,7 +32,7 @@ def cases_of(check: Check) -> Callable[[FixtureTest], Iterator[Case]]:
     return cases
 
 
-def _check(check: Check, test: FixtureTest, _cache: CodeCache, _drive: Drive) -> CaseOutcome:
+def _check(check: Check, test: FixtureTest, _cache: CodeCache, _hooks: Hooks) -> CaseOutcome:
     with reading(test.name):
         return CaseOutcome(check(test.body))
 

@@ -1,13 +1,12 @@
 """What every suite makes of its tests: cases, and the outcome of a case. Knows no suite."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from evmthread.isa.frame import Frame
 from evmthread.machine.code_cache import CodeCache
-from evmthread.machine.machine import Machine
+from evmthread.machine.hooks import Hook
 
-Drive = Callable[[Machine], Frame]
+Hooks = Sequence[Hook]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,13 +31,13 @@ class CaseOutcome:
 class Case:
     """One thing to check. `fork` is "" where the suite has none. `check` never raises on what a fixture says.
 
-    `check(cache, drive)`: a cache of decoded code to use, and the function that runs machines.
+    `check(cache, hooks)`: a cache of decoded code to use, and hooks that watch the machines.
     """
 
     name: str
     fork: str
     index: int
-    check: Callable[[CodeCache, Drive], CaseOutcome]
+    check: Callable[[CodeCache, Hooks], CaseOutcome]
 
 
 def differences(*comparisons: tuple[str, object, object]) -> str:

@@ -6,7 +6,7 @@ from functools import partial
 from evmthread.errors import DecodingError
 from evmthread.machine.code_cache import CodeCache
 from evmthread.primitives import rlp
-from evmthread.testing.cases import Case, CaseOutcome, Drive, differences
+from evmthread.testing.cases import Case, CaseOutcome, Hooks, differences
 from evmthread.testing.fixtures import FixtureTest, Json, data, number, reading
 
 REQUIRED = ("in", "out")
@@ -30,7 +30,7 @@ def _lists(decoded: rlp.Decoded) -> rlp.Item:
     return decoded if isinstance(decoded, bytes) else [_lists(child) for child in decoded]
 
 
-def _check(name: str, body: Json, _cache: CodeCache, _drive: Drive) -> CaseOutcome:
+def _check(name: str, body: Json, _cache: CodeCache, _hooks: Hooks) -> CaseOutcome:
     with reading(name):
         value, encoded = body["in"], data(body["out"])
         item = None if value in ("VALID", "INVALID") else _item(value)

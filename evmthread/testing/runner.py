@@ -13,8 +13,7 @@ from typing import NamedTuple
 from evmthread.errors import EvmthreadError
 from evmthread.isa.forks import fork_named
 from evmthread.machine.code_cache import CodeCache, RegionStore
-from evmthread.machine.machine import Machine
-from evmthread.testing.cases import Case, CaseOutcome, Drive
+from evmthread.testing.cases import Case, CaseOutcome, Hooks
 from evmthread.testing.fixtures import FixtureError, FixtureTest, read_tests
 from evmthread.testing.suites import suite_of
 
@@ -132,17 +131,17 @@ def find_files(path: Path) -> list[Path]:
     return sorted(found)
 
 
-def run_file(path: Path, options: Options, *, cache: CodeCache, drive: Drive = Machine.run) -> Iterator[Event]:
+def run_file(path: Path, options: Options, *, cache: CodeCache, hooks: Hooks = ()) -> Iterator[Event]:
     """Runs the cases of one file that are asked for. Never raises on what the file holds."""
     try:
         for test in read_tests(path):
-            yield from run_test(test, options, cache=cache, drive=drive)
+            yield from run_test(test, options, cache=cache, hooks=hooks)
     except FixtureError as error:
         yield Unreadable(str(error))
 
 
 def run_test(
-    test: FixtureTest, options: Options, *, cache: CodeCache, drive: Drive = Machine.run, only: int | None = None
+    test: FixtureTest, options: Options, *, cache: CodeCache, hooks: Hooks = (), only: int | None = None
 ) -> Iterator[Event]:
     """Runs the cases of one test; with `only`, the one of this number among all of them."""
     selection = options.selection
@@ -155,16 +154,16 @@ def run_test(
             return
         for number, case in enumerate(suite.cases(test)):
             if (only is None or number == only) and selection.case(case):
-                yield _run_case(test, suite.name, case, options, cache, drive)
+                yield _run_case(test, suite.name, case, options, cache, hooks)
     except FixtureError as error:
         yield Unreadable(f"{test.file}: {error}")
 
 
-def _run_case(test: FixtureTest, suite: str, case: Case, options: Options, cache: CodeCache, drive: Drive) -> Row:
+def _run_case(test: FixtureTest, suite: str, case: Case, options: Options, cache: CodeCache, hooks: Hooks) -> Row:
     clock = options.clock
     began = clock() if clock is not None else 0.0
     try:
-        outcome = case.check(cache, drive)
+        outcome = case.check(cache, hooks)
     except FixtureError:
         raise
     except Exception as error:  # noqa: BLE001 - a bug of ours must fail its case, not hide the cases after it

@@ -15,14 +15,13 @@ from evmthread.execution.transaction import AccessEntry, Authorization, Transact
 from evmthread.execution.world import World
 from evmthread.isa.forks import Fork, fork_named
 from evmthread.machine.code_cache import CodeCache
-from evmthread.machine.machine import Machine
 from evmthread.primitives import rlp
 from evmthread.primitives.keccak import keccak256
 from evmthread.primitives.secp256k1 import private_key_address
 from evmthread.primitives.types import Log
 from evmthread.state.memory import MemoryState
 from evmthread.testing import exceptions
-from evmthread.testing.cases import Case, CaseOutcome, Drive
+from evmthread.testing.cases import Case, CaseOutcome, Hooks
 from evmthread.testing.fixtures import (
     FixtureError,
     FixtureTest,
@@ -93,8 +92,8 @@ def cases(test: FixtureTest) -> Iterator[Case]:
         yield Case(test.name, case.fork, case.index, partial(_check, case))
 
 
-def _check(case: StateCase, cache: CodeCache, drive: Drive) -> CaseOutcome:
-    return run_case(case, cache=cache, drive=drive)
+def _check(case: StateCase, cache: CodeCache, hooks: Hooks) -> CaseOutcome:
+    return run_case(case, cache=cache, hooks=hooks)
 
 
 def block_of(env: Json, fork: Fork, chain_id: int) -> BlockEnvironment:
@@ -205,22 +204,22 @@ def logs_hash(logs: tuple[Log, ...]) -> bytes:
     return keccak256(rlp.encode([[log.address, list(log.topics), log.data] for log in logs]))
 
 
-def prepare(case: StateCase, *, cache: CodeCache | None = None, drive: Drive = Machine.run) -> World:
+def prepare(case: StateCase, *, cache: CodeCache | None = None, hooks: Hooks = ()) -> World:
     """The world before the case's transaction. Raises FixtureError; InvalidInput for a fork that doesn't exist."""
     fork = fork_named(case.fork)
     test = case.test
     with reading(case.name):
         block = block_of(test.body["env"], fork, test.chain_id)
-        return World(fork=fork, environment=block, view=test.view, cache=cache, drive=drive)
+        return World(fork=fork, environment=block, view=test.view, cache=cache, hooks=hooks)
 
 
-def run_case(case: StateCase, *, cache: CodeCache | None = None, drive: Drive = Machine.run) -> CaseOutcome:
+def run_case(case: StateCase, *, cache: CodeCache | None = None, hooks: Hooks = ()) -> CaseOutcome:
     """Runs a case and compares state root, logs hash, and the refusal with the one that the fixture names.
 
     Raises FixtureError for a malformed test. Whatever else stops the execution makes the case fail.
     """
     try:
-        world = prepare(case, cache=cache, drive=drive)
+        world = prepare(case, cache=cache, hooks=hooks)
     except InvalidInput:
         return CaseOutcome(f"unsupported fork {case.fork!r}")
     expected = case.expected

@@ -13,7 +13,7 @@ from evmthread.execution.validation import check_form, intrinsic_gas
 from evmthread.isa.forks import fork_named
 from evmthread.machine.code_cache import CodeCache
 from evmthread.testing import exceptions
-from evmthread.testing.cases import Case, CaseOutcome, Drive, differences
+from evmthread.testing.cases import Case, CaseOutcome, Hooks, differences
 from evmthread.testing.fixtures import FixtureTest, Json, data, fixed, number, reading, text_or_none
 
 REQUIRED = ("txbytes", "result")
@@ -27,7 +27,7 @@ def cases(test: FixtureTest) -> Iterator[Case]:
             yield Case(test.name, fork, 0, partial(_check, test.name, test.body, fork, result))
 
 
-def _check(name: str, body: Json, fork_name: str, result: Json, _cache: CodeCache, _drive: Drive) -> CaseOutcome:
+def _check(name: str, body: Json, fork_name: str, result: Json, _cache: CodeCache, _hooks: Hooks) -> CaseOutcome:
     try:
         fork = fork_named(fork_name)
     except InvalidInput:

@@ -8,7 +8,7 @@ from functools import partial
 from evmthread.machine.code_cache import CodeCache
 from evmthread.merkle.trie import Trie
 from evmthread.primitives.keccak import keccak256
-from evmthread.testing.cases import Case, CaseOutcome, Drive, differences
+from evmthread.testing.cases import Case, CaseOutcome, Hooks, differences
 from evmthread.testing.fixtures import FixtureError, FixtureTest, Json, data, fixed, reading, shown
 
 REQUIRED = ("in",)
@@ -39,7 +39,7 @@ def _orders(body: Json) -> Iterator[Sequence[Pair]]:
     return itertools.islice(itertools.permutations(pairs), ANY_ORDERS)
 
 
-def _check_root(test: FixtureTest, _cache: CodeCache, _drive: Drive) -> CaseOutcome:
+def _check_root(test: FixtureTest, _cache: CodeCache, _hooks: Hooks) -> CaseOutcome:
     # Only the file's name says that keys are to be hashed.
     secure = "secure" in test.file.lower()
     with reading(test.name):
@@ -55,7 +55,7 @@ def _check_root(test: FixtureTest, _cache: CodeCache, _drive: Drive) -> CaseOutc
     return CaseOutcome(differences(("root", found, root)), found)
 
 
-def _check_neighbours(test: FixtureTest, _cache: CodeCache, _drive: Drive) -> CaseOutcome:
+def _check_neighbours(test: FixtureTest, _cache: CodeCache, _hooks: Hooks) -> CaseOutcome:
     with reading(test.name):
         trie = Trie()
         for key in test.body["in"]:

@@ -9,13 +9,16 @@ from functools import partial
 from evmthread.errors import EvmthreadError
 from evmthread.execution.environment import TransactionEnvironment, WorldHost
 from evmthread.isa.forks import FRONTIER
+from evmthread.isa.frame import Frame
 from evmthread.isa.halts import Status
 from evmthread.isa.message import CallKind, Message
 from evmthread.machine.code_cache import CodeCache
+from evmthread.machine.hooks import Observers
 from evmthread.machine.machine import Machine
 from evmthread.machine.tiers import DEFAULT_THRESHOLD, TieredEngine
+from evmthread.machine.watched import WatchedMachine
 from evmthread.state.memory import MemoryState
-from evmthread.testing.cases import Case, CaseOutcome, Drive, differences
+from evmthread.testing.cases import Case, CaseOutcome, Hooks, differences
 from evmthread.testing.fixtures import FixtureTest, Json, data, fixed, reading, word
 from evmthread.testing.state_tests import block_of, logs_hash, state_of
 
@@ -27,7 +30,7 @@ def cases(test: FixtureTest) -> Iterator[Case]:
     yield Case(test.name, FRONTIER.name, 0, partial(_check, test.name, test.body))
 
 
-def _check(name: str, body: Json, cache: CodeCache, drive: Drive) -> CaseOutcome:
+def _check(name: str, body: Json, cache: CodeCache, hooks: Hooks) -> CaseOutcome:
     with reading(name):
         host = WorldHost(state_of(body["pre"], body["env"]), block_of(body["env"], FRONTIER, 1))
         call = body["exec"]
@@ -55,8 +58,7 @@ def _check(name: str, body: Json, cache: CodeCache, drive: Drive) -> CaseOutcome
     host.begin_transaction()
     host.transaction = TransactionEnvironment(origin, gas_price)
     try:
-        engine = TieredEngine(DEFAULT_THRESHOLD)
-        frame = drive(Machine(message, fork=FRONTIER, host=host, cache=cache, engine=engine))
+        frame = _run(message, host, cache, hooks)
     except EvmthreadError as error:
         return CaseOutcome(f"{type(error).__name__}: {error}")
     used = message.gas - frame.gas
@@ -77,3 +79,14 @@ def _check(name: str, body: Json, cache: CodeCache, drive: Drive) -> CaseOutcome
         ("post state logs hash", hashed, want_logs),
     )
     return CaseOutcome(problem, root, hashed, used)
+
+
+def _run(message: Message, host: WorldHost, cache: CodeCache, hooks: Hooks) -> Frame:
+    engine = TieredEngine(DEFAULT_THRESHOLD)
+    if not hooks:
+        return Machine(message, fork=FRONTIER, host=host, cache=cache, engine=engine).run()
+    observers = Observers(hooks, FRONTIER)
+    machine = WatchedMachine(message, fork=FRONTIER, host=host, cache=cache, engine=engine, observers=observers)
+    outcome = machine.advance()
+    assert isinstance(outcome, Frame), f"a hook stopped the machine: {outcome}"
+    return outcome

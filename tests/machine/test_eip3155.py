@@ -5,7 +5,9 @@ import json
 import pytest
 
 from evmthread.execution.world import World
+from evmthread.isa.frame import Frame
 from evmthread.machine.eip3155 import end_line, failure_of, step_line
+from evmthread.machine.hooks import Hook
 from evmthread.machine.tracing import Step
 from tests.assembler import assemble
 
@@ -48,15 +50,12 @@ def test_an_unknown_opcode_and_an_error() -> None:
 )
 def test_the_last_line(program: str, line: str, failure: str | None) -> None:
     lines: list[str] = []
-    world = World()
-    drive = world.drive
 
-    def watched(machine: object) -> object:
-        frame = drive(machine)  # type: ignore[arg-type]
-        lines.append(end_line(frame))
-        return frame
+    class Ends(Hook):
+        def transaction_end(self, frame: Frame) -> None:
+            lines.append(end_line(frame))
 
-    world.drive = watched  # type: ignore[assignment]
+    world = World(hooks=[Ends()])
     world.set_code(bytes(20), assemble(program))
     result = world.call(bytes(20), gas=100)
     assert lines == [line]

@@ -1,15 +1,13 @@
 """Traced runs: what each step tells, what it costs, and that nothing comes out otherwise than untraced."""
 
-from functools import partial
-
 import pytest
 
 from evmthread.execution.environment import BlockEnvironment
 from evmthread.execution.result import CallResult
 from evmthread.execution.world import World
 from evmthread.isa.forks import CANCUN, FRONTIER, Fork
-from evmthread.machine.machine import Machine
-from evmthread.machine.tracing import Step, run_traced
+from evmthread.machine.hooks import Hook
+from evmthread.machine.tracing import Step, Steps
 from evmthread.testing.fixtures import read_tests
 from evmthread.testing.runner import Options, Row, new_cache, run_test
 from tests.assembler import assemble
@@ -29,8 +27,8 @@ def traced(
 ) -> tuple[list[Step], CallResult]:
     """The steps of a call, and its result."""
     steps: list[Step] = []
-    drive = partial(run_traced, observe=steps.append, with_memory=with_memory)
-    world = World(fork=fork, environment=BlockEnvironment(), drive=drive)
+    hooks = [Steps(steps.append, with_memory=with_memory)]
+    world = World(fork=fork, environment=BlockEnvironment(), hooks=hooks)
     world.set_code(CONTRACT, assemble(program))
     world.set_code(OTHER, assemble(other))
     world.set_balance(CONTRACT, balance)
@@ -93,7 +91,7 @@ def test_a_creation_costs_without_what_it_takes_along(balance: int, made: bool) 
 
 def test_a_creation_at_a_taken_address_costs_without_what_it_loses() -> None:
     steps: list[Step] = []
-    world = World(drive=partial(run_traced, observe=steps.append))
+    world = World(hooks=[Steps(steps.append)])
     twice = "PUSH1 0 PUSH1 32 PUSH1 0 PUSH1 0 CREATE2"
     world.set_code(CONTRACT, assemble(f"{twice} POP {twice}"))
     result = world.call(CONTRACT, gas=10**6)
@@ -140,11 +138,11 @@ def test_code_that_is_not_there_makes_no_steps() -> None:
     assert traced("")[0] == []
 
 
-def rows(path: str, *, drive: object) -> list[tuple[object, ...]]:
+def rows(path: str, *hooks: Hook) -> list[tuple[object, ...]]:
     cache, made = new_cache(), list[tuple[object, ...]]()
     for number, test in enumerate(read_tests(SAMPLE / path)):
         if number % 8 == 0:
-            for event in run_test(test, Options(), cache=cache, drive=drive):  # type: ignore[arg-type]
+            for event in run_test(test, Options(), cache=cache, hooks=hooks):
                 assert isinstance(event, Row)
                 made.append(event[:-2])
     return made
@@ -159,5 +157,5 @@ def test_traced_runs_come_out_as_untraced_ones(path: str) -> None:
         count += 1
         assert step.cost >= 0
 
-    assert rows(path, drive=partial(run_traced, observe=observe)) == rows(path, drive=Machine.run)
+    assert rows(path, Steps(observe)) == rows(path)
     assert count > 1000

@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 
 from evmthread.machine.code_cache import CodeCache
-from evmthread.machine.machine import Machine
 from evmthread.testing.cases import CaseOutcome
 from evmthread.testing.fixtures import FixtureError, FixtureTest, read_tests
 from evmthread.testing.suites import suite_of
@@ -30,7 +29,7 @@ def first(suite: str, name: str | None = None, **having: object) -> FixtureTest:
 def outcomes(test: FixtureTest) -> list[CaseOutcome]:
     suite, cache = suite_of(test), CodeCache()
     assert suite is not None
-    return [case.check(cache, Machine.run) for case in suite.cases(test)]
+    return [case.check(cache, ()) for case in suite.cases(test)]
 
 
 def wrong(test: FixtureTest, change: Callable[[Body], object]) -> FixtureTest:
