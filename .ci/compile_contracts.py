@@ -37,6 +37,8 @@ SETTINGS: dict[str, Any] = {
     "metadata": {"bytecodeHash": "none"},
     "viaIR": False,
 }
+# Compiled without the optimizer, which merges equal code of several functions: here each line has code of its own.
+UNOPTIMIZED = ("tests/contracts/Covered.sol",)
 OUTPUTS = [
     "abi",
     "metadata",
@@ -129,10 +131,11 @@ def compile_source(name: str, *, node: str, compiler: Path) -> dict[str, dict[st
     Raises CompileError on any error or warning of the compiler.
     """
     sources = read_sources(name, {})
+    settings = SETTINGS | ({"optimizer": {"enabled": False}} if name in UNOPTIMIZED else {})
     request = {
         "language": "Solidity",
         "sources": {source: {"content": text} for source, text in sources.items()},
-        "settings": SETTINGS | {"outputSelection": {name: {"*": OUTPUTS}, "*": {"": ["ast"]}}},
+        "settings": settings | {"outputSelection": {name: {"*": OUTPUTS}, "*": {"": ["ast"]}}},
     }
     answer = ask_compiler(request, name=name, node=node, compiler=compiler)
     deployed = {
@@ -150,7 +153,7 @@ def compile_source(name: str, *, node: str, compiler: Path) -> dict[str, dict[st
         }
         for source, text in sources.items()
     }
-    return {contract: artifact(contract, name, output, records) for contract, output in deployed.items()}
+    return {contract: artifact(contract, name, output, records, settings) for contract, output in deployed.items()}
 
 
 def outline(tree: dict[str, Any]) -> dict[str, list[str]]:
@@ -268,7 +271,9 @@ def json_hash(answer: dict[str, Any], name: str, source: str) -> str:
     raise CompileError(f"{name}: no contract in it uses {source}")
 
 
-def artifact(contract: str, name: str, output: dict[str, Any], sources: dict[str, Any]) -> dict[str, Any]:
+def artifact(
+    contract: str, name: str, output: dict[str, Any], sources: dict[str, Any], settings: dict[str, Any]
+) -> dict[str, Any]:
     """One contract's artifact, as it is committed."""
     for part in ("bytecode", "deployedBytecode"):
         if output["evm"][part]["linkReferences"]:
@@ -282,7 +287,7 @@ def artifact(contract: str, name: str, output: dict[str, Any], sources: dict[str
         "compiler": {
             "name": "solc",
             "version": json.loads(output["metadata"])["compiler"]["version"],
-            "settings": SETTINGS,
+            "settings": settings,
         },
         "abi": output["abi"],
         "methodIdentifiers": output["evm"]["methodIdentifiers"],

@@ -22,7 +22,7 @@ FLOORS = {
     **dict.fromkeys(("isa", "state", "commit"), 2),
     "machine": 3,
     "execution": 4,
-    **dict.fromkeys(("channel", "tracers"), 5),
+    **dict.fromkeys(("channel", "debugging", "tracers"), 5),
     "store": 6,
     **dict.fromkeys(("chain", "oracle"), 7),
 }

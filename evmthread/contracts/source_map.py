@@ -30,7 +30,7 @@ class Jump(Enum):
 class Place:
     """Where an instruction comes from. `start` and `length` are in bytes, `line` counts from 1, `text` is a first line.
 
-    `function` is "Contract.name"; of what the compiler made itself (`generated`), the name of its function there.
+    Of what the compiler made itself (`generated`) the function is the one there, of kind "generated".
     `is_code` is False where an instruction stands for a whole function, its head, or a whole contract.
     """
 
@@ -38,7 +38,7 @@ class Place:
     start: int
     length: int
     line: int
-    function: str | None
+    function: SourceFunction | None
     jump: Jump
     generated: bool
     is_code: bool
@@ -54,7 +54,12 @@ class SourceText:
         self.functions = functions
         self.generated = generated
         self._starts = [0, *(found.end() for found in re.finditer(b"\n", self.raw))]
-        self._made = [(found.start(), found[1].decode()) for found in _YUL_FUNCTION.finditer(self.raw)]
+        found = [(each.start(), each[1].decode()) for each in _YUL_FUNCTION.finditer(self.raw)] if generated else []
+        ends = [*[start for start, _ in found[1:]], len(self.raw)]
+        self._made = [
+            SourceFunction(start, end - start, start, "generated", name)
+            for (start, name), end in zip(found, ends, strict=False)
+        ]
 
     def line_at(self, offset: int) -> int:
         """The line (from 1) of a byte."""
@@ -72,13 +77,13 @@ class SourceText:
         """The place of an instruction with this range."""
         line = self.line_at(start)
         if self.generated:
-            index = bisect_right(self._made, start, key=lambda made: made[0])
-            name = self._made[index - 1][1] if index else None
-            return Place(self.name, start, length, line, name, jump, generated=True, is_code=False)
+            index = bisect_right(self._made, start, key=lambda made: made.start)
+            made = self._made[index - 1] if index else None
+            return Place(self.name, start, length, line, made, jump, generated=True, is_code=False)
         function = self.function_at(start, length)
         if function is not None:
-            is_code = start >= function.body and (start, length) != (function.body, function.length)
-            return Place(self.name, start, length, line, function.name, jump, generated=False, is_code=is_code)
+            is_code = start >= function.body
+            return Place(self.name, start, length, line, function, jump, generated=False, is_code=is_code)
         whole = any(start <= each.start < start + length for each in self.functions)
         return Place(self.name, start, length, line, None, jump, generated=False, is_code=not whole)
 

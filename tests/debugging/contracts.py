@@ -1,0 +1,36 @@
+"""The contracts on which the tools are tested, and Worlds in which they stand."""
+
+from pathlib import Path
+
+from evmthread.contracts import Artifact, parse_artifact
+from evmthread.execution.result import CallResult
+from evmthread.execution.world import World
+
+CONTRACTS = Path(__file__).parents[1] / "contracts"
+
+
+def artifact(name: str) -> Artifact:
+    """An artifact of tests/contracts."""
+    return parse_artifact((CONTRACTS / f"{name}.json").read_bytes())
+
+
+def line_of(contract: Artifact, text: str) -> int:
+    """The one line of the contract's source that holds a text."""
+    (source,) = [source for source in contract.sources if source.name == contract.source_name]
+    lines = [number for number, line in enumerate(source.content.split("\n"), 1) if text in line]
+    assert len(lines) == 1, text
+    return lines[0]
+
+
+def deployed(world: World, contract: Artifact, *arguments: object) -> bytes:
+    """The address of a contract that was created with these arguments."""
+    result = world.create(contract.creation_code + contract.encode_constructor(*arguments))
+    assert result.created is not None, result.reason
+    return result.created
+
+
+def called(
+    world: World, contract: Artifact, address: bytes, name: str, *arguments: object, **options: int
+) -> CallResult:
+    """What came of a call of one of its functions."""
+    return world.call(address, contract.function(name).encode(*arguments), **options)  # type: ignore[arg-type]
