@@ -1,0 +1,302 @@
+"""What parties say to one another: nine messages, their bytes, and nothing of what follows from them.
+
+A message is `0x01 ++ rlp([type, threadId, body])`, at most batchBytes + 64 KiB long, nested at most 8 deep. What can't be
+read raises DecodingError; whether it holds is the endpoint's matter. What the specification leaves open, pinned here:
+Hello's body is [highest + 1, agreed + 1, digest of the last agreed commitment, floor], 0 and the zero hash standing for
+none; a Reject's `where` is a text, its agreement and its batch are those of an Agreed or an empty list; an Agreed's last
+item is the Suspension, or an empty list where the commitment is at rest.
+"""
+
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import TypeAlias
+
+from evmthread.channel.party import SignedInput
+from evmthread.commit.agreement import SignedCommitment
+from evmthread.commit.batch import Input, SignedBatch
+from evmthread.commit.commitment import Commitment, Suspension
+from evmthread.commit.records import VERSION_BYTE, decode_versioned, decoded_list, plain_type
+from evmthread.errors import DecodingError
+from evmthread.primitives import rlp
+from evmthread.primitives.types import ZERO_HASH
+
+OVERHEAD_BYTES = 64 * 1024
+"""How much longer than batchBytes a message may be (commitment.md, section 3)."""
+
+MAX_WHERE_BYTES = 256
+"""What a Reject says of the place that it means."""
+
+_UINT8, _UINT64 = plain_type("uint8"), plain_type("uint64")
+_HASH, _BYTES, _TEXT = plain_type("bytes32"), plain_type("bytes"), plain_type("string")
+
+
+class MessageType(IntEnum):
+    """The first item of a message."""
+
+    HELLO = 0
+    REQUEST = 1
+    PROPOSE = 2
+    ACCEPT = 3
+    REJECT = 4
+    AGREED = 5
+    FETCH = 6
+    CLOSE = 7
+    CLOSE_READY = 8
+
+
+class RejectCode(IntEnum):
+    """Why a proposal isn't signed."""
+
+    UNWANTED = 0  # any party may, without a reason
+    STALE = 1  # not on my last agreed, which comes along
+    INVALID = 2  # a rule of batches or commitments is broken
+    DIVERGENT = 3  # executing it gives another field
+    CLOCK = 4  # its time is too far from mine
+    PASSED_OVER = 5  # it leaves out my oldest request, or puts another's call before it
+    TOO_MANY = 6  # too many of my signatures stand above the last agreed
+    FINAL = 7  # I have signed a final commitment
+
+
+@dataclass(frozen=True, slots=True)
+class Hello:
+    """What a party has: the highest nonce that it signed (-1 for none), its last agreement (-1, zero), its floor (0)."""
+
+    highest: int
+    agreed: int
+    digest: bytes
+    floor: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """An input that its actor wants in a batch."""
+
+    signed: SignedInput
+
+
+@dataclass(frozen=True, slots=True)
+class Propose:
+    """A leader's commitment, what leads to it, and its signature."""
+
+    commitment: Commitment
+    batch: SignedBatch
+    suspension: Suspension | None
+    signature: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Accept:
+    """A party's signature on a proposal, for all to see."""
+
+    nonce: int
+    digest: bytes
+    signature: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Agreed:
+    """An agreement with all that it takes to execute it. Nothing is verified."""
+
+    signed: SignedCommitment
+    batch: SignedBatch
+    suspension: Suspension | None
+
+
+@dataclass(frozen=True, slots=True)
+class Reject:
+    """A proposal isn't signed; where the proposer is behind, with the agreement that it lacks."""
+
+    nonce: int
+    digest: bytes
+    code: int
+    where: str
+    agreed: Agreed | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Fetch:
+    """Send me the agreement of this digest."""
+
+    digest: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Close:
+    """Let us end here."""
+
+
+@dataclass(frozen=True, slots=True)
+class CloseReady:
+    """I will sign a final commitment on this one, and nothing else before."""
+
+    digest: bytes
+
+
+Message: TypeAlias = Hello | Request | Propose | Accept | Reject | Agreed | Fetch | Close | CloseReady
+
+
+def max_bytes(batch_bytes: int) -> int:
+    """How long a message of a thread may be."""
+    return batch_bytes + OVERHEAD_BYTES
+
+
+def encode_message(thread_id: bytes, message: Message) -> bytes:
+    """The message's bytes."""
+    kind, body = _encoded(message)
+    return VERSION_BYTE + rlp.encode_list([rlp.encode_int(kind), rlp.encode_bytes(thread_id), rlp.encode_list(body)])
+
+
+def _encoded(message: Message) -> tuple[MessageType, list[bytes]]:
+    match message:
+        case Hello(highest, agreed, digest, floor):
+            numbers = map(rlp.encode_int, (highest + 1, agreed + 1))
+            return MessageType.HELLO, [*numbers, rlp.encode_bytes(digest), rlp.encode_int(floor)]
+        case Request(signed):
+            return MessageType.REQUEST, [signed.input.to_rlp(), rlp.encode_bytes(signed.signature)]
+        case Propose(commitment, batch, suspension, signature):
+            items = [commitment.to_rlp(), batch.to_rlp(), _suspension_rlp(suspension), rlp.encode_bytes(signature)]
+            return MessageType.PROPOSE, items
+        case Accept(nonce, digest, signature):
+            items = [rlp.encode_int(nonce), rlp.encode_bytes(digest), rlp.encode_bytes(signature)]
+            return MessageType.ACCEPT, items
+        case Reject(nonce, digest, code, where, standing):
+            known = rlp.EMPTY_LIST if standing is None else rlp.encode_list(_agreed_items(standing))
+            text = where.encode()[:MAX_WHERE_BYTES].decode(errors="ignore")
+            items = [rlp.encode_int(nonce), rlp.encode_bytes(digest), rlp.encode_int(code), _TEXT.to_rlp(text), known]
+            return MessageType.REJECT, items
+        case Agreed():
+            return MessageType.AGREED, _agreed_items(message)
+        case Fetch(digest):
+            return MessageType.FETCH, [rlp.encode_bytes(digest)]
+        case Close():
+            return MessageType.CLOSE, []
+        case CloseReady(digest):
+            return MessageType.CLOSE_READY, [rlp.encode_bytes(digest)]
+
+
+def _suspension_rlp(suspension: Suspension | None) -> bytes:
+    return rlp.EMPTY_LIST if suspension is None else suspension.to_rlp()
+
+
+def _agreed_items(agreed: Agreed) -> list[bytes]:
+    return [agreed.signed.to_rlp(), agreed.batch.to_rlp(), _suspension_rlp(agreed.suspension)]
+
+
+# Reading --------------------------------------------------------------------------------------------------------------
+def decode_message(data: bytes, *, batch_bytes: int) -> tuple[bytes, Message]:
+    """(threadId, message) of a message's bytes. Raises DecodingError for anything else."""
+    kind, thread_id, body = decoded_list(
+        decode_versioned(data, "message", max_bytes=max_bytes(batch_bytes)), "message", 3
+    )
+    number = _integer(kind, "type", _UINT8)
+    try:
+        known = MessageType(number)
+    except ValueError:
+        raise DecodingError(f"message: type {number}") from None
+    thread = _HASH.from_rlp(thread_id, "threadId")
+    assert isinstance(thread, bytes)
+    return thread, _READERS[known](body)
+
+
+def _integer(item: rlp.Decoded, what: str, kind: object = _UINT64) -> int:
+    value = kind.from_rlp(item, what)  # type: ignore[attr-defined]
+    assert isinstance(value, int)
+    return value
+
+
+def _hash(item: rlp.Decoded, what: str) -> bytes:
+    value = _HASH.from_rlp(item, what)
+    assert isinstance(value, bytes)
+    if len(value) != len(ZERO_HASH):
+        raise DecodingError(f"{what}: {len(value)} bytes where 32 are wanted")
+    return value
+
+
+def _bytes(item: rlp.Decoded, what: str) -> bytes:
+    value = _BYTES.from_rlp(item, what)
+    assert isinstance(value, bytes)
+    return value
+
+
+def _suspension(item: rlp.Decoded) -> Suspension | None:
+    return None if item == [] else Suspension.from_rlp(item)
+
+
+def _hello(body: rlp.Decoded) -> Hello:
+    highest, agreed, digest, floor = decoded_list(body, "Hello", 4)
+    return Hello(
+        _integer(highest, "Hello.highest") - 1,
+        _integer(agreed, "Hello.agreed") - 1,
+        _hash(digest, "Hello.digest"),
+        _integer(floor, "Hello.floor"),
+    )
+
+
+def _request(body: rlp.Decoded) -> Request:
+    each, signature = decoded_list(body, "Request", 2)
+    return Request(SignedInput(Input.from_rlp(each), _bytes(signature, "Request.signature")))
+
+
+def _propose(body: rlp.Decoded) -> Propose:
+    commitment, batch, suspension, signature = decoded_list(body, "Propose", 4)
+    return Propose(
+        Commitment.from_rlp(commitment),
+        SignedBatch.from_rlp(batch),
+        _suspension(suspension),
+        _bytes(signature, "Propose.signature"),
+    )
+
+
+def _accept(body: rlp.Decoded) -> Accept:
+    nonce, digest, signature = decoded_list(body, "Accept", 3)
+    return Accept(
+        _integer(nonce, "Accept.nonce"), _hash(digest, "Accept.digest"), _bytes(signature, "Accept.signature")
+    )
+
+
+def _reject(body: rlp.Decoded) -> Reject:
+    nonce, digest, code, where, standing = decoded_list(body, "Reject", 5)
+    text = _TEXT.from_rlp(where, "Reject.where")
+    assert isinstance(text, str)
+    if len(text.encode()) > MAX_WHERE_BYTES:
+        raise DecodingError(f"Reject.where: more than {MAX_WHERE_BYTES} bytes")
+    return Reject(
+        _integer(nonce, "Reject.nonce"),
+        _hash(digest, "Reject.digest"),
+        _integer(code, "Reject.code", _UINT8),
+        text,
+        None if standing == [] else _agreed(standing),
+    )
+
+
+def _agreed(body: rlp.Decoded) -> Agreed:
+    signed, batch, suspension = decoded_list(body, "Agreed", 3)
+    return Agreed(SignedCommitment.from_rlp(signed), SignedBatch.from_rlp(batch), _suspension(suspension))
+
+
+def _fetch(body: rlp.Decoded) -> Fetch:
+    (digest,) = decoded_list(body, "Fetch", 1)
+    return Fetch(_hash(digest, "Fetch.digest"))
+
+
+def _close(body: rlp.Decoded) -> Close:
+    decoded_list(body, "Close", 0)
+    return Close()
+
+
+def _close_ready(body: rlp.Decoded) -> CloseReady:
+    (digest,) = decoded_list(body, "CloseReady", 1)
+    return CloseReady(_hash(digest, "CloseReady.digest"))
+
+
+_READERS = {
+    MessageType.HELLO: _hello,
+    MessageType.REQUEST: _request,
+    MessageType.PROPOSE: _propose,
+    MessageType.ACCEPT: _accept,
+    MessageType.REJECT: _reject,
+    MessageType.AGREED: _agreed,
+    MessageType.FETCH: _fetch,
+    MessageType.CLOSE: _close,
+    MessageType.CLOSE_READY: _close_ready,
+}
