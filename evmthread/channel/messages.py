@@ -1,12 +1,13 @@
 """What parties say to one another: nine messages, their bytes, and nothing of what follows from them.
 
-A message is `0x01 ++ rlp([type, threadId, body])`, at most batchBytes + 64 KiB long, nested at most 8 deep. What can't be
-read raises DecodingError; whether it holds is the endpoint's matter. What the specification leaves open, pinned here:
+A message is `0x01 ++ rlp([type, threadId, body])`, at most batchBytes + 64 KiB long, nested at most 8 deep. What can't
+be read raises DecodingError; whether it holds is the receiver's matter. What the specification leaves open, pinned here:
 Hello's body is [highest + 1, agreed + 1, digest of the last agreed commitment, floor], 0 and the zero hash standing for
-none; a Reject's `where` is a text, its agreement and its batch are those of an Agreed or an empty list; an Agreed's last
-item is the Suspension, or an empty list where the commitment is at rest.
+none; a Reject's `where` is a text, its last item an Agreed's body or an empty list; an Agreed's last item is the
+Suspension, or an empty list where the commitment is at rest.
 """
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import TypeAlias
@@ -59,7 +60,7 @@ class RejectCode(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Hello:
-    """What a party has: the highest nonce that it signed (-1 for none), its last agreement (-1, zero), its floor (0)."""
+    """What a party has: the highest nonce that it signed (-1: none), its last agreement (-1, zero hash), its floor."""
 
     highest: int
     agreed: int
@@ -193,9 +194,7 @@ def decode_message(data: bytes, *, batch_bytes: int) -> tuple[bytes, Message]:
         known = MessageType(number)
     except ValueError:
         raise DecodingError(f"message: type {number}") from None
-    thread = _HASH.from_rlp(thread_id, "threadId")
-    assert isinstance(thread, bytes)
-    return thread, _READERS[known](body)
+    return _hash(thread_id, "threadId"), _READERS[known](body)
 
 
 def _integer(item: rlp.Decoded, what: str, kind: object = _UINT64) -> int:
@@ -289,7 +288,7 @@ def _close_ready(body: rlp.Decoded) -> CloseReady:
     return CloseReady(_hash(digest, "CloseReady.digest"))
 
 
-_READERS = {
+_READERS: Mapping[MessageType, Callable[[rlp.Decoded], Message]] = {
     MessageType.HELLO: _hello,
     MessageType.REQUEST: _request,
     MessageType.PROPOSE: _propose,

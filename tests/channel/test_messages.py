@@ -1,6 +1,5 @@
 """The nine messages: their bytes come back as what they were, and nothing else is read."""
 
-from dataclasses import fields
 from random import Random
 
 import pytest
@@ -60,7 +59,6 @@ def messages() -> list[Message]:
 
 
 def test_every_message_comes_back(messages: list[Message]) -> None:
-    assert {type(message) for message in messages} == {*(type(message) for message in messages)}
     assert len({type(message) for message in messages}) == len(MessageType)
     for message in messages:
         data = encode_message(THREAD, message)
@@ -131,4 +129,3 @@ def test_a_long_reason_is_cut(messages: list[Message]) -> None:
     assert isinstance(told, Reject)
     assert len(told.where.encode()) <= MAX_WHERE_BYTES
     assert set(told.where) == {"é"}
-    assert [field.name for field in fields(Reject)][0] == "nonce"
