@@ -1,7 +1,7 @@
 """What parties say to one another: nine messages, their bytes, and nothing of what follows from them.
 
 A message is `0x01 ++ rlp([type, threadId, body])`, at most batchBytes + 64 KiB long, nested at most 8 deep. What can't
-be read raises DecodingError; whether it holds is the receiver's matter. What the specification leaves open, pinned here:
+be read raises DecodingError; whether it holds is the receiver's matter. Pinned, where the specification says no more:
 Hello's body is [highest + 1, agreed + 1, digest of the last agreed commitment, floor], 0 and the zero hash standing for
 none; a Reject's `where` is a text, its last item an Agreed's body or an empty list; an Agreed's last item is the
 Suspension, or an empty list where the commitment is at rest.
