@@ -115,7 +115,7 @@ def compare_all(workloads: list[Workload], *, rounds: int | None, without: set[s
     peers = {peer.name: peer for peer in PEERS if peer.name not in without}
     try:
         for peer in peers.values():
-            workers[peer.name] = start(peer)
+            workers[peer.name] = start(peer, Worker)
         workers["stepper"], workers["warm"] = Worker("stepper"), Worker("auto")
         yield {name: worker.providers for name, worker in workers.items()}
         for workload in workloads:

@@ -7,7 +7,7 @@ import sys
 import venv
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, TypeVar
 
 from benchmarks.workload import Workload
 
@@ -73,10 +73,12 @@ def environment(peer: Peer) -> Path:
 class Worker:
     """A process that makes a workload's call as often as it is told to. `name`: see benchmarks/worker.py."""
 
+    module: ClassVar[str] = "benchmarks.worker"
+
     def __init__(self, name: str, python: Path | str = sys.executable, variables: dict[str, str] | None = None) -> None:
         self.name = name
         self._process = subprocess.Popen(
-            [str(python), "-m", "benchmarks.worker", name],
+            [str(python), "-m", self.module, name],
             cwd=REPOSITORY,
             env=os.environ | (variables or {}),
             stdin=subprocess.PIPE,
@@ -124,9 +126,12 @@ class Worker:
         return answer
 
 
-def start(peer: Peer) -> Worker:
+Kind = TypeVar("Kind", bound=Worker)
+
+
+def start(peer: Peer, kind: type[Kind]) -> Kind:
     """A worker for a peer. Raises PeerError when it doesn't run on the libraries that it should."""
-    worker = Worker(peer.name, environment(peer), peer.variables)
+    worker = kind(peer.name, environment(peer), peer.variables)
     for what, wanted in peer.providers.items():
         if worker.providers.get(what) != wanted:
             worker.close()
