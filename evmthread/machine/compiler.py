@@ -6,6 +6,7 @@ Regions are kept with their Program, which the CodeCache holds by fork and code;
 import linecache
 from collections.abc import Callable, Sequence
 from itertools import count
+from sys import getsizeof
 from types import CodeType
 from typing import Any, Protocol, cast
 from weakref import finalize
@@ -30,9 +31,8 @@ CHARACTERS_OF_WORK = 3
 WORK_LEAST = 400_000
 WORK_A_BYTE = 200
 
-# What a region holds, in bytes (measured): by itself, and for each character of its text.
-REGION_BYTES = 4_000
-BYTES_A_CHARACTER = 6
+# What a region holds beside text and code, in bytes (measured): by itself, for each site, each item of a site's stack.
+REGION_BYTES, SITE_BYTES, ITEM_BYTES = 1_600, 230, 20
 
 _SERIAL = count()
 
@@ -82,13 +82,11 @@ class Region:
 
     __slots__ = ("__weakref__", "code", "function", "items", "names", "program", "refusals", "size", "source")
 
-    def __init__(self, program: Program, source: RegionSource, size: int, code: CodeType | None = None) -> None:
+    def __init__(self, program: Program, source: RegionSource, code: CodeType, size: int) -> None:
         self.program = program
         self.source = source
         self.size = size
         self.refusals = 0
-        if code is None:
-            code = compile(source.text, region_name(source.head), "exec")
         filename = code.co_filename
         self.code = code
         # What the texts of stack items stand for, as far as some spill had to know: numbers, names, or compiled.
@@ -130,9 +128,18 @@ def region_name(head: int) -> str:
     return f"<evmthread {next(_SERIAL):x}:{head}>"
 
 
-def size_of(source: Source) -> int:
-    """About how many bytes a region holds that is compiled from a source."""
-    return REGION_BYTES + BYTES_A_CHARACTER * len(source.text) + 8 * source.site_items
+def size_of(source: Source, code: CodeType) -> int:
+    """About how many bytes a region holds."""
+    sites = SITE_BYTES * len(source.sites) + ITEM_BYTES * source.site_items
+    return REGION_BYTES + len(source.text) + sites + _size_of_code(code)
+
+
+def _size_of_code(code: CodeType) -> int:
+    parts = (code, code.co_linetable, code.co_exceptiontable, code.co_consts, code.co_names, code.co_varnames)
+    size = sum(map(getsizeof, parts))
+    for constant in code.co_consts:
+        size += _size_of_code(constant) if isinstance(constant, CodeType) else getsizeof(constant)
+    return size
 
 
 def _item(text: str) -> int | str | CodeType:
@@ -244,7 +251,8 @@ def compile_region(frame: Frame, head: int, *, everything: bool) -> RegionFuncti
         source = writer.write()
         if source.instructions < 2:
             return None
-        region = Region(program, source, size_of(source))
+        code = compile(source.text, region_name(head), "exec")
+        region = Region(program, source, code, size_of(source, code))
         writer.written += len(source.text)
     except (TooLong, RecursionError, MemoryError):
         return None

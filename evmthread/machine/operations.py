@@ -3,6 +3,9 @@
 Made from an instruction's record alone. Knows no code and no place in it, but for the constants that it is given.
 """
 
+# Each constant that is pushed is a function of its own: unevaluated annotations make it half as large, and faster made.
+from __future__ import annotations
+
 from collections.abc import Callable
 
 from evmthread.isa.forks import Fork

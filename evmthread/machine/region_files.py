@@ -145,7 +145,7 @@ class _Sleeping:
         references, code = marshal.loads(executed)  # noqa: S302 - our own file, checked
         names = {name: _referred(self.program, reference) for name, reference in references.items()}
         # Two caches of one process may read the same file: tracebacks tell regions by their names.
-        return Region(self.program, _KeptSource(head, names, details), size, _renamed(code, region_name(head)))
+        return Region(self.program, _KeptSource(head, names, details), _renamed(code, region_name(head)), size)
 
 
 def _row(program: Program, function: Callable[[Frame], object]) -> Row:
