@@ -51,8 +51,8 @@ class ThreadRules:
 def thread_rules(domain: Domain, terms: Terms, ruleset: Ruleset) -> ThreadRules:
     """The rules of the thread that these terms open.
 
-    Raises a Refusal where terms and ruleset aren't well-formed or don't belong together, NotSupported for a base state
-    and for the dialect.
+    Raises a Refusal where terms and ruleset aren't well-formed or don't belong together, NotSupported for a base
+    state.
     """
     check_opening(terms, ruleset)
     if ruleset.base_number:

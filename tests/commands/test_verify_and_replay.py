@@ -139,18 +139,17 @@ def test_the_verify_command_loads_no_evm(game: bytes, folder: Path) -> None:
 def test_what_this_version_cannot_execute_is_unreadable_to_replay(
     capsys: pytest.CaptureFixture[str], folder: Path
 ) -> None:
-    from evmthread.commit import DIALECT
     from evmthread.store.threadfile import Seal, ThreadHead, encode_head, encode_seal
     from tests.channel.games import ruleset, terms_of
 
-    rules = ruleset(dialect=DIALECT)
+    rules = ruleset(base_number=1, base_hash=b"\1" * 32)
     head = ThreadHead(LOCAL_DOMAIN, terms_of(b"\0", rules), rules, b"\0")
-    path = folder / "dialect.thread"
+    path = folder / "based.thread"
     path.write_bytes(encode_head(head) + encode_seal(Seal(0, bytes(32))))
     assert run(capsys, "verify", str(path))[0] == 0
     code, _, err = run(capsys, "replay", str(path))
     assert code == 2
-    assert "the dialect is not supported" in err
+    assert "a base state (baseNumber 1) is not supported" in err
 
 
 def test_help_for_newcomers() -> None:
