@@ -13,7 +13,7 @@ from evmthread.commands.geth_flags import normalised
 from evmthread.commands.kept_code import closed
 
 # In the order of --help. A module is imported when its command, or the list of commands, is asked for.
-COMMANDS = ("play", "verify", "replay", "run", "state", "statetest", "compile")
+COMMANDS = ("play", "resume", "verify", "replay", "run", "state", "statetest", "compile")
 
 _EXAMPLES = """\
 examples:

@@ -7,7 +7,8 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
-from evmthread.commands.morpion_game import MorpionGame, O, X
+from evmthread.commands.board import O, X
+from evmthread.commands.morpion_game import MorpionGame
 from evmthread.commit import Agreement, LocalSigner, SignatureSet, TypedData
 from evmthread.errors import VerificationError
 from evmthread.store.replaying import replay_file
@@ -17,7 +18,7 @@ from evmthread.store.verification import verify_file
 
 def play(path: Path, x: LocalSigner, o: LocalSigner) -> None:
     """A short game, written to a file."""
-    game = MorpionGame(x, o, stake=100, turn_seconds=86_400, clock=lambda: 1_760_000_000, out=path)
+    game = MorpionGame.open(x, o, stake=100, turn_seconds=86_400, clock=lambda: 1_760_000_000, out=path)
     game.create()
     game.join(X)
     game.join(O)

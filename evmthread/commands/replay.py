@@ -3,6 +3,7 @@
 import argparse
 
 from evmthread.commands.kept_code import add_cache_option, keep, open_files
+from evmthread.commands.open_question import tell_json, tell_lines
 from evmthread.commands.reporting import OK, report_failure, say, say_json, show_hash
 from evmthread.errors import EvmthreadError
 
@@ -31,6 +32,8 @@ def run(arguments: argparse.Namespace) -> int:
     tip = thread.agreement
     gas = tip.commitment.gas_used if tip else 0
     root = tip.commitment.state_root if tip else None
+    suspension = thread.open_call.suspension if thread.open_call else None
+    terms = thread.terms
     if arguments.json:
         say_json(
             {
@@ -40,10 +43,15 @@ def run(arguments: argparse.Namespace) -> int:
                 "commitments": count,
                 "gasUsed": str(gas),
                 "stateRoot": show_hash(root) if root else None,
-                "codeHash": show_hash(thread.terms.code_hash),
+                "codeHash": show_hash(terms.code_hash),
+                "suspended": tell_json(terms, tip.commitment, suspension, checked=True) if tip and suspension else None,
             }
         )
         return OK
     state = f"; state root {show_hash(root)}" if root else ""
-    say(f"replayed: {count} commitments, every field equal, {gas:,} gas{state}")
+    suspended = ", suspended" if suspension else ""
+    say(f"replayed: {count} commitments, every field equal{suspended}, {gas:,} gas{state}")
+    if tip and suspension:
+        for line in tell_lines(terms, tip.commitment, suspension):
+            say(line)
     return OK

@@ -2,11 +2,15 @@
 
 import argparse
 
+from evmthread.commands.open_question import tell_json, tell_lines
 from evmthread.commands.reporting import OK, report_failure, say, say_json, show_hash
+from evmthread.commit.commitment import Status
 from evmthread.errors import EvmthreadError
 
 NAME = "verify"
 HELP = "check every signature, link and hash in a thread's file, without executing anything"
+
+_STATUS = {Status.REST: "", Status.SUSPENDED: ", suspended", Status.FINAL: ", final"}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -23,7 +27,8 @@ def run(arguments: argparse.Namespace) -> int:
         report = verify_file(arguments.file)
     except EvmthreadError as error:
         return report_failure(NAME, error, as_json=arguments.json)
-    tip = report.tip
+    tip, suspension, terms = report.tip, report.suspension, report.head.terms
+    checked = report.head.ruleset.transcript  # else the machine hash is that of a machine, which has to run first
     if arguments.json:
         say_json(
             {
@@ -33,10 +38,17 @@ def run(arguments: argparse.Namespace) -> int:
                 "commitments": report.count,
                 "tip": show_hash(tip.digest) if tip else None,
                 "commitment": tip.commitment.to_json() if tip else None,
+                "suspended": (
+                    tell_json(terms, tip.commitment, suspension, checked=checked) if tip and suspension else None
+                ),
             }
         )
         return OK
-    last = f", up to nonce {tip.commitment.nonce}" if tip else ""
-    final = ", final" if tip and tip.commitment.status == 2 else ""
-    say(f"verified: {report.count} commitments{last}{final}; thread {show_hash(report.thread_id)}")
+    last = f", up to nonce {tip.commitment.nonce}{_STATUS[Status(tip.commitment.status)]}" if tip else ""
+    say(f"verified: {report.count} commitments{last}; thread {show_hash(report.thread_id)}")
+    if tip and suspension:
+        for line in tell_lines(terms, tip.commitment, suspension):
+            say(line)
+        if not checked:
+            say("    what is asked is not verified: the machine hash is that of a machine, which `replay` runs")
     return OK

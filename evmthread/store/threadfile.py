@@ -274,6 +274,13 @@ class ThreadFileReader:
     ) -> None:
         self._file.close()
 
+    def is_current(self) -> bool:
+        """Whether the path still names the file that was opened: nobody has replaced or moved it."""
+        try:
+            return os.path.samestat(os.fstat(self._file.fileno()), self.path.stat())
+        except OSError:
+            return False
+
     def agreed(self) -> Iterator[AgreedRecord]:
         """The agreed records in order, then the seal. Ends, or raises, at the end of the file."""
         largest = self.head.ruleset.batch_bytes + AGREED_OVERHEAD_BYTES

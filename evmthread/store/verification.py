@@ -10,7 +10,7 @@ from pathlib import Path
 
 from evmthread.commit.agreement import Agreement, verify
 from evmthread.commit.batch import check_environment, check_signed_batch
-from evmthread.commit.commitment import check_successor, check_suspension_fits
+from evmthread.commit.commitment import Suspension, check_successor, check_suspension_fits
 from evmthread.commit.refusals import BrokenParent, Refusal
 from evmthread.commit.succession import check_succession
 from evmthread.commit.terms import check_opening, check_origin_code, thread_id
@@ -32,12 +32,17 @@ class SealMismatch(Refusal):
 
 @dataclass(frozen=True, slots=True)
 class FileReport:
-    """A thread file that holds. `tip` is the last agreement; None in a file that was sealed before the genesis."""
+    """A thread file that holds. `tip` is the last agreement; None in a file that was sealed before the genesis.
+
+    `suspension` says where the call stands that is open there, if one is. Where the ruleset doesn't say `transcript`
+    it is what the file claims: machineHash is a machine's then, and only a replay can tell.
+    """
 
     head: ThreadHead
     thread_id: bytes
     count: int
     tip: Agreement | None
+    suspension: Suspension | None = None
 
 
 def verify_head(head: ThreadHead) -> None:
@@ -80,7 +85,8 @@ def verify_line(reader: ThreadFileReader) -> Iterator[tuple[Agreement, AgreedRec
 def verify_file(path: str | Path) -> FileReport:
     """What the file holds, all of it verified. Raises as verify_line does."""
     with ThreadFileReader(path) as reader:
-        tip = None
-        for agreement, _ in verify_line(reader):
-            tip = agreement
-        return FileReport(reader.head, thread_id(reader.head.domain, reader.head.terms), reader.count, tip)
+        tip = suspension = None
+        for agreement, record in verify_line(reader):
+            tip, suspension = agreement, record.suspension
+        identity = thread_id(reader.head.domain, reader.head.terms)
+        return FileReport(reader.head, identity, reader.count, tip, suspension)

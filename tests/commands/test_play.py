@@ -13,7 +13,7 @@ import pytest
 
 from evmthread.cli import main
 from evmthread.commands import morpion_game
-from evmthread.commands.play import parse_move
+from evmthread.commands.morpion_moves import parse_move
 from evmthread.commit import LocalSigner
 from evmthread.errors import BackendError, InvalidInput
 from evmthread.store.replaying import replay_file
