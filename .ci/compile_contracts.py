@@ -38,7 +38,7 @@ SETTINGS: dict[str, Any] = {
     "viaIR": False,
 }
 # Compiled without the optimizer, which merges equal code of several functions: here each line has code of its own.
-UNOPTIMIZED = ("tests/contracts/Covered.sol",)
+UNOPTIMIZED = ("tests/contracts/Covered.sol", "tests/contracts/Failing.sol")
 OUTPUTS = [
     "abi",
     "metadata",

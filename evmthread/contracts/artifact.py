@@ -154,6 +154,12 @@ class Artifact:
         return self.runtime.bytecode
 
     @property
+    def is_optimized(self) -> bool:
+        """Whether code of several functions may have been merged: source maps are then less exact."""
+        optimizer = self.settings.get("optimizer")
+        return isinstance(optimizer, dict) and optimizer.get("enabled") is True
+
+    @property
     def source_hash(self) -> Hash32:
         """keccak-256 of the source file that defines the contract."""
         return next(source.keccak256 for source in self.sources if source.name == self.source_name)
@@ -200,7 +206,7 @@ class Artifact:
 
     def parse_error(self, data: bytes) -> Decoded | None:
         """The custom error, Error(string) or Panic(uint256) in revert data; None when it is none of them."""
-        return _parse_error(data, self.errors)
+        return parse_revert(data, self.errors)
 
     def decode_error(self, data: bytes) -> str:
         """Revert data on one line, for people; never raises."""
@@ -211,7 +217,7 @@ def decode_revert(data: bytes, errors: Sequence[CustomError] = ()) -> str:
     """Revert data on one line, for people: one of these errors, Error(string), Panic(uint256), or the data itself."""
     if not data:
         return "reverted without a reason"
-    decoded = _parse_error(data, errors)
+    decoded = parse_revert(data, errors)
     if decoded is None:
         return f"reverted with unknown data 0x{data[:64].hex()}{'...' * (len(data) > 64)}"
     if decoded.name == _PANIC.name and isinstance(code := decoded.values[0], int):
@@ -219,7 +225,8 @@ def decode_revert(data: bytes, errors: Sequence[CustomError] = ()) -> str:
     return str(decoded)
 
 
-def _parse_error(data: bytes, errors: Sequence[CustomError]) -> Decoded | None:
+def parse_revert(data: bytes, errors: Sequence[CustomError] = ()) -> Decoded | None:
+    """One of these errors, Error(string) or Panic(uint256) in revert data; None when it is none of them."""
     for error in (*errors, _ERROR, _PANIC):
         if error.selector == data[:SELECTOR_SIZE]:
             try:

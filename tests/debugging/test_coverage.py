@@ -10,6 +10,7 @@ from evmthread.debugging.coverage import Coverage, FileCoverage
 from evmthread.debugging.known_code import KnownCode
 from evmthread.execution.world import World
 from evmthread.isa.frame import Frame
+from evmthread.isa.halts import HaltReason
 from evmthread.isa.instruction import Instruction
 from evmthread.machine.breakpoints import AtPc, AtStep
 from evmthread.machine.hooks import Hook
@@ -135,13 +136,26 @@ def test_counts_are_those_of_stepping(engine: Engine, contract: Artifact, gas: i
     assert {line: found[line] for line in lines} == lines
 
 
+def test_a_run_of_one_instruction_counts(engine: Engine, contract: Artifact) -> None:
+    source_map, line = SourceMap(contract), line_of(contract, "* _factorial")
+    stop = next(
+        pc
+        for pc in source_map.pcs
+        if source_map.code[pc] == 0x56 and (place := source_map.at(pc)) is not None and place.line == line
+    )
+    coverage = Coverage(KnownCode([contract]))
+    result = engine.world(hooks=[coverage]).call(b"\x01" * 20, code=contract.runtime_code, start_pc=stop)
+    assert result.halt_reason is HaltReason.STACK_UNDERFLOW
+    assert {line for line, count in only_file(coverage).lines.items() if count} == {line}
+
+
 def test_a_computation_that_stops_and_goes_on_is_counted_once(engine: Engine, contract: Artifact) -> None:
     whole, parts = Coverage(KnownCode([contract])), Coverage(KnownCode([contract]))
-    for coverage, hooks in ((whole, ()), (parts, (AtStep(7),))):
+    for coverage, hooks in ((whole, ()), (parts, (AtStep(1),))):
         world = engine.world()
         address = deployed(world, contract, 5)
         world.hooks = (coverage, *hooks)
-        computation = world.open_call(address, contract.function("factorial").encode(4))
+        computation = world.open_call(address, contract.function("addTwice").encode(4))
         outcome = computation.run()
         while isinstance(outcome, Suspended):
             outcome = computation.resume()
