@@ -19,6 +19,7 @@ _EXAMPLES = """\
 examples:
   evmthread play morpion                               two players at this terminal
   evmthread play morpion --random 1 --out game.thread  a random game, kept in a file
+  evmthread resume game.thread --answer yes --keys K   go on in another process; here with an answer
   evmthread verify game.thread                         who signed what: no execution
   evmthread replay game.thread                         execute it all again and compare
   evmthread run --code 600160020160005260206000f3      run bytecode once
