@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from evmthread.commands.region_picture import Box
+    from collections import Counter
+
     from evmthread.machine.analysis import Program
-    from evmthread.machine.regions import RegionWriter
 
 DEFAULT_FORK = "Osaka"
 RUN_GAS = 30_000_000
@@ -34,6 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Runs the command."""
+    from evmthread.commands.region_heat import box_of, regions_of
     from evmthread.commands.reporting import say, warn
     from evmthread.errors import BackendError, InvalidInput
     from evmthread.isa.forks import fork_named
@@ -49,7 +50,7 @@ def run(arguments: argparse.Namespace) -> int:
         raise InvalidInput(f"--head {head}: the code has {len(code)} bytes")
     fork = fork_named(arguments.fork)
     program = CodeCache().program(code, fork)
-    regions, left_out = _regions(program, head)
+    regions, left_out = regions_of(program, head)
     if left_out:
         warn(f"evmthread compile: {left_out} more regions are left out: compiling has cost what it may")
     if arguments.svg is None:
@@ -59,8 +60,8 @@ def run(arguments: argparse.Namespace) -> int:
         return 0
     from evmthread.commands.region_picture import draw_regions
 
-    heat = _heat(program, call_data)
-    boxes = [_box(writer, heat) for writer, _ in regions]
+    visits = _visits(program, call_data)
+    boxes = [box_of(writer, visits) for writer, _ in regions]
     try:
         arguments.svg.write_text(draw_regions(len(code), boxes), "utf-8")
     except OSError as error:
@@ -68,51 +69,14 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _regions(program: "Program", head: int | None) -> "tuple[list[tuple[RegionWriter, str]], int]":
-    """Each region's writer and text, in the order of the code; how many there was no room for."""
-    from evmthread.machine.compiler import affordable, writer_of
-    from evmthread.machine.regions import TooLong
-
-    found: dict[int, tuple[RegionWriter, str]] = {}
-    pending = [0 if head is None else head]
-    seen = set(pending)
-    while pending and affordable(program):
-        place = pending.pop()
-        writer = writer_of(program, place, frame=None, everything=True, annotate=True)
-        try:
-            source = writer.write()
-            text = f"# region at {place}{', a loop' if source.loops else ''}\n{source.text}"
-        except TooLong:
-            text = f"# region at {place}: too long to be worth it; the stepper runs it\n"
-        program.compile_work += writer.written + writer.walked
-        found[place] = writer, text
-        if head is None:
-            pending += sorted(writer.exits - seen)
-            seen |= writer.exits
-    return [found[place] for place in sorted(found)], len(pending)
-
-
-def _heat(program: "Program", call_data: bytes) -> dict[int, int]:
+def _visits(program: "Program", call_data: bytes) -> "Counter[int]":
     """How often each place was visited in a run of the code by itself, in an empty world."""
+    from evmthread.commands.region_heat import Visits
     from evmthread.execution.world import World
 
-    world = World(fork=program.fork, threshold=1 << 60)
+    visits = Visits(program.code)
+    world = World(fork=program.fork, hooks=(visits,))
     address = b"\x11" * 20
     world.set_code(address, program.code)
     world.call(address, call_data, gas=RUN_GAS)
-    return dict(world.cache.program(program.code, program.fork).heat)
-
-
-def _box(writer: "RegionWriter", heat: dict[int, int]) -> "Box":
-    from evmthread.commands.region_picture import Box
-
-    spans: list[tuple[int, int]] = []
-    table, code = writer.program.fork.table, writer.program.code
-    for place in sorted(writer.places):
-        record = table[code[place]] if place < len(code) else None
-        end = place + 1 + (record.immediate if record is not None else 0)
-        if spans and spans[-1][1] >= place:
-            spans[-1] = spans[-1][0], end
-        else:
-            spans.append((place, end))
-    return Box(writer.head, tuple(spans), tuple(sorted(writer.exits)), writer.is_loop, heat.get(writer.head, 0))
+    return visits.counts

@@ -6,6 +6,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
+from benchmarks import picture
 from evmthread.cli import main
 from evmthread.commands.region_picture import Box, draw_regions
 from tests.assembler import assemble
@@ -57,22 +58,69 @@ def test_bad_arguments(arguments: list[str], message: str, capsys: pytest.Captur
     assert message in capsys.readouterr().err
 
 
+def texts(root: ET.Element) -> list[str]:
+    return [element.text or "" for element in root.iter() if element.tag.endswith("text")]
+
+
+def bars(root: ET.Element) -> list[tuple[str, float, float, float]]:
+    """Colour, left and right edge, and top of each range."""
+    found = []
+    for element in root.iter():
+        if element.tag.endswith("rect") and len(element):
+            left, width, top = (float(element.get(name, "")) for name in ("x", "width", "y"))
+            found.append((element.get("fill", ""), left, left + width, top))
+    return found
+
+
 def test_a_picture(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "regions.svg"
     assert main(["compile", "--code", LOOP, "--svg", str(file)]) == 0
     assert capsys.readouterr().out == ""
     root = ET.parse(file).getroot()
     titles = [element.text or "" for element in root.iter() if element.tag.endswith("title")]
-    assert any("visits of 2" in title and not title.endswith(", 0 visits of 2") for title in titles)
+    # Once in, five times round, once out; the loop is a region of its own.
+    assert titles == [
+        "0 to 1, region 0, visits: 1",
+        "2 to 15, region 2, visits: 5",
+        "16 to 20, region 2, visits: 1",
+    ]
+    assert [text for text in texts(root) if "⟳" in text] == ["2 ⟳"]
 
 
-def test_boxes_and_arrows() -> None:
-    text = draw_regions(100, [Box(0, ((0, 10), (40, 60)), (10, 99), False, 0), Box(10, ((10, 40),), (10, 0), True, 50)])
-    root = ET.fromstring(text)
-    kinds = [element.tag.split("}")[1] for element in root.iter()]
-    assert kinds.count("rect") == 1 + 3
-    # One tip, one way there, one way back; not to itself, and not to where no region is.
-    assert kinds.count("path") == 1 + 2
-    fills = [element.get("fill") for element in root.iter() if element.tag.endswith("rect")]
-    assert fills[1:] == ["#c6dbef", "#c6dbef", "#cb181d"]
-    assert draw_regions(0, [])
+def test_rows_colours_and_where_things_lie() -> None:
+    boxes = [
+        Box(0, ((0, 10, 8), (40, 60, 1)), (10, 99), False, 8),
+        Box(10, ((10, 40, 64),), (10, 0, 1, 2, 3, 4, 5), True, 64),
+        Box(99, ((99, 100, 0),), (), False, 0),
+        Box(50, ((40, 60, 1),), (), False, 0),
+    ]
+    root = ET.fromstring(draw_regions(100, boxes))
+    found = bars(root)
+    grey = "#e1e5ea"
+    # Light is one visit, red the most, on a logarithmic scale: half way between them lie 8 of 64.
+    assert [colour for colour, *_ in found] == ["#d86a4f", "#fdd49e", "#b30000", grey, grey]
+    unit = (found[0][2] - found[0][1]) / 10
+    for (_, left, right, _), (start, end) in zip(
+        found, ((0, 10), (40, 60), (10, 40), (99, 100), (40, 60)), strict=True
+    ):
+        assert left == pytest.approx(found[0][1] + start * unit, abs=0.2)
+        assert right - left == pytest.approx((end - start) * unit, abs=0.2)
+    tops = [top for *_, top in found]
+    assert tops[0] == tops[1] < tops[2] < tops[3] == tops[4]
+    shown = texts(root)
+    assert "4 regions in 100 bytes of code, 2 of them visited" in shown
+    assert {"0", "10 ⟳", "2 others", "8", "64", "10 99", "0 1 2 3 4 and 1 more"} <= set(shown)
+
+
+def test_pictures_without_visits_or_code() -> None:
+    nothing_run = draw_regions(9, [Box(0, ((0, 9, 0),), (), False, 0)])
+    assert [colour for colour, *_ in bars(ET.fromstring(nothing_run))] == ["#e1e5ea"]
+    assert bars(ET.fromstring(draw_regions(0, []))) == []
+
+
+def test_morpions_picture(tmp_path: Path) -> None:
+    assert picture.main([str(tmp_path / "regions.svg")]) == 0
+    shown = texts(ET.parse(tmp_path / "regions.svg").getroot())
+    # Two join, nine play, two withdraw.
+    assert shown[shown.index("leads to") :][1:3] == ["0", "13"]
+    assert "9" in shown
