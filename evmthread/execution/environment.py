@@ -1,7 +1,7 @@
 """The block and the transaction in which calls run, and the Host that joins them with the journal."""
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, TypedDict
 
 from evmthread.errors import InvalidInput, LimitExceeded
 from evmthread.isa.transaction_rules import BlobSchedule
@@ -37,6 +37,20 @@ class BlockEnvironment:
             value: int = getattr(self, name)
             if not 0 <= value < WORD_MODULUS:
                 raise InvalidInput(f"{name} is no word: {value}")
+
+
+class BlockFields(TypedDict, total=False):
+    """What a BlockEnvironment takes by name."""
+
+    number: int
+    timestamp: int
+    coinbase: bytes
+    gas_limit: int
+    base_fee: int
+    difficulty: int
+    prev_randao: int
+    chain_id: int
+    blob_base_fee: int
 
 
 class TransactionEnvironment(NamedTuple):

@@ -39,8 +39,11 @@ def floor_gas(transaction: Transaction, fork: Fork) -> int:
     return rules.base_price + rules.floor_token_price * tokens
 
 
-def check_form(transaction: Transaction, fork: Fork) -> None:
-    """Raises the InvalidTransaction that the transaction breaks by itself, in whatever block and state."""
+def check_form(transaction: Transaction, fork: Fork, *, simulated: bool = False) -> None:
+    """Raises the InvalidTransaction that the transaction breaks by itself, in whatever block and state.
+
+    A `simulated` one may have more gas than a transaction can (EIP-7825).
+    """
     rules = fork.transactions
     if transaction.type not in rules.types:
         raise invalid.UnsupportedType(sorted(rules.types), transaction.type)
@@ -58,7 +61,7 @@ def check_form(transaction: Transaction, fork: Fork) -> None:
         raise invalid.AuthorizationsEmpty("at least 1", 0)
     if transaction.nonce >= MAX_NONCE:
         raise invalid.NonceAtMaximum(MAX_NONCE - 1, transaction.nonce)
-    if rules.gas_cap is not None and transaction.gas_limit > rules.gas_cap:
+    if rules.gas_cap is not None and transaction.gas_limit > rules.gas_cap and not simulated:
         raise invalid.GasLimitAboveCap(rules.gas_cap, transaction.gas_limit)
     needed = intrinsic_gas(transaction, fork)
     if transaction.gas_limit < needed:
@@ -69,17 +72,28 @@ def check_form(transaction: Transaction, fork: Fork) -> None:
 
 
 def check_transaction(
-    transaction: Transaction, sender: bytes, fork: Fork, block: BlockEnvironment, state: Journal
+    transaction: Transaction,
+    sender: bytes,
+    fork: Fork,
+    block: BlockEnvironment,
+    state: Journal,
+    *,
+    simulated: bool = False,
 ) -> None:
-    """Raises the InvalidTransaction that names the first rule which the transaction breaks."""
-    check_form(transaction, fork)
-    if transaction.gas_limit > block.gas_limit:
+    """Raises the InvalidTransaction that names the first rule which the transaction breaks.
+
+    A `simulated` one may come from a contract, with any nonce, and have more gas than a transaction or a block can.
+    """
+    check_form(transaction, fork, simulated=simulated)
+    if transaction.gas_limit > block.gas_limit and not simulated:
         raise invalid.GasLimitAboveBlock(block.gas_limit, transaction.gas_limit)
     if fork.transactions.base_fee and transaction.fee_cap < block.base_fee:
         raise invalid.GasPriceBelowBaseFee(block.base_fee, transaction.fee_cap)
     if transaction.type == BLOB and transaction.max_blob_fee < block.blob_base_fee:
         raise invalid.BlobFeeTooLow(block.blob_base_fee, transaction.max_blob_fee)
-    _check_sender(transaction, sender, fork, state)
+    if not simulated:
+        _check_sender(transaction, sender, fork, state)
+    _check_funds(transaction, sender, state)
 
 
 def _check_lengths(transaction: Transaction) -> None:
@@ -130,6 +144,9 @@ def _check_sender(transaction: Transaction, sender: bytes, fork: Fork, state: Jo
     code = state.code(sender)
     if code and not (SET_CODE in fork.transactions.types and delegation_of(code) is not None):
         raise invalid.SenderNotAccount("no code", f"{len(code)} bytes")
+
+
+def _check_funds(transaction: Transaction, sender: bytes, state: Journal) -> None:
     cost = transaction.gas_limit * transaction.fee_cap + transaction.value
     cost += BLOB_GAS * len(transaction.blob_hashes) * transaction.max_blob_fee
     balance = state.balance(sender)

@@ -6,11 +6,12 @@ state: two worlds with two forks live side by side.
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import NamedTuple, Protocol, Unpack, runtime_checkable
 
-from evmthread.errors import InvalidInput
+from evmthread.errors import InvalidInput, Missing
 from evmthread.execution.computation import Computation, Finished, finish_transaction
-from evmthread.execution.environment import BlockEnvironment, WorldHost
+from evmthread.execution.environment import BlockEnvironment, BlockFields, WorldHost
 from evmthread.execution.messages import (
     DEFAULT_CALL_GAS,
     CallOptions,
@@ -158,6 +159,16 @@ class World:
             if not marks_kept:
                 self._host.forget_marks()
 
+    @contextmanager
+    def in_block(self, **fields: Unpack[BlockFields]) -> Iterator["World"]:
+        """Fields of the block are others inside; what happens there stays. Raises InvalidInput for no such value."""
+        before = self.environment
+        self.environment = replace(before, **fields)
+        try:
+            yield self
+        finally:
+            self.environment = before
+
     def changes(self) -> StateChanges:
         """What differs from the view, with the values before and after."""
         return self._host.changes()
@@ -264,17 +275,7 @@ class World:
         host = self._free_host()
         return self._open(host, lambda: (call_message(host, self.fork, to, data, **options), None))
 
-    def create(
-        self,
-        init_code: bytes,
-        *,
-        sender: bytes = ZERO_ADDRESS,
-        value: int = 0,
-        gas: int = DEFAULT_CALL_GAS,
-        address: bytes | None = None,
-        origin: bytes | None = None,
-        gas_price: int = 0,
-    ) -> CallResult:
+    def create(self, init_code: bytes, **options: Unpack[CreateOptions]) -> CallResult:
         """Creates a contract, at the address that the sender's nonce gives or at `address`; the nonce is incremented.
 
         Raises InvalidInput for arguments of the wrong form, and where a hook stops the creation; may raise Missing or
@@ -283,17 +284,7 @@ class World:
         host = self._free_host()
         mark = host.mark()
         try:
-            message = create_message(
-                host,
-                init_code,
-                sender=sender,
-                value=value,
-                gas=gas,
-                address=address,
-                origin=origin,
-                gas_price=gas_price,
-            )
-            return self._run(message, mark)
+            return self._run(create_message(host, init_code, **options), mark)
         except BaseException:
             host.rollback(mark)
             raise
@@ -303,17 +294,20 @@ class World:
         host = self._free_host()
         return self._open(host, lambda: (create_message(host, init_code, **options), None))
 
-    def apply(self, transaction: Transaction, *, sender: bytes | None = None) -> TransactionResult:
+    def apply(
+        self, transaction: Transaction, *, sender: bytes | None = None, simulated: bool = False
+    ) -> TransactionResult:
         """Runs a whole transaction: checks, fee, nonce, intrinsic gas, refund, payment, deletions.
 
-        The sender is recovered from the signature unless given. Raises an InvalidTransaction, with nothing changed;
+        The sender is recovered from the signature unless given. `simulated`: as nodes run eth_call, whatever the
+        sender's nonce and code, and above the limits of gas. Raises an InvalidTransaction, with nothing changed;
         InvalidInput where a hook stops it.
         """
         if self.hooks or self._asks:
-            finished = self._finished(self.open_transaction(transaction, sender=sender))
+            finished = self._finished(self.open_transaction(transaction, sender=sender, simulated=simulated))
             assert isinstance(finished, TransactionResult)
             return finished
-        host, sender = self._checked(transaction, sender)
+        host, sender = self._checked(transaction, sender, simulated=simulated)
         mark = host.mark()
         try:
             message, opened = transaction_message(host, self.fork, transaction, sender)
@@ -322,9 +316,11 @@ class World:
             host.rollback(mark)
             raise
 
-    def open_transaction(self, transaction: Transaction, *, sender: bytes | None = None) -> Computation:
+    def open_transaction(
+        self, transaction: Transaction, *, sender: bytes | None = None, simulated: bool = False
+    ) -> Computation:
         """A transaction, as `apply` runs it, that may stop on the way: `run` it. Raises an InvalidTransaction."""
-        host, known = self._checked(transaction, sender)
+        host, known = self._checked(transaction, sender, simulated=simulated)
         return self._open(host, lambda: transaction_message(host, self.fork, transaction, known))
 
     def load(self, snapshot: bytes) -> Computation:
@@ -361,13 +357,13 @@ class World:
             raise InvalidInput("a computation is suspended in this world: resume it, abort it, or go back to a mark")
         return self._host
 
-    def _checked(self, transaction: Transaction, sender: bytes | None) -> tuple[WorldHost, bytes]:
+    def _checked(self, transaction: Transaction, sender: bytes | None, *, simulated: bool) -> tuple[WorldHost, bytes]:
         """The host, in a new transaction scope in which the transaction may run, and the sender."""
         host = self._free_host()
         if sender is None:
             sender = transaction.sender(self.fork.transactions, host.block.chain_id)
         self.begin_transaction()
-        check_transaction(transaction, sender, self.fork, host.block, host)
+        check_transaction(transaction, sender, self.fork, host.block, host, simulated=simulated)
         return host, sender
 
     @property
@@ -412,7 +408,11 @@ class World:
 
     def _finished(self, computation: Computation) -> Finished:
         """What comes of a computation that mustn't stop."""
-        outcome = computation.run()
+        try:
+            outcome = computation.run()
+        except Missing:
+            computation.abort()
+            raise
         if isinstance(outcome, Suspended):
             computation.abort()
             raise InvalidInput(

@@ -61,7 +61,11 @@ class Hook:
 
     # Instructions: told by a wrapper around the instruction's function, in both engines ------------------------------
     def opcode_start(self, frame: Frame, instruction: Instruction, operands: tuple[int, ...]) -> str | None:
-        """One of `opcodes` is about to run. A text stops the machine here, with it as the reason."""
+        """One of `opcodes` is about to run: its base price is paid. A text stops the machine, with it as the reason.
+
+        Compiled code keeps the words in its own variables: `frame.stack` holds them only at jumps, calls and creations,
+        there with the operands on top. The operands are always given.
+        """
 
     def opcode_end(self, frame: Frame, instruction: Instruction, operands: tuple[int, ...], result: object) -> None:
         """One of `opcodes` has run, without failing; `result` is what its function gave."""

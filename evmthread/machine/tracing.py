@@ -103,7 +103,7 @@ def _cost(frame: Frame, instruction: Instruction, gas: int, words: int, stack: l
     if opcode in (_CREATE, _CREATE2):
         # What goes along doesn't count, nor what is lost to an address that was taken: count anew what it cost to try.
         per_word = frame.prices.init_code_word + (KECCAK_WORD_PRICE if opcode == _CREATE2 else 0)
-        grown = _memory_price(len(frame.memory)) - _memory_price(words)
+        grown = memory_price(len(frame.memory)) - memory_price(words)
         return frame.fork.base_prices[opcode] + grown + per_word * ((stack[-3] + 31) >> 5)
     if opcode in _CALLS and len(frame.stack) > len(stack) - instruction.pops:
         stipend, forwarded = gas_of_refused(frame, instruction, tuple(stack[:-4:-1]))
@@ -120,5 +120,6 @@ def gas_of_refused(frame: Frame, instruction: Instruction, operands: Sequence[in
     return stipend, frame.rules.call_gas(frame.gas - stipend, operands[0])
 
 
-def _memory_price(words: int) -> int:
+def memory_price(words: int) -> int:
+    """What so many words of memory cost in all (Yellow Paper, appendix H.1)."""
     return MEMORY_WORD_PRICE * words + (words * words >> MEMORY_QUADRATIC_SHIFT)

@@ -9,13 +9,14 @@ from evmthread.errors import InvalidInput
 from evmthread.isa.forks import Fork
 from evmthread.isa.frame import Frame
 from evmthread.isa.halts import Status
-from evmthread.isa.instruction import HALTED, Shape
+from evmthread.isa.instruction import HALTED, Instruction, Shape
 from evmthread.isa.message import TRAP, Message
 from evmthread.machine.analysis import Program
 from evmthread.machine.code_cache import CodeCache
 from evmthread.machine.hooks import Observers
 from evmthread.machine.journaled import JournaledHost
 from evmthread.machine.machine import Engine, Machine
+from evmthread.machine.operations import STACK_LIMIT
 from evmthread.machine.stepper import Outcome, execute, step
 from evmthread.machine.traps import Answer, Question, Stopped, Suspended
 from evmthread.machine.watching import watched_fork
@@ -150,8 +151,8 @@ class WatchedMachine(Machine):
             operands = tuple(frame.stack[: -instruction.pops - 1 : -1])
         if not observers.passing:
             reasons = [method(frame, instruction) for method in observers.step_starts]
-            if instruction is not None and operands is not None and len(operands) == instruction.pops:
-                reasons += [method(frame, instruction, operands) for method in observers.starts[instruction.opcode]]
+            if instruction is not None and operands is not None:
+                reasons += self._ask_of(frame, instruction, operands)
             for reason in reasons:
                 if reason is not None:
                     observers.stop_for(reasons)
@@ -171,3 +172,14 @@ class WatchedMachine(Machine):
             for told in observers.gas_changes:
                 told(frame, instruction, gas, frame.gas)
         return outcome
+
+    def _ask_of(self, frame: Frame, instruction: Instruction, operands: tuple[int, ...]) -> list[str | None]:
+        """What those say who watch this instruction; they see what its wrapper would show them: its base price paid."""
+        price = self.fork.base_prices[instruction.opcode]
+        height = len(frame.stack) - instruction.pops
+        if height < 0 or height + instruction.pushes > STACK_LIMIT or frame.gas < price:
+            return []  # it will fail before it begins
+        frame.gas -= price
+        said = [method(frame, instruction, operands) for method in self.observers.starts[instruction.opcode]]
+        frame.gas += price
+        return said

@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
-from evmthread.errors import InvalidInput
+from evmthread.errors import InvalidInput, Missing
 from evmthread.execution.result import CallResult
+from evmthread.execution.transaction import Transaction
 from evmthread.execution.world import World
 from evmthread.isa.frame import Frame
 from evmthread.isa.instruction import Instruction
@@ -291,3 +292,51 @@ def test_the_gas_of_every_instruction_is_told(engine: Engine) -> None:
     code = assemble("PUSH1 1 PUSH1 2 ADD POP STOP")
     result = engine.world(hooks=[Meter()]).call(A, code=code)
     assert sum(changes) == result.gas_used == 3 + 3 + 3 + 2
+
+
+@pytest.mark.parametrize("gas", [100_000, 11, 12, 8, 2, 1])
+def test_watchers_of_an_opcode_see_the_same_when_another_hook_steps(engine: Engine, gas: int) -> None:
+    class Watch(Hook):
+        opcodes = ("SLOAD", "ADD", "MSTORE", "DUP1")
+
+        def __init__(self) -> None:
+            self.told: list[tuple[object, ...]] = []
+
+        def opcode_start(self, frame: Frame, instruction: Instruction, operands: tuple[int, ...]) -> None:
+            if instruction.name != "DUP1":  # which is told of by steps alone
+                self.told.append((instruction.name, frame.pc, frame.gas, operands))
+
+        def opcode_end(self, frame: Frame, instruction: Instruction, operands: tuple[int, ...], result: object) -> None:
+            if instruction.name != "DUP1":
+                self.told.append((instruction.name, frame.gas, operands, result))
+
+    class WatchAtSpeed(Watch):
+        opcodes = ("SLOAD", "ADD", "MSTORE")
+
+    code = assemble("PUSH1 1 PUSH1 2 ADD SLOAD PUSH1 64 MSTORE PUSH1 1 DUP1 ADD ADD")
+    stepping, at_speed = Watch(), WatchAtSpeed()
+    first = engine.world(hooks=[stepping]).call(A, code=code, gas=gas)
+    second = engine.world(hooks=[at_speed]).call(A, code=code, gas=gas)
+    assert stepping.told == at_speed.told
+    assert outcome(first) == outcome(second)
+
+
+def test_a_transaction_that_misses_state_leaves_nothing_behind(engine: Engine) -> None:
+    class Forgetful(MemoryState):
+        known = False
+
+        def slot(self, address: bytes, key: int) -> int:
+            if not self.known:
+                raise Missing("slot", (address,))
+            return super().slot(address, key)
+
+    hook, view = Everything(), Forgetful()
+    view.set_account(A, code=OUTER)
+    view.set_account(C, balance=10**9)
+    watched = engine.world(view=view, hooks=[hook])
+    transaction = Transaction(gas_limit=200_000, gas_price=1, to=A)
+    with pytest.raises(Missing):
+        watched.apply(transaction, sender=C)
+    assert (watched.nonce(C), watched.balance(C), watched.changes().accounts) == (0, 10**9, {})
+    view.known = True
+    assert watched.apply(transaction, sender=C).success
