@@ -201,6 +201,10 @@ class MorpionGame:
         """The player takes a cell. Raises IllegalMove, with nothing changed, where the contract refuses."""
         return self._call(mark, f"{NAMES[mark]} plays {cell}", "play", cell)
 
+    def claim(self, mark: int) -> Step:
+        """The player takes the win, where the other's turn has lasted too long. Raises IllegalMove."""
+        return self._call(mark, f"{NAMES[mark]} claims the win on time", "claimTimeout")
+
     def withdraw(self, mark: int) -> Step:
         """The player takes out what the contract owes."""
         return self._call(mark, f"{NAMES[mark]} withdraws", "withdraw")

@@ -1,4 +1,4 @@
-"""What a player of Morpion can say: a cell, or a word about a draw. Knows no game."""
+"""What a player of Morpion can say: a cell, or a word. Knows no game."""
 
 import re
 from enum import StrEnum
@@ -8,14 +8,16 @@ from evmthread.errors import InvalidInput
 
 
 class Word(StrEnum):
-    """What is said about a draw."""
+    """What is said about a draw, and to whoever has let the time of a turn run out."""
 
     DRAW = "draw"
     YES = "yes"
     NO = "no"
     ABORT = "abort"
+    CLAIM = "claim"
 
 
+ANSWERS = (Word.YES, Word.NO, Word.ABORT)
 Action = int | Word
 _MARKS = {"": None, "X": X, "O": O}
 _CELL = re.compile(r"([xXoO]?)\s*([0-9]{1,3})")
@@ -33,7 +35,7 @@ def parse_move(text: str, *, words: bool = False) -> tuple[int | None, Action]:
     found = _CELL.fullmatch(text)
     cell = int(found[2]) if found else -1
     if not found or cell > 255:
-        also = f", {Word.DRAW}, {Word.YES}, {Word.NO} or {Word.ABORT}" if words else ""
+        also = f", {', '.join(list(Word)[:-1])} or {Word.CLAIM}" if words else ""
         raise InvalidInput(f"no move: {text[:40]!r}; a move is a cell from 0 to 8{also}")
     return _MARKS[found[1].upper()], cell
 

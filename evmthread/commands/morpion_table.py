@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from evmthread.commands.board import NAMES, O, X, draw_board
 from evmthread.commands.morpion_game import IllegalMove, MorpionGame, Offer, Step
-from evmthread.commands.morpion_moves import Action, Word, parse_move
+from evmthread.commands.morpion_moves import ANSWERS, Action, Word, parse_move
 from evmthread.commands.reporting import one_line, say, say_json, show_hash, warn
 from evmthread.commit.records import Json
 from evmthread.errors import InvalidInput
@@ -121,13 +121,17 @@ class Table:
         if mark is None:
             # After the end the contract refuses anybody's move.
             mark = game.to_move() or X
-            if offer is not None and isinstance(action, Word) and action is not Word.DRAW:
+            if action is Word.CLAIM:
+                mark ^= X | O
+            elif offer is not None and action in ANSWERS:
                 mark = offer.by if action is Word.ABORT else offer.to
         if not isinstance(action, Word):
             self._show(game.play(mark, action), event="move", mark=mark, cell=action)
             self._draw()
         elif action is Word.DRAW:
             self._show(game.offer_draw(mark), event="offer", mark=mark)
+        elif action is Word.CLAIM:
+            self._show(game.claim(mark), event="claim", mark=mark)
         elif action is Word.ABORT:
             self._show(game.abort(mark), event="abort", mark=mark)
         else:

@@ -40,7 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--moves",
         metavar="CELLS",
         help="cells 0 to 8, row by row, X first: 0,4,8,... (X0,O4,... names the player, too); morpion-draw: also draw, "
-        "yes, no, abort",
+        "yes, no, abort, claim",
     )
     moves.add_argument("--random", metavar="SEED", help="random legal moves; the same seed gives the same moves")
     parser.add_argument("--x-key", metavar="FILE", help="X's session key: a file with 64 hex digits")

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from evmthread.commands.board import NAMES, O, X
-from evmthread.commands.morpion_moves import Action, Word, parse_moves
+from evmthread.commands.morpion_moves import ANSWERS, Action, Word, parse_moves
 from evmthread.commands.reporting import INTERRUPTED, OK, UNREADABLE, one_line, say, warn
 from evmthread.errors import BackendError, EvmthreadError, InvalidInput
 
@@ -21,7 +21,8 @@ HELP = "go on with a game that a file holds: answer the draw that is offered, pl
 DESCRIPTION = """\
 Verify and execute a game's file again, and go on from where it ends. Where an offer of a draw suspends the contract in
 mid-execution, --answer says what the other player answers: the machine goes on with it. `abort` drops the offer.
-With --moves or --random the game goes on after that; without them and without --answer, moves are typed.
+With --moves or --random the game goes on after that; without them and without --answer, moves are typed. A turn lasts a
+day, and the clock runs on while the file lies there: after that the other player can `claim` the win.
 
 The new file begins with all that the old one holds, and takes its place, or the name that --out gives, when it is
 whole. What both signed is kept: a move that is refused ends the file after the moves before it."""
@@ -33,12 +34,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--answer",
         type=str.lower,
-        choices=[Word.YES.value, Word.NO.value, Word.ABORT.value],
+        choices=[word.value for word in ANSWERS],
         help="the answer of the player who is asked; abort: whoever offered takes the offer back",
     )
     moves = parser.add_mutually_exclusive_group()
     moves.add_argument(
-        "--moves", metavar="MOVES", help="moves that follow, as for `play`: 8, X8, draw, Ono, Oabort, ..."
+        "--moves", metavar="MOVES", help="moves that follow, as for `play`: 8, X8, draw, Ono, Oabort, claim, ..."
     )
     moves.add_argument("--random", metavar="SEED", help="random legal moves to the end")
     parser.add_argument(

@@ -102,7 +102,10 @@ REFUSED = [
     ("4,0,draw,draw", "X offers a draw: O is asked for a draw first: yes, no or abort"),
     ("4,0,draw,Odraw", "O offers a draw: O is asked for a draw first: yes, no or abort"),
     ("0,1,4,2,8,draw", "X offers a draw: GameOver()"),
-    ("maybe", "no move: 'maybe'; a move is a cell from 0 to 8, draw, yes, no or abort"),
+    ("maybe", "no move: 'maybe'; a move is a cell from 0 to 8, draw, yes, no, abort or claim"),
+    ("4,claim", "X claims the win on time: TurnNotExpired(deadline="),
+    ("4,Oclaim", "O claims the win on time: OwnTurn()"),
+    ("4,draw,claim", "X claims the win on time: X is asked for a draw first"),
     ("Zno", "no move: 'Zno'"),
     ("draw 4", "no move: 'draw 4'"),
 ]

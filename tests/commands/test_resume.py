@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -21,8 +22,9 @@ from evmthread.commands.play import DEFAULT_STAKE
 from evmthread.commit import Agreement, Commitment, LocalSigner, SignatureSet, TypedData
 from evmthread.commit.commitment import Status
 from evmthread.commit.signing import SigningRefused
+from evmthread.errors import InvalidInput
 from evmthread.store.replaying import replay_file
-from evmthread.store.threadfile import ThreadFileReader, encode_agreed
+from evmthread.store.threadfile import Seal, ThreadFileReader, encode_agreed, encode_head, encode_seal
 from evmthread.store.verification import verify_file
 from tests.channel.games import Match, MorpionMatch, ruleset
 from tests.commands.draws import DRAW, DrawMatch, key_file, keys_of, save, tree
@@ -185,6 +187,28 @@ def test_random_to_the_end(capsys: pytest.CaptureFixture[str], asked: Path, keys
     assert replay_file(asked)[1] == events[-2]["nonce"] + 1
 
 
+@pytest.mark.parametrize("game", ["morpion", "morpion-draw"])
+def test_days_later(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, keys: list[str], game: str
+) -> None:
+    """The clock of the turn runs on while the file lies there; an answer still counts."""
+    path = tmp_path / "late"
+    each = [f"--{name}-key={tmp_path / 'keys' / name}.key" for name in KEYS]
+    draws = game == "morpion-draw"
+    moves = "4,0,draw" if draws else "4,0"
+    assert main(["play", game, "--moves", moves, "--out", str(path), *each]) == 0
+    now = time.time()
+    monkeypatch.setattr(time, "time", lambda: now + 3 * 24 * 3600)
+    capsys.readouterr()
+    _, _, err = resume(capsys, path, "--moves", "no,8" if draws else "8", *keys)
+    assert "evmthread resume: X plays 8: TurnExpired(deadline=" in err
+    code, out, _ = resume(capsys, path, "--moves", "claim", *keys)
+    assert code == 0
+    assert "O claims the win on time; " in out
+    assert "O wins\n" in out
+    assert replay_file(path)[1] == (10 if draws else 8)
+
+
 def test_a_plain_game_goes_on_too(capsys: pytest.CaptureFixture[str], tmp_path: Path, keys: list[str]) -> None:
     path = tmp_path / "plain"
     each = [f"--{name}-key={tmp_path / 'keys' / name}.key" for name in KEYS]
@@ -312,6 +336,20 @@ def test_files_that_nobody_can_answer(
     assert reason in refused(capsys, tmp_path, tmp_path / "g", "--answer", "yes", *arguments)
 
 
+def test_a_thread_that_a_chain_stands_behind(
+    capsys: pytest.CaptureFixture[str], asked: Path, keys: list[str], tmp_path: Path
+) -> None:
+    """Signatures that are worth something want a log that outlives the process."""
+    with ThreadFileReader(asked) as reader:
+        head = replace(reader.head, domain=replace(reader.head.domain, chain_id=1))
+    for name, seal in (("empty", Seal(0, bytes(32))), ("local", Seal(0, bytes(32)))):
+        data = encode_head(head if name == "empty" else replace(head, domain=LOCAL_DOMAIN)) + encode_seal(seal)
+        (tmp_path / name).write_bytes(data)
+    said = refused(capsys, tmp_path, tmp_path / "empty", "--answer", "yes", *keys)
+    assert "a thread of chain 1; only games without a chain go on here" in said
+    assert "the game hasn't begun" in refused(capsys, tmp_path, tmp_path / "local", "--answer", "yes", *keys)
+
+
 def test_files_that_are_none(capsys: pytest.CaptureFixture[str], asked: Path, keys: list[str], tmp_path: Path) -> None:
     (tmp_path / "text").write_text("hello, this is no thread\n")
     (tmp_path / "cut").write_bytes(asked.read_bytes()[:-1])
@@ -324,6 +362,14 @@ def test_files_that_are_none(capsys: pytest.CaptureFixture[str], asked: Path, ke
         ("more", "bytes after the seal"),
     ):
         assert reason in refused(capsys, tmp_path, tmp_path / name, "--answer", "yes", *keys)
+
+
+def test_another_open_call_leaves_no_file(tmp_path: Path) -> None:
+    match = stopped_after_steps()
+    save(match, tmp_path / "g")
+    with pytest.raises(InvalidInput, match="offers no draw"):
+        resume_game(tmp_path / "g", dict(zip((1, 2), match.signers, strict=True)), clock=lambda: 0, out=tmp_path / "h")
+    assert os.listdir(tmp_path) == ["g"]
 
 
 def test_places_where_the_new_file_cannot_be(
