@@ -1,17 +1,18 @@
-"""Results files, as benchmarks.compare keeps them."""
+"""Results files, as benchmarks.compare and benchmarks.backends keep them."""
 
 import json
 from pathlib import Path
 from typing import Any
 
 FORMAT = "evmthread-results/1"
+BACKENDS_FORMAT = "evmthread-backends/1"
 
 
 class ResultsError(Exception):
     """A file that holds no results; one line for the user."""
 
 
-def read_results(path: Path) -> dict[str, Any]:
+def read_results(path: Path, form: str = FORMAT) -> dict[str, Any]:
     """The record in a results file. Raises ResultsError, which names the file."""
     try:
         record = json.loads(path.read_bytes())
@@ -19,6 +20,6 @@ def read_results(path: Path) -> dict[str, Any]:
         raise ResultsError(f"{path}: {error.strerror}") from error
     except ValueError as error:
         raise ResultsError(f"{path}: not JSON: {error}") from error
-    if not isinstance(record, dict) or record.get("format") != FORMAT:
-        raise ResultsError(f"{path}: no results of the format {FORMAT}")
+    if not isinstance(record, dict) or record.get("format") != form:
+        raise ResultsError(f"{path}: no results of the format {form}")
     return record

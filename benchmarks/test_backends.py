@@ -1,7 +1,7 @@
 """Reads, applies and listings of each backend, on a state of ten thousand slots.
 
 Run with `pytest benchmarks/test_backends.py`. An apply changes ten slots and makes the new state root; those of files
-are durable when they return. For a million slots see large_state.py.
+are durable when they return. For other sizes, up to a million slots, see backends.py.
 """
 
 import random
