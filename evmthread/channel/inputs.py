@@ -213,7 +213,8 @@ class _Run:
             raise InvalidBatch("an answer by the owner who is awaited", each.actor, index, self.nonce)
         answer = each.data[MACHINE_HASH_BYTES:]
         if opened.suspension.steps and answer:
-            raise InvalidBatch("an empty answer to a call that was suspended after a number of steps", answer, index)
+            rule = "an empty answer to a call that was suspended after a number of steps"
+            raise InvalidBatch(rule, answer, index, self.nonce)
         answers = with_answer(opened, answer)
         self.open_call = None
         if self._steps_of(index):

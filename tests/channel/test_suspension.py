@@ -378,7 +378,7 @@ def test_more_steps_than_there_are_is_no_batch() -> None:
 def test_going_on_after_steps_takes_no_answer() -> None:
     match = TrapsMatch()
     match.agree(match.input(0, TRAPS.function("raw").encode(b"\x01"), gas=200_000), steps=10)
-    with pytest.raises(InvalidBatch, match="empty answer"):
+    with pytest.raises(InvalidBatch, match="^nonce 2: input 0: an empty answer"):
         match.thread.prepare(match.batch([match.parties[0].answer(b"no")]))
 
 
