@@ -12,6 +12,9 @@ from pathlib import Path
 import pytest
 
 from evmthread.cli import main
+from evmthread.commands.board import O, X
+from evmthread.commands.morpion_game import MorpionGame
+from evmthread.commit import LocalSigner
 from evmthread.commit.commitment import Status
 from evmthread.store.replaying import replay_file
 from evmthread.store.verification import verify_file
@@ -170,6 +173,29 @@ def test_random_games_offer_and_answer(capsys: pytest.CaptureFixture[str], tmp_p
 
         assert line(events(capsys, "--random", seed)) == line(told)
     assert {"offer", "answer", "abort", "yes", "no", "move"} <= seen
+
+
+def test_who_may_offer() -> None:
+    signers = [LocalSigner.generate(), LocalSigner.generate()]
+    options = {"stake": 0, "turn_seconds": 60, "clock": lambda: 1_760_000_000, "out": None}
+    game = MorpionGame.open(*signers, **options, contract="MorpionDraw")  # type: ignore[arg-type]
+    plain = MorpionGame.open(*signers, **options)  # type: ignore[arg-type]
+    for each in (game, plain):
+        each.create()
+        each.join(X)
+        each.join(O)
+
+    def may() -> list[bool]:
+        return [game.can_offer(X), game.can_offer(O)]
+
+    assert not plain.can_offer(X)
+    assert may() == [True, True]
+    game.offer_draw(X)
+    assert may() == [False, False]
+    game.answer(O, yes=False)
+    assert may() == [False, True]
+    game.play(X, 4)
+    assert may() == [True, True]
 
 
 def test_json_of_offers_and_answers(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
