@@ -7,6 +7,7 @@ import linecache
 from collections.abc import Callable, Sequence
 from itertools import count
 from sys import getsizeof
+from threading import Lock
 from types import CodeType
 from typing import Any, Protocol, cast
 from weakref import finalize
@@ -35,6 +36,9 @@ WORK_A_BYTE = 200
 REGION_BYTES, SITE_BYTES, ITEM_BYTES = 1_600, 230, 20
 
 _SERIAL = count()
+# One region is written at a time: up to CPython 3.11 two threads that parse Python at once make one of them fail with a
+# SystemError (gh-106905), and nothing is gained by taking turns.
+_WRITING = Lock()
 
 
 class Bail(Exception):  # noqa: N818 - a signal inside generated code
@@ -248,13 +252,14 @@ def compile_region(frame: Frame, head: int, *, everything: bool) -> RegionFuncti
     writer = writer_of(program, head, frame=frame, everything=everything)
     searched = program.search_steps
     try:
-        source = writer.write()
+        with _WRITING:
+            source = writer.write()
         if source.instructions < 2:
             return None
         code = compile(source.text, region_name(head), "exec")
         region = Region(program, source, code, size_of(source, code))
         writer.written += len(source.text)
-    except (TooLong, RecursionError, MemoryError):
+    except (TooLong, RecursionError, MemoryError, SystemError):  # the last where somebody else parses meanwhile
         return None
     finally:
         program.compile_work += (

@@ -3,6 +3,7 @@
 import gc
 import linecache
 import sys
+import time
 import traceback
 from concurrent.futures import ThreadPoolExecutor
 from random import Random
@@ -17,7 +18,7 @@ from evmthread.machine.analysis import Program
 from evmthread.machine.code_cache import CodeCache
 from evmthread.machine.compiler import WORK_A_BYTE, WORK_LEAST
 from evmthread.machine.operations import table_of
-from evmthread.machine.regions import TEXT_BOUND
+from evmthread.machine.regions import TEXT_BOUND, RegionWriter, Source
 from evmthread.machine.tiers import CREDIT_LIMIT, NEVER, TieredEngine
 from tests.assembler import assemble
 from tests.machine.drivers import effects, seen, start
@@ -194,6 +195,38 @@ def test_one_cache_in_many_threads() -> None:
                 done.result()
     finally:
         sys.setswitchinterval(interval)
+
+
+def test_regions_are_written_one_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    write, writing, most = RegionWriter.write, [0], [0]
+
+    def slowly(writer: RegionWriter) -> Source:
+        writing[0] += 1
+        most[0] = max(most[0], writing[0])
+        time.sleep(0.01)
+        try:
+            return write(writer)
+        finally:
+            writing[0] -= 1
+
+    monkeypatch.setattr(RegionWriter, "write", slowly)
+
+    def run() -> bool:
+        return World(view=state({CONTRACT: LOOP}), threshold=0).call(CONTRACT).success
+
+    with ThreadPoolExecutor(4) as pool:
+        assert all(future.result() for future in [pool.submit(run) for _ in range(4)])
+    assert most == [1]
+
+
+def test_python_that_fails_to_parse_is_not_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
+    def failing(_: RegionWriter) -> Source:
+        raise SystemError("AST constructor recursion depth mismatch (before=102, after=37)")
+
+    monkeypatch.setattr(RegionWriter, "write", failing)
+    world = World(view=state({CONTRACT: LOOP}), threshold=0)
+    assert world.call(CONTRACT).success
+    assert not program_of(world.cache, assemble(LOOP)).regions
 
 
 def test_tables_of_many_threads_are_one() -> None:
