@@ -13,7 +13,7 @@ from evmthread.commands.geth_flags import normalised
 from evmthread.commands.kept_code import closed
 
 # In the order of --help. A module is imported when its command, or the list of commands, is asked for.
-COMMANDS = ("play", "resume", "verify", "replay", "run", "state", "statetest", "compile")
+COMMANDS = ("play", "resume", "verify", "replay", "run", "trace", "state", "statetest", "compile")
 
 _EXAMPLES = """\
 examples:
@@ -23,6 +23,7 @@ examples:
   evmthread verify game.thread                         who signed what: no execution
   evmthread replay game.thread                         execute it all again and compare
   evmthread run --code 600160020160005260206000f3      run bytecode once
+  evmthread trace --tracer callTracer --code 6001      steps, calls, or the state that a transaction touches
   evmthread state list sqlite:thread.state             states in files: roots, exports, checks
   evmthread statetest fixtures/ --workers 2            official Ethereum tests
   evmthread compile --code 5b600101600056              the Python that bytecode becomes

@@ -3,24 +3,26 @@
 import argparse
 import json
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from evmthread.commands.given import (
+    DEFAULT_FORK,
+    DEFAULT_RECEIVER,
+    DEFAULT_SENDER,
+    accounts_of,
+    add_state_options,
+    bytes_of,
+    number_of,
+)
 from evmthread.commands.kept_code import add_cache_option, keep, open_files
 
 if TYPE_CHECKING:
     from evmthread.execution.result import CallResult
     from evmthread.execution.world import World
     from evmthread.machine.hooks import Hook
-    from evmthread.state.memory import MemoryState
-    from evmthread.state.view import StateView
 
 DEFAULT_GAS = 10_000_000_000  # go-ethereum's
-DEFAULT_FORK = "Osaka"
-DEFAULT_SENDER = b"sender".rjust(20, b"\0").hex()  # go-ethereum's
-DEFAULT_RECEIVER = b"receiver".rjust(20, b"\0").hex()  # go-ethereum's
 
 
 NAME = "run"
@@ -49,13 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     where.add_argument("--value", metavar="WEI", default="0", help="wei to send along (default 0)")
     where.add_argument("--sender", metavar="ADDRESS", default=DEFAULT_SENDER, help="who calls")
     where.add_argument("--receiver", metavar="ADDRESS", default=DEFAULT_RECEIVER, help="who is called")
-    world = where.add_mutually_exclusive_group()
-    world.add_argument(
-        "--prestate", "--genesis", metavar="FILE", type=Path, help="accounts: a genesis file, or its alloc, or a pre"
-    )
-    world.add_argument(
-        "--state", metavar="URL", help="accounts: sqlite:PATH, lmdb:PATH, or a chain's, http://NODE@BLOCK"
-    )
+    add_state_options(where)
     add_cache_option(parser)
     output = parser.add_argument_group("what to print")
     output.add_argument("--trace", action="store_true", help="EIP-3155 trace lines on standard error")
@@ -80,13 +76,13 @@ def run(arguments: argparse.Namespace) -> int:
     from evmthread.machine.code_cache import CodeCache
     from evmthread.testing.fixtures import fixed
 
-    gas, price, value = (_number(arguments, name) for name in ("gas", "price", "value"))
+    gas, price, value = (number_of(arguments, name) for name in ("gas", "price", "value"))
     sender, receiver = fixed(arguments.sender, 20), fixed(arguments.receiver, 20)
-    code, call_data = _code(arguments), _bytes_of(arguments.input, arguments.inputfile, "input")
+    code, call_data = _code(arguments), bytes_of(arguments.input, arguments.inputfile, "input")
     hooks = _hooks(arguments)
     environment = BlockEnvironment(gas_limit=gas)
     fork, cache = fork_named(arguments.fork), CodeCache(store=open_files(arguments))
-    with _accounts(arguments) as state:
+    with accounts_of(arguments) as state:
         world = World(fork=fork, environment=environment, view=state, cache=cache, hooks=hooks)
         if arguments.prestate is None and arguments.state is None:
             world.set_balance(sender, value)
@@ -126,70 +122,9 @@ def _print_outcome(arguments: argparse.Namespace, world: "World", result: "CallR
             print(f" error: {error}")
 
 
-def _number(arguments: argparse.Namespace, name: str) -> int:
-    from evmthread.errors import InvalidInput
-    from evmthread.testing.fixtures import word
-
-    try:
-        return word(getattr(arguments, name).replace("_", "").replace(",", ""))
-    except ValueError as error:
-        raise InvalidInput(f"--{name}: {error}") from None
-
-
-def _bytes_of(text: str, file: str | None, what: str) -> bytes:
-    """Bytes given as hex on the command line, or in a file."""
-    from evmthread.errors import InvalidInput
-    from evmthread.testing.fixtures import data
-
-    if file is not None:
-        try:
-            text = sys.stdin.read() if file == "-" else Path(file).read_text("ascii")
-        except OSError as error:
-            raise InvalidInput(f"--{what}file: {file}: {error.strerror}") from None
-        except ValueError:
-            raise InvalidInput(f"--{what}file: {file}: not hex") from None
-    try:
-        return data(text.strip())
-    except ValueError as error:
-        raise InvalidInput(f"--{what}: {error}") from None
-
-
 def _code(arguments: argparse.Namespace) -> bytes:
     from evmthread.errors import InvalidInput
 
     if all(given is None for given in (arguments.code, arguments.codefile, arguments.prestate, arguments.state)):
         raise InvalidInput("nothing to run: give --code HEX or --codefile FILE (evmthread run --help)")
-    return _bytes_of(arguments.code or "", arguments.codefile, "code")
-
-
-@contextmanager
-def _accounts(arguments: argparse.Namespace) -> Iterator["StateView"]:
-    """The state that is run on."""
-    if arguments.state is None:
-        yield _prestate(arguments.prestate)
-        return
-    from evmthread.state.opening import close_state, open_state
-
-    state = open_state(arguments.state, read_only=True)
-    try:
-        yield state
-    finally:
-        close_state(state)
-
-
-def _prestate(path: Path | None) -> "MemoryState":
-    from evmthread.errors import InvalidInput
-    from evmthread.state.memory import MemoryState
-    from evmthread.testing.fixtures import load_json, reading
-    from evmthread.testing.state_tests import state_of
-
-    if path is None:
-        return MemoryState()
-    try:
-        content = load_json(path.read_bytes(), str(path))
-    except OSError as error:
-        raise InvalidInput(f"{path}: {error.strerror}") from None
-    with reading(str(path)):
-        accounts = content.get("alloc", content.get("pre", content))
-        whole = {"nonce": 0, "balance": 0, "code": "", "storage": {}}
-        return state_of({address: whole | account for address, account in accounts.items()}, {})
+    return bytes_of(arguments.code or "", arguments.codefile, "code")

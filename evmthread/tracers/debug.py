@@ -48,35 +48,46 @@ def trace(
     chosen = _chosen(tracer, options or {})
     if sender is None:
         sender = transaction.sender(world.fork.transactions, world.environment.chain_id)
-    free = simulated and not transaction.fee_cap
-    with world.in_block(base_fee=0 if free else world.environment.base_fee):
-        hook: StructLogs | CallTracer | PrestateTracer
-        if tracer == CALLS:
-            hook = CallTracer(world.fork, only_top_call=bool(chosen["onlyTopCall"]), with_log=bool(chosen["withLog"]))
-        elif tracer == PRESTATE:
-            hook = PrestateTracer(
-                world,
-                transaction,
-                sender,
-                diff_mode=bool(chosen["diffMode"]),
-                with_code=not chosen["disableCode"],
-                with_storage=not chosen["disableStorage"],
-                include_empty=bool(chosen["includeEmpty"]),
-            )
-        else:
-            hook = StructLogs(
-                with_memory=bool(chosen["enableMemory"]),
-                with_stack=not chosen["disableStack"],
-                with_storage=not chosen["disableStorage"],
-                with_return_data=bool(chosen["enableReturnData"]),
-                limit=chosen["limit"],
-            )
-        applied = _apply_with(hook, world, transaction, sender, simulated=simulated)
-        if isinstance(hook, PrestateTracer):
-            return hook.result(applied)
-        if isinstance(hook, CallTracer):
-            return hook.result(applied.result, gas_limit=transaction.gas_limit, gas_used=applied.gas_used)
-        return hook.result(applied.result, gas_used=applied.gas_used)
+    hook: StructLogs | CallTracer | PrestateTracer
+    if tracer == CALLS:
+        hook = CallTracer(world.fork, only_top_call=bool(chosen["onlyTopCall"]), with_log=bool(chosen["withLog"]))
+    elif tracer == PRESTATE:
+        hook = PrestateTracer(
+            world,
+            transaction,
+            sender,
+            diff_mode=bool(chosen["diffMode"]),
+            with_code=not chosen["disableCode"],
+            with_storage=not chosen["disableStorage"],
+            include_empty=bool(chosen["includeEmpty"]),
+        )
+    else:
+        hook = StructLogs(
+            with_memory=bool(chosen["enableMemory"]),
+            with_stack=not chosen["disableStack"],
+            with_storage=not chosen["disableStorage"],
+            with_return_data=bool(chosen["enableReturnData"]),
+            limit=chosen["limit"],
+        )
+    applied = apply_watched(world, transaction, hook, sender=sender, simulated=simulated)
+    if isinstance(hook, PrestateTracer):
+        return hook.result(applied)
+    if isinstance(hook, CallTracer):
+        return hook.result(applied.result, gas_limit=transaction.gas_limit, gas_used=applied.gas_used)
+    return hook.result(applied.result, gas_used=applied.gas_used)
+
+
+def apply_watched(
+    world: World, transaction: Transaction, hook: Hook, *, sender: bytes, simulated: bool = False
+) -> TransactionResult:
+    """World.apply with one hook more; what is simulated without a gas price has no base fee to pay."""
+    base_fee = 0 if simulated and not transaction.fee_cap else world.environment.base_fee
+    hooks, world.hooks = world.hooks, (*world.hooks, hook)
+    try:
+        with world.in_block(base_fee=base_fee):
+            return world.apply(transaction, sender=sender, simulated=simulated)
+    finally:
+        world.hooks = hooks
 
 
 def _chosen(tracer: str, options: Mapping[str, bool | int]) -> Mapping[str, bool | int]:
@@ -88,13 +99,3 @@ def _chosen(tracer: str, options: Mapping[str, bool | int]) -> Mapping[str, bool
     if unknown:
         raise InvalidInput(f"{tracer} has no option {unknown[0]!r}; there are {', '.join(known)}")
     return {**known, **options}
-
-
-def _apply_with(
-    hook: Hook, world: World, transaction: Transaction, sender: bytes, *, simulated: bool
-) -> TransactionResult:
-    hooks, world.hooks = world.hooks, (*world.hooks, hook)
-    try:
-        return world.apply(transaction, sender=sender, simulated=simulated)
-    finally:
-        world.hooks = hooks

@@ -56,7 +56,7 @@ def test_a_call_that_fails_says_why_in_gos_words(engine: Engine, inner: str, err
 
 @pytest.mark.parametrize(
     ("gas", "error"),
-    [(60_000, "contract creation code storage out of gas"), (32_060, "out of gas")],
+    [(60_000, "contract creation code storage out of gas"), (32_050, "out of gas")],
 )
 def test_a_creation_that_can_not_pay_for_its_code(engine: Engine, gas: int, error: str) -> None:
     # Init code that returns 200 bytes of zeros: 40,000 gas.
