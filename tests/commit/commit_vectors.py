@@ -58,7 +58,7 @@ ABOUT: Json = [
     "signatures: `signer` is who made it over `digest`; null where it has to be refused, `reason` then says why.",
     "agreements: to be verified under `domain` and the `terms` of that name; `check` names the first check that fails,",
     "null where all hold. Check names: DecodingError (the bytes), WrongThread, IllFormedCommitment, UnknownSigner,",
-    "SignatureCount, NotEnoughSignatures, MalformedSignature (also where no key recovers), WrongSignature (another key).",
+    "SignatureCount, NotEnoughSignatures, MalformedSignature (or no key recovers), WrongSignature (another key).",
 ]
 
 DOMAIN = samples.DOMAIN
