@@ -116,6 +116,13 @@ class Fork:
         except TypeError as error:
             raise InvalidInput(f"fork {name}: {error}") from None
 
+    def instruction(self, name: str) -> Instruction:
+        """The instruction of a name, to be wrapped or replaced. Raises InvalidInput where there is none."""
+        for instruction in self.table:
+            if instruction is not None and instruction.name == name:
+                return instruction
+        raise InvalidInput(f"fork {self.name} has no instruction {name!r}")
+
     def __repr__(self) -> str:
         return f"Fork({self.name})"
 

@@ -7,7 +7,7 @@ charged. The stepper calls the function; the region compiler lifts it.
 
 import inspect
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import TypeVar
 
@@ -45,6 +45,19 @@ class Instruction:
     steady: bool = False
     immediate: int = 0
     shows_pc: bool = False
+
+    def with_function(self, function: Callable[..., object]) -> "Instruction":
+        """The instruction with another function of the same form, such as one that calls the old one.
+
+        It may have effects of its own: it is called each time, never folded or tried out, with gas and pc exact.
+        """
+        if self.shape is not Shape.PURE:
+            return replace(self, function=function, steady=False, shows_pc=True)
+
+        def framed(_frame: object, *words: int) -> object:
+            return function(*words)
+
+        return replace(self, shape=Shape.FRAMED, function=framed, steady=False, shows_pc=True)
 
 
 def _record(
