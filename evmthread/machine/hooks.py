@@ -7,7 +7,7 @@ leave the compiled engine's fast path is said at each; docs/hooks.md has the pri
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from evmthread.errors import InvalidInput
+from evmthread.errors import InvalidInput, Missing
 from evmthread.isa.forks import Fork
 from evmthread.isa.frame import Frame
 from evmthread.isa.host import Host
@@ -22,6 +22,7 @@ class Hook:
 
     A method that is called before something may be called again for the same thing when state was missing and the
     machine ran again. Exceptions that a method raises end the call, which is undone, and reach the caller of the World.
+    State that may be missing is read before an instruction: afterwards it is too late to wait for it.
     """
 
     opcodes: Iterable[str] = ()
@@ -107,6 +108,11 @@ WATCHED = {
     "self_destruct": ("SELFDESTRUCT",),
     "balance_change": ("SELFDESTRUCT",),
 }
+
+
+def too_late(missing: Missing) -> InvalidInput:
+    """What comes of it when a hook reads state that isn't here after an instruction: it can't be run again."""
+    return InvalidInput(f"{missing}, read by a hook after an instruction: what may be missing is read before it")
 
 
 class Observers:

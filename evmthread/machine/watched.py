@@ -5,7 +5,7 @@ It runs the same frames on the same engines as a plain Machine; only what happen
 
 from typing import cast
 
-from evmthread.errors import InvalidInput
+from evmthread.errors import InvalidInput, Missing
 from evmthread.isa.forks import Fork
 from evmthread.isa.frame import Frame
 from evmthread.isa.halts import Status
@@ -13,7 +13,7 @@ from evmthread.isa.instruction import HALTED, Instruction, Shape
 from evmthread.isa.message import TRAP, Message
 from evmthread.machine.analysis import Program
 from evmthread.machine.code_cache import CodeCache
-from evmthread.machine.hooks import Observers
+from evmthread.machine.hooks import Observers, too_late
 from evmthread.machine.journaled import JournaledHost
 from evmthread.machine.machine import Engine, Machine
 from evmthread.machine.operations import STACK_LIMIT
@@ -162,15 +162,18 @@ class WatchedMachine(Machine):
             outcome = step(frame)
         finally:
             observers.passing = False
-        if operands is not None and frame.halt_reason is None:
-            assert instruction is not None
-            if instruction.shape is Shape.STACK:  # the wrappers of the others tell of them
-                observers.finish(frame, instruction, operands, None)
-        for method in observers.step_ends:
-            method(frame, instruction, pc)
-        if frame.gas != gas:
-            for told in observers.gas_changes:
-                told(frame, instruction, gas, frame.gas)
+        try:
+            if operands is not None and frame.halt_reason is None:
+                assert instruction is not None
+                if instruction.shape is Shape.STACK:  # the wrappers of the others tell of them
+                    observers.finish(frame, instruction, operands, None)
+            for method in observers.step_ends:
+                method(frame, instruction, pc)
+            if frame.gas != gas:
+                for told in observers.gas_changes:
+                    told(frame, instruction, gas, frame.gas)
+        except Missing as missing:
+            raise too_late(missing) from missing
         return outcome
 
     def _ask_of(self, frame: Frame, instruction: Instruction, operands: tuple[int, ...]) -> list[str | None]:

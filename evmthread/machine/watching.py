@@ -9,11 +9,12 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import Any, cast
 
+from evmthread.errors import Missing
 from evmthread.isa.forks import Fork
 from evmthread.isa.frame import Frame, read_memory
 from evmthread.isa.instruction import Instruction, Shape
 from evmthread.isa.instructions.accounts import address_of
-from evmthread.machine.hooks import Observers
+from evmthread.machine.hooks import Observers, too_late
 from evmthread.machine.journaled import JournaledHost
 
 Words = tuple[int, ...]
@@ -40,8 +41,11 @@ def _watched(record: Instruction) -> Instruction:
         observers = _observers(frame)
         observers.begin(frame, record, words)
         result = function(*words) if pure else function(frame, *words)
-        after(observers, frame, words, result, None)
-        observers.finish(frame, record, words, result)
+        try:
+            after(observers, frame, words, result, None)
+            observers.finish(frame, record, words, result)
+        except Missing as missing:
+            raise too_late(missing) from missing
         return result
 
     def hosted(frame: Frame, world: JournaledHost, *words: int) -> object:
@@ -49,8 +53,11 @@ def _watched(record: Instruction) -> Instruction:
         observers.begin(frame, record, words)
         known = before(frame, words)
         result = function(frame, world, *words)
-        after(observers, frame, words, result, known)
-        observers.finish(frame, record, words, result)
+        try:
+            after(observers, frame, words, result, known)
+            observers.finish(frame, record, words, result)
+        except Missing as missing:
+            raise too_late(missing) from missing
         return result
 
     wrapper: Callable[..., object] = framed if record.shape in (Shape.PURE, Shape.FRAMED) else hosted

@@ -340,3 +340,36 @@ def test_a_transaction_that_misses_state_leaves_nothing_behind(engine: Engine) -
     assert (watched.nonce(C), watched.balance(C), watched.changes().accounts) == (0, 10**9, {})
     view.known = True
     assert watched.apply(transaction, sender=C).success
+
+
+@pytest.mark.parametrize("event", ["opcode_end", "storage_write", "step_end"])
+def test_a_hook_that_misses_state_after_an_instruction_ends_the_call(engine: Engine, event: str) -> None:
+    def read(self: Hook, frame: Frame, *_: object) -> None:
+        raise Missing("account", (C,))
+
+    late = type("Late", (Hook,), {event: read, "opcodes": ("SSTORE",) if event == "opcode_end" else ()})()
+    watched = world(engine, late)
+    with pytest.raises(InvalidInput, match="read before"):
+        watched.call(A)
+    assert not watched.changes().accounts
+
+
+def test_a_hook_that_misses_state_before_an_instruction_waits_for_it(engine: Engine) -> None:
+    class Early(Hook):
+        opcodes = ("SSTORE",)
+        waits = 2
+
+        def opcode_start(self, frame: Frame, instruction: Instruction, operands: tuple[int, ...]) -> None:
+            if self.waits:
+                self.waits -= 1
+                raise Missing("account", (C,))
+
+    watched, plain = world(engine, Early()), world(engine)
+    computation = watched.open_call(A)
+    for _ in range(2):
+        with pytest.raises(Missing):
+            computation.run()
+    told = computation.run()
+    assert isinstance(told, CallResult)
+    assert outcome(told) == outcome(plain.call(A))
+    assert watched.changes() == plain.changes()
