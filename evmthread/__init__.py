@@ -29,7 +29,15 @@ if TYPE_CHECKING:
     from evmthread.execution import World as World
     from evmthread.isa.forks import Fork as Fork
     from evmthread.isa.forks import fork_named as fork_named
+    from evmthread.isa.frame import Frame as Frame
+    from evmthread.isa.instruction import Instruction as Instruction
+    from evmthread.isa.message import Message as Message
     from evmthread.machine.code_cache import CodeCache as CodeCache
+    from evmthread.machine.hooks import Hook as Hook
+    from evmthread.machine.traps import Answer as Answer
+    from evmthread.machine.traps import Break as Break
+    from evmthread.machine.traps import Question as Question
+    from evmthread.machine.traps import Suspended as Suspended
     from evmthread.primitives.types import Address as Address
     from evmthread.primitives.types import Hash32 as Hash32
     from evmthread.primitives.types import Log as Log
@@ -48,7 +56,12 @@ _HOMES = {
     "evmthread.errors": ("EvmthreadError",),
     "evmthread.execution": ("BlockEnvironment", "CallResult", "InvalidTransaction", "Transaction", "World"),
     "evmthread.isa.forks": ("Fork", "fork_named"),
+    "evmthread.isa.frame": ("Frame",),
+    "evmthread.isa.instruction": ("Instruction",),
+    "evmthread.isa.message": ("Message",),
     "evmthread.machine.code_cache": ("CodeCache",),
+    "evmthread.machine.hooks": ("Hook",),
+    "evmthread.machine.traps": ("Answer", "Break", "Question", "Suspended"),
     "evmthread.primitives.types": ("Address", "Hash32", "Log"),
     "evmthread.state": ("MemoryState", "StateChanges"),
     "evmthread.state.opening": ("open_state",),
