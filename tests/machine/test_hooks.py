@@ -342,7 +342,7 @@ def test_a_transaction_that_misses_state_leaves_nothing_behind(engine: Engine) -
     assert watched.apply(transaction, sender=C).success
 
 
-@pytest.mark.parametrize("event", ["opcode_end", "storage_write", "step_end"])
+@pytest.mark.parametrize("event", ["opcode_end", "storage_write", "keccak", "step_end"])
 def test_a_hook_that_misses_state_after_an_instruction_ends_the_call(engine: Engine, event: str) -> None:
     def read(self: Hook, frame: Frame, *_: object) -> None:
         raise Missing("account", (C,))
