@@ -18,10 +18,11 @@ What the specification's one-liners leave open, pinned here:
 - An account that is empty (EIP-161) never has storage: before Spurious Dragon a batch that leads there is invalid.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from evmthread.channel.calls import ThreadCalls
-from evmthread.channel.errors import InvalidBatch
+from evmthread.channel.errors import InvalidBatch, LocalProtocolError
 from evmthread.channel.rules import ThreadRules
 from evmthread.channel.suspension import (
     OpenCall,
@@ -32,6 +33,7 @@ from evmthread.channel.suspension import (
     with_answer,
 )
 from evmthread.commit.batch import MACHINE_HASH_BYTES, Batch, Environment, Input, InputKind
+from evmthread.commit.money import genesis_deposits
 from evmthread.commit.terms import check_origin_code
 from evmthread.errors import LimitExceeded
 from evmthread.execution.computation import Computation
@@ -79,6 +81,23 @@ class BatchOutcome:
             gas += outcome.gas_used
             receipts.append(Receipt(outcome.result.success, gas, outcome.logs))
         return receipts
+
+
+def found_world(rules: ThreadRules, world: World, code: bytes, inputs: Sequence[Input]) -> None:
+    """The world in which the genesis batch with these inputs runs (section 3, Money). `code` is the origin's.
+
+    Raises LocalProtocolError where it is needed and missing.
+    """
+    terms = rules.terms
+    for owner, balance in zip(terms.owners, genesis_deposits(terms.deposits, terms.max_fee), strict=True):
+        if balance:
+            world.set_balance(owner, balance)
+    if any(each.kind == InputKind.CREATE for each in inputs):
+        return
+    if not code:
+        raise LocalProtocolError("the genesis batch creates no contract, and the origin's code wasn't given")
+    world.set_code(rules.address, code)
+    world.set_nonce(rules.address, 1)
 
 
 def run_batch(
@@ -168,7 +187,8 @@ class _Run:
             rule = "an answer or abort of the open call" if self.open_call is not None else "no call is open"
             raise InvalidBatch(rule, InputKind(each.kind).name.lower(), index, self.nonce)
         calls = ThreadCalls(rules, index, self.nonce)
-        hooks, world.hooks = world.hooks, (calls,)
+        hooks = world.hooks
+        world.hooks = (calls, *hooks)
         try:
             match each.kind:
                 case InputKind.CREATE:

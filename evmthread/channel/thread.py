@@ -7,12 +7,12 @@ Pinned here, where the specification leaves it open: an owner who begins with no
 world; `number` and `timestamp` of the genesis batch are free, of an empty batch they repeat the parent's.
 """
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Self
 
 from evmthread.channel.errors import LocalProtocolError
-from evmthread.channel.inputs import BatchOutcome, run_batch
+from evmthread.channel.inputs import BatchOutcome, found_world, run_batch
 from evmthread.channel.roots import apply_rooted
 from evmthread.channel.rules import ThreadRules, thread_rules
 from evmthread.channel.suspension import OpenCall, block_environment, steps_until, with_answer
@@ -28,7 +28,7 @@ from evmthread.commit.batch import (
 )
 from evmthread.commit.commitment import Commitment, Status
 from evmthread.commit.eip712 import Domain, digest
-from evmthread.commit.money import genesis_deposits, operator_fee, owner_balances
+from evmthread.commit.money import operator_fee, owner_balances
 from evmthread.commit.refusals import NonceOrder, ParentIsFinal
 from evmthread.commit.terms import Ruleset, Terms, check_origin_code
 from evmthread.execution.receipts import receipts_root
@@ -58,11 +58,13 @@ class Prepared:
 class Thread:
     """One thread at its latest agreement, and at most one executed batch on top. Made by `Thread.open`."""
 
-    def __init__(self, rules: ThreadRules, code: bytes, state: StateBackend, cache: CodeCache | None) -> None:
+    def __init__(
+        self, rules: ThreadRules, code: bytes, state: StateBackend, cache: CodeCache | None, hooks: Sequence[Hook]
+    ) -> None:
         """Made by `open`."""
         self._rules = rules
         self._code = code
-        self._world = World(fork=rules.fork, view=state, cache=cache)
+        self._world = World(fork=rules.fork, view=state, cache=cache, hooks=hooks)
         self._roots = StateRoots()
         self._slots = 0
         self._environment: Environment | None = None
@@ -80,18 +82,20 @@ class Thread:
         code: bytes = b"",
         state: StateBackend | None = None,
         cache: CodeCache | None = None,
+        hooks: Sequence[Hook] = (),
     ) -> Self:
         """A thread without its genesis yet.
 
         `code` is the origin's runtime code; a thread whose genesis batch creates the contract does without. `state`
         takes the accounts and holds none yet; by default it is in memory. Threads on the same code that share a `cache`
-        decode it once. Raises a Refusal for terms, ruleset or code
-        that aren't well-formed or don't belong together, NotSupported for a ruleset that this version can't execute.
+        decode it once. `hooks` observe what the thread executes, but for calls that run beside it, to find where to
+        stop; they mustn't stop or answer anything. Raises a Refusal for terms, ruleset or code that aren't well-formed
+        or don't belong together, NotSupported for a ruleset that this version can't execute.
         """
         rules = thread_rules(domain, terms, ruleset)
         if code:
             check_origin_code(terms, code)
-        return cls(rules, code, MemoryState() if state is None else state, cache)
+        return cls(rules, code, MemoryState() if state is None else state, cache, hooks)
 
     @property
     def domain(self) -> Domain:
@@ -298,7 +302,7 @@ class Thread:
     def _execute(self, draft: Commitment, signed: SignedBatch, mark: WorldMark, steps: int) -> Prepared:
         terms, world = self.terms, self._world
         if self._agreement is None:
-            self._found(signed.batch.inputs)
+            found_world(self._rules, world, self._code, signed.batch.inputs)
         opened = None if draft.status == Status.FINAL else self._open
         outcome = run_batch(
             self._rules, world, signed.batch, slots=self._slots, nonce=draft.nonce, open_call=opened, steps=steps
@@ -322,16 +326,3 @@ class Thread:
             fee=fee,
         )
         return Prepared(commitment, digest(self.domain, commitment), signed, outcome, roots, mark)
-
-    def _found(self, inputs: Iterable[Input]) -> None:
-        """The world in which the genesis batch runs (section 3, Money)."""
-        terms, world = self.terms, self._world
-        for owner, balance in zip(terms.owners, genesis_deposits(terms.deposits, terms.max_fee), strict=True):
-            if balance:
-                world.set_balance(owner, balance)
-        if any(each.kind == InputKind.CREATE for each in inputs):
-            return
-        if not self._code:
-            raise LocalProtocolError("the genesis batch creates no contract, and the origin's code wasn't given")
-        world.set_code(self.address, self._code)
-        world.set_nonce(self.address, 1)
