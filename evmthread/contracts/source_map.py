@@ -82,7 +82,7 @@ class SourceText:
             return Place(self.name, start, length, line, made, jump, generated=True, is_code=False)
         function = self.function_at(start, length)
         if function is not None:
-            is_code = start >= function.body
+            is_code = start > function.body  # the body as a whole begins at its brace
             return Place(self.name, start, length, line, function, jump, generated=False, is_code=is_code)
         whole = any(start <= each.start < start + length for each in self.functions)
         return Place(self.name, start, length, line, None, jump, generated=False, is_code=not whole)
@@ -122,6 +122,10 @@ class SourceMap:
             source = self.sources.get(index)
             self._places[entry] = None if source is None else source.place(start, length, jump)
         return self._places[entry]
+
+    def places(self) -> Iterator[Place]:
+        """Where the instructions come from, in their order, without those that come from nowhere."""
+        return (place for pc in self._entries if (place := self.at(pc)) is not None)
 
     def text(self, name: str) -> SourceText | None:
         """The source of this name."""

@@ -9,7 +9,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from evmthread.contracts.artifact import Source, SourceBranch, SourceFunction
+from evmthread.contracts.artifact import Artifact, Source, SourceBranch, SourceFunction
 from evmthread.contracts.source_map import Jump, Place, SourceMap
 from evmthread.debugging.known_code import KnownCode
 from evmthread.isa.frame import Frame
@@ -72,7 +72,7 @@ class Coverage(Hook):
     def files(self, *, only_run: bool = False) -> tuple[FileCoverage, ...]:
         """What was counted so far, by source; of contracts that never ran too, unless `only_run`."""
         files: dict[tuple[str, bytes], _File] = {}
-        run = {id(source_map.artifact) for source_map in self._runs}
+        run = {id(artifact) for artifact in self.ran()}
         for source_map in self._known.maps():
             if only_run and id(source_map.artifact) not in run:
                 continue
@@ -81,6 +81,10 @@ class Coverage(Hook):
                 files.setdefault((source.name, source.keccak256), _File(source)).add(code)
         found = [file.coverage() for _, file in sorted(files.items(), key=lambda item: item[0])]
         return tuple([file for file in found if file.lines])
+
+    def ran(self) -> tuple[Artifact, ...]:
+        """The contracts of which something ran."""
+        return tuple({id(each.artifact): each.artifact for each in self._runs}.values())
 
     # What it is told --------------------------------------------------------------------------------------------------
     def transaction_start(self, message: Message) -> None:  # noqa: ARG002 - as Hook has it

@@ -76,7 +76,7 @@ def _checked(source_map: SourceMap, place: Place, said: str, origin: CallResult)
 
     if is_possible(place) and said in _text(source_map, place):
         return place
-    places = {each for pc in source_map.pcs if (each := source_map.at(pc)) is not None and each.is_code}
+    places = {each for each in source_map.places() if each.is_code}
     saying = [each for each in places if said and is_possible(each) and _is_revert(_text(source_map, each), said)]
     lines = {(each.source, each.line) for each in saying}
     return min(saying, key=lambda each: each.start) if len(lines) == 1 else None

@@ -186,14 +186,17 @@ def gas_rows(profiles: Iterable[GasProfile]) -> list[GasRow]:
     return sorted(rows, key=lambda row: (-row.own, -row.total, row.called.name))
 
 
-def gas_table(profiles: Sequence[GasProfile]) -> str:
-    """The rows as a table: own gas and its share, gas with calls, number of calls, name, where it is written."""
-    rows = gas_rows(profiles)
+def gas_table(profiles: Sequence[GasProfile], *, rows: int | None = None) -> str:
+    """A table of who used most: own gas and its share, gas with calls, number of calls, name, where it is written."""
+    every = gas_rows(profiles)
     whole = sum(profile.gas for profile in profiles)
     lines = [f"{'own gas':>12} {'':>6}  {'with calls':>12}  {'calls':>8}  function"]
-    for row in rows:
+    for row in every[:rows]:
         share = f"{100 * row.own / whole:.1f}%" if whole else ""
         where = "" if row.called.line is None else f"  {row.called.source}:{row.called.line}"
         lines.append(f"{row.own:>12,} {share:>6}  {row.total:>12,}  {row.calls:>8,}  {row.called.name}{where}")
+    if rows is not None and len(every) > rows:
+        rest = sum(row.own for row in every[rows:])
+        lines.append(f"{rest:>12,} {'':>6}  {'':>12}  {'':>8}  and {len(every) - rows} more")
     lines.append(f"{whole:>12,} {'100%' if whole else '':>6}  in all, of {len(profiles)} calls from outside")
     return "\n".join(lines)

@@ -3,8 +3,10 @@
 from pathlib import Path
 
 from evmthread.contracts import Artifact, parse_artifact
+from evmthread.debugging.timeline import Beginning
 from evmthread.execution.result import CallResult
 from evmthread.execution.world import World
+from evmthread.state.overlay import OverlayState
 
 CONTRACTS = Path(__file__).parents[1] / "contracts"
 
@@ -34,3 +36,15 @@ def called(
 ) -> CallResult:
     """What came of a call of one of its functions."""
     return world.call(address, contract.function(name).encode(*arguments), **options)  # type: ignore[arg-type]
+
+
+def beginning_of(contract: Artifact, *arguments: object, name: str, constructor: tuple[object, ...] = ()) -> Beginning:
+    """The beginning of a call of one function of a contract that was just deployed."""
+    world = World()
+    address = deployed(world, contract, *constructor)
+    world.settle()
+    data = contract.function(name).encode(*arguments)
+    return Beginning(
+        lambda hooks: World(view=OverlayState(world.view), hooks=hooks),
+        lambda other: other.open_call(address, data, gas=10**8),
+    )
