@@ -13,7 +13,20 @@ from evmthread.commands.geth_flags import normalised
 from evmthread.commands.kept_code import closed
 
 # In the order of --help. A module is imported when its command, or the list of commands, is asked for.
-COMMANDS = ("play", "resume", "verify", "replay", "run", "trace", "state", "statetest", "compile")
+COMMANDS = (
+    "play",
+    "resume",
+    "verify",
+    "replay",
+    "run",
+    "trace",
+    "debug",
+    "profile",
+    "coverage",
+    "state",
+    "statetest",
+    "compile",
+)
 
 _EXAMPLES = """\
 examples:
@@ -24,6 +37,9 @@ examples:
   evmthread replay game.thread                         execute it all again and compare
   evmthread run --code 600160020160005260206000f3      run bytecode once
   evmthread trace --tracer callTracer --code 6001      steps, calls, or the state that a transaction touches
+  evmthread debug game.thread --nonce 3                a move step by step, forwards and back, in its source
+  evmthread profile game.thread --out gas.json         where the gas went; also as a file for speedscope
+  evmthread coverage game.thread --out lcov.info       which lines of the contract ran
   evmthread state list sqlite:thread.state             states in files: roots, exports, checks
   evmthread statetest fixtures/ --workers 2            official Ethereum tests
   evmthread compile --code 5b600101600056              the Python that bytecode becomes

@@ -6,24 +6,14 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from evmthread.commands.given import (
-    DEFAULT_FORK,
-    DEFAULT_RECEIVER,
-    DEFAULT_SENDER,
-    accounts_of,
-    add_state_options,
-    bytes_of,
-    number_of,
-)
+from evmthread.commands.given import accounts_of
 from evmthread.commands.kept_code import add_cache_option, keep, open_files
+from evmthread.commands.plain_call import add_call_options, plain_call
 
 if TYPE_CHECKING:
     from evmthread.execution.result import CallResult
     from evmthread.execution.world import World
     from evmthread.machine.hooks import Hook
-
-DEFAULT_GAS = 10_000_000_000  # go-ethereum's
-
 
 NAME = "run"
 HELP = "run EVM bytecode once and print what it returns"
@@ -38,20 +28,7 @@ Without code, the receiver's own is run.
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the options."""
-    code = parser.add_argument_group("what to run")
-    code.add_argument("--code", metavar="HEX", help="the bytecode")
-    code.add_argument("--codefile", "--code-file", metavar="FILE", help="a file with the bytecode as hex; - for stdin")
-    code.add_argument("--input", metavar="HEX", default="", help="the call data")
-    code.add_argument("--inputfile", "--input-file", metavar="FILE", help="a file with the call data as hex")
-    code.add_argument("--create", action="store_true", help="run the code and the input as init code of a creation")
-    where = parser.add_argument_group("where to run it")
-    where.add_argument("--fork", metavar="F", default=DEFAULT_FORK, help=f"the rules (default {DEFAULT_FORK})")
-    where.add_argument("--gas", metavar="N", default=str(DEFAULT_GAS), help=f"gas (default {DEFAULT_GAS:,})")
-    where.add_argument("--price", metavar="WEI", default="0", help="gas price that the code sees (default 0)")
-    where.add_argument("--value", metavar="WEI", default="0", help="wei to send along (default 0)")
-    where.add_argument("--sender", metavar="ADDRESS", default=DEFAULT_SENDER, help="who calls")
-    where.add_argument("--receiver", metavar="ADDRESS", default=DEFAULT_RECEIVER, help="who is called")
-    add_state_options(where)
+    add_call_options(parser)
     add_cache_option(parser)
     output = parser.add_argument_group("what to print")
     output.add_argument("--trace", action="store_true", help="EIP-3155 trace lines on standard error")
@@ -70,29 +47,13 @@ def run(arguments: argparse.Namespace) -> int:
     """Runs the command."""
     import time
 
-    from evmthread.execution.environment import BlockEnvironment
-    from evmthread.execution.world import World
-    from evmthread.isa.forks import fork_named
     from evmthread.machine.code_cache import CodeCache
-    from evmthread.testing.fixtures import fixed
 
-    gas, price, value = (number_of(arguments, name) for name in ("gas", "price", "value"))
-    sender, receiver = fixed(arguments.sender, 20), fixed(arguments.receiver, 20)
-    code, call_data = _code(arguments), bytes_of(arguments.input, arguments.inputfile, "input")
-    hooks = _hooks(arguments)
-    environment = BlockEnvironment(gas_limit=gas)
-    fork, cache = fork_named(arguments.fork), CodeCache(store=open_files(arguments))
+    asked, hooks, cache = plain_call(arguments, command=NAME), _hooks(arguments), CodeCache(store=open_files(arguments))
     with accounts_of(arguments) as state:
-        world = World(fork=fork, environment=environment, view=state, cache=cache, hooks=hooks)
-        if arguments.prestate is None and arguments.state is None:
-            world.set_balance(sender, value)
-        if code and not arguments.create:
-            world.set_code(receiver, code)
+        world = asked.world(state, hooks=hooks, cache=cache)
         began = time.perf_counter()
-        if arguments.create:
-            result = world.create(code + call_data, sender=sender, value=value, gas=gas, gas_price=price)
-        else:
-            result = world.call(receiver, call_data, sender=sender, value=value, gas=gas, gas_price=price)
+        result = asked.run(world)
         seconds = time.perf_counter() - began
         _print_outcome(arguments, world, result, seconds)
     keep(cache)
@@ -120,11 +81,3 @@ def _print_outcome(arguments: argparse.Namespace, world: "World", result: "CallR
         error = failure_of(result)
         if error is not None:
             print(f" error: {error}")
-
-
-def _code(arguments: argparse.Namespace) -> bytes:
-    from evmthread.errors import InvalidInput
-
-    if all(given is None for given in (arguments.code, arguments.codefile, arguments.prestate, arguments.state)):
-        raise InvalidInput("nothing to run: give --code HEX or --codefile FILE (evmthread run --help)")
-    return bytes_of(arguments.code or "", arguments.codefile, "code")
