@@ -95,8 +95,9 @@ class Region:
         self.code = code
         # What the texts of stack items stand for, as far as some spill had to know: numbers, names, or compiled.
         self.items: dict[str, int | str | CodeType] = {}
-        linecache.cache[filename] = (0, None, _Lines(source), filename)  # type: ignore[assignment] # reads as a list
-        finalize(self, linecache.cache.pop, filename, None).atexit = False
+        lines = 0, None, _Lines(source), filename
+        linecache.cache[filename] = lines  # type: ignore[assignment] # reads as a list
+        finalize(self, _forget, filename, lines).atexit = False
         self.names: dict[str, Any] = {
             **source.names,
             "BAIL": Bail,
@@ -127,9 +128,10 @@ class Region:
         return stack
 
 
-def region_name(head: int) -> str:
-    """A file name for tracebacks, which no other region of this process has."""
-    return f"<evmthread {next(_SERIAL):x}:{head}>"
+def _forget(filename: str, lines: object) -> None:
+    """A region is gone; another one of the same text, from another cache, may have brought the same lines since."""
+    if linecache.cache.get(filename) is lines:
+        del linecache.cache[filename]
 
 
 def size_of(source: Source, code: CodeType) -> int:
@@ -256,7 +258,7 @@ def compile_region(frame: Frame, head: int, *, everything: bool) -> RegionFuncti
             source = writer.write()
         if source.instructions < 2:
             return None
-        code = compile(source.text, region_name(head), "exec")
+        code = compile(source.text, f"<evmthread {next(_SERIAL):x}:{head}>", "exec")
         region = Region(program, source, code, size_of(source, code))
         writer.written += len(source.text)
     except (TooLong, RecursionError, MemoryError, SystemError):  # the last where somebody else parses meanwhile

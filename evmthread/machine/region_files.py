@@ -20,17 +20,20 @@ from evmthread.errors import BackendError
 from evmthread.isa.forks import HISTORY
 from evmthread.isa.frame import Frame
 from evmthread.machine.analysis import Program
-from evmthread.machine.compiler import Region, keep_region, region_name
+from evmthread.machine.compiler import Region, keep_region
 from evmthread.machine.private_folder import LARGEST_FILE, SUFFIX, PrivateFolder, default_cache_folder
 from evmthread.machine.regions import Site
 
-FORMAT = b"evmthread regions 2\n"
+FORMAT = b"evmthread regions 3\n"
 MOST_BYTES = 2**28  # of all files together
-_DIGEST = 32
+_DIGEST, _LENGTH = 32, 8  # bytes
 _PACKAGE = "evmthread"
 
-# head, size, what is executed (marshalled), and what explains it (marshalled and compressed: it is seldom looked at).
-Row = tuple[int, int, bytes, bytes]
+# A file holds FORMAT, the SHA-256 of the rest, the index's length, the index, and the parts of all regions. A region's
+# parts are what is executed, marshalled, and what explains it, which is seldom looked at, marshalled and compressed.
+# The index has head, size, and how long both parts are.
+Part = bytes | memoryview
+Row = tuple[int, int, Part, Part]
 
 
 class RegionFiles:
@@ -56,7 +59,7 @@ class RegionFiles:
         if content[:start] != FORMAT + hashlib.sha256(body).digest():
             return
         try:
-            rows: list[Row] = marshal.loads(body)  # noqa: S302 - our own file, checked
+            rows = _unpacked(body)
         except (ValueError, TypeError, EOFError):
             return
         for row in rows:
@@ -73,7 +76,7 @@ class RegionFiles:
         if name is None or not regions or not program.unsaved:
             return
         program.unsaved = False
-        body = marshal.dumps([_row(program, function) for function in regions.values()])
+        body = _packed([_row(program, function) for function in regions.values()])
         if len(FORMAT) + _DIGEST + len(body) <= LARGEST_FILE:
             self._folder.write(name, FORMAT + hashlib.sha256(body).digest() + body)
 
@@ -85,6 +88,23 @@ class RegionFiles:
         key.update(program.fork.name.encode() + b"\0")
         key.update(program.code)
         return key.hexdigest() + SUFFIX
+
+
+def _packed(rows: list[Row]) -> bytes:
+    index = marshal.dumps([(head, size, len(executed), len(details)) for head, size, executed, details in rows])
+    parts = [part for _, _, executed, details in rows for part in (executed, details)]
+    return b"".join([len(index).to_bytes(_LENGTH, "big"), index, *parts])
+
+
+def _unpacked(body: memoryview) -> list[Row]:
+    """The rows of a file, with parts that aren't copied. Raises one of a few plain errors."""
+    place = _LENGTH + int.from_bytes(body[:_LENGTH], "big")
+    rows: list[Row] = []
+    for head, size, executed, details in marshal.loads(body[_LENGTH:place]):  # noqa: S302 - our own file, checked
+        middle, end = place + executed, place + executed + details
+        rows.append((head, size, body[place:middle], body[middle:end]))
+        place = end
+    return rows
 
 
 def _edition() -> bytes:
@@ -144,8 +164,8 @@ class _Sleeping:
         head, size, executed, details = self.row
         references, code = marshal.loads(executed)  # noqa: S302 - our own file, checked
         names = {name: _referred(self.program, reference) for name, reference in references.items()}
-        # Two caches of one process may read the same file: tracebacks tell regions by their names.
-        return Region(self.program, _KeptSource(head, names, details), _renamed(code, region_name(head)), size)
+        # A copy of the details: views would hold the whole file in memory for as long as any region lives.
+        return Region(self.program, _KeptSource(head, names, bytes(details)), code, size)
 
 
 def _row(program: Program, function: Callable[[Frame], object]) -> Row:
@@ -157,7 +177,10 @@ def _row(program: Program, function: Callable[[Frame], object]) -> Row:
     sites = [(*(getattr(site, name) for name in Site.__slots__),) for site in source.sites]
     references = {name: _reference(program, name, function) for name, function in source.names.items()}
     details = zlib.compress(marshal.dumps((source.text, sites)), 1)
-    return source.head, region.size, marshal.dumps((references, region.code)), details
+    # A process numbers its regions, and another one does too: here the text gives the name for tracebacks.
+    digest = hashlib.sha256(source.text.encode()).hexdigest()[:16]
+    code = _renamed(region.code, f"<evmthread {digest}:{source.head}>")
+    return source.head, region.size, marshal.dumps((references, code)), details
 
 
 def _renamed(code: CodeType, filename: str) -> CodeType:

@@ -1,6 +1,9 @@
 """Compiled code kept in files: found again by an equal process, and by nobody else's leave."""
 
+import gc
+import linecache
 import os
+import re
 import subprocess
 import sys
 import traceback
@@ -248,18 +251,27 @@ def test_tracebacks_show_the_lines_of_regions_from_files(both: Path, monkeypatch
     assert "(frame, " in lines[place + 1]
 
 
-def test_regions_of_two_caches_have_names_of_their_own(both: Path) -> None:
-    caches = [CodeCache(store=RegionFiles(both)) for _ in range(2)]
-    names = [
-        {
-            region.__code__.co_filename
-            for region in run_two(cache, 1).regions.values()
-            if isinstance(region, FunctionType)
-        }
-        for cache in caches
-    ]
-    assert names[0]
-    assert names[0].isdisjoint(names[1])
+def names_of(program: Program) -> set[str]:
+    return {region.__code__.co_filename for region in program.regions.values() if isinstance(region, FunctionType)}
+
+
+def test_two_caches_of_one_process_share_names_and_lines(both: Path) -> None:
+    first = run_two(CodeCache(store=RegionFiles(both)), 1)
+    names = names_of(first)
+    second = run_two(CodeCache(store=RegionFiles(both)), 1)
+    assert names_of(second) == names != set()
+    del first
+    gc.collect()
+    assert all("def region" in "".join(linecache.getlines(name)) for name in names)
+    del second
+    gc.collect()
+    assert names.isdisjoint(linecache.cache)
+
+
+def test_names_from_files_are_no_numbers_of_a_process(both: Path) -> None:
+    names = names_of(run_two(CodeCache(store=RegionFiles(both)), 1))
+    assert len({name.partition(":")[0] for name in names}) == len(names) > 0
+    assert all(re.fullmatch(r"<evmthread [0-9a-f]{16}:[0-9]+>", name) for name in names)
 
 
 def test_another_edition_is_not_read(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
