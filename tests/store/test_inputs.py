@@ -57,6 +57,16 @@ def test_each_input_uses_the_gas_that_was_agreed(game: tuple[MorpionMatch, Path]
         before = commitment.gas_used
 
 
+def test_an_input_sees_the_block_of_its_batch(tmp_path: Path) -> None:
+    match = MorpionMatch().begin()
+    match.play(4)
+    save(match, tmp_path / "game")
+    timeline = Timeline(input_beginning(tmp_path / "game", nonce=3), KNOWN)
+    gas_of(timeline)
+    deadline = 3  # the slot that holds it, and the position
+    assert timeline.world.storage(match.thread.address, deadline) == match.thread.storage(deadline)
+
+
 def test_later_inputs_of_a_batch_begin_where_the_earlier_ended(tmp_path: Path) -> None:
     match = MorpionMatch()
     match.create()
