@@ -22,8 +22,8 @@ REFUTATIONS = 2  # failures of a guess after which it is no longer made
 LOOP_SEARCH_STEPS = 20_000  # instructions that all searches for loops in one code may look at
 LOOP_SEARCH_STEPS_A_BYTE = 4  # and as many more for each byte of it
 REFUTATIONS_IN_ALL = 8  # failures anywhere in a code after which it is no longer made in that code
-# What things take in memory, measured on CPython 3.11 by benchmarks/memory.py: a program by itself, a destination in its
-# set, a segment with what is counted of its place, a step in it, a constant to push.
+# What things take in memory, measured on CPython 3.11 by benchmarks/memory.py: a program by itself, a destination in
+# its set, a segment with what is counted of its place, a step in it, a constant to push.
 PROGRAM_BYTES, DESTINATION_BYTES, SEGMENT_BYTES, STEP_BYTES, CONSTANT_BYTES = 2_000, 95, 360, 8, 245
 # What the segments of one code may take: a contract that is run from end to end needs some 65 bytes for each byte.
 DECODED_BYTES, DECODED_BYTES_A_BYTE = 2**16, 256
