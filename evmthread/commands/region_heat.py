@@ -40,7 +40,7 @@ def regions_of(program: Program, head: int | None) -> tuple[list[tuple[RegionWri
             text = f"# region at {place}{', a loop' if source.loops else ''}\n{source.text}"
         except TooLong:
             text = f"# region at {place}: too long to be worth it; the stepper runs it\n"
-        program.compile_work += writer.written + writer.walked
+        program.compile_work += writer.length + writer.count
         found[place] = writer, text
         if head is None:
             pending += sorted(writer.exits - seen)

@@ -20,17 +20,18 @@ from evmthread.machine.analysis import REFUTATIONS, Program
 from evmthread.machine.operations import Operation
 from evmthread.machine.regions import RegionWriter, Site, Source, TooLong
 from evmthread.machine.stepper import fail
+from evmthread.machine.symbols import NAMED
 
 RegionFunction = Callable[[Frame], object]
 VERY_HOT = 1 << 30  # visits: compiled at the next one
 OBSERVED_SIZE_LIMIT = 4096  # bytes of memory that a region may take for granted at its entry
 
 # What compiling costs, in about microseconds (measured), and how much of it a code may ask for in all.
-WORK_OF_A_REGION = 150
-WORK_OF_AN_INSTRUCTION = 15
-CHARACTERS_OF_WORK = 3
-WORK_LEAST = 400_000
-WORK_A_BYTE = 200
+WORK_OF_A_REGION = 100
+WORK_OF_AN_INSTRUCTION = 2
+CHARACTERS_OF_WORK = 4
+WORK_LEAST = 250_000
+WORK_A_BYTE = 100
 
 # What a region holds beside text and code, in bytes (measured): by itself, for each site, each item of a site's stack.
 REGION_BYTES, SITE_BYTES, ITEM_BYTES = 1_600, 230, 20
@@ -100,6 +101,7 @@ class Region:
         finalize(self, _forget, filename, lines).atexit = False
         self.names: dict[str, Any] = {
             **source.names,
+            **NAMED,
             "BAIL": Bail,
             "STOPS": STOPS,
             "SPILL": spill,
@@ -149,6 +151,9 @@ def _size_of_code(code: CodeType) -> int:
 
 
 def _item(text: str) -> int | str | CodeType:
+    number = NAMED.get(text)
+    if number is not None:
+        return number
     if text.isidentifier():
         return text
     try:
@@ -253,6 +258,7 @@ def compile_region(frame: Frame, head: int, *, everything: bool) -> RegionFuncti
     program = cast("Program", frame.program)
     writer = writer_of(program, head, frame=frame, everything=everything)
     searched = program.search_steps
+    written = 0
     try:
         with _WRITING:
             source = writer.write()
@@ -260,14 +266,14 @@ def compile_region(frame: Frame, head: int, *, everything: bool) -> RegionFuncti
             return None
         code = compile(source.text, f"<evmthread {next(_SERIAL):x}:{head}>", "exec")
         region = Region(program, source, code, size_of(source, code))
-        writer.written += len(source.text)
+        written = len(source.text)
     except (TooLong, RecursionError, MemoryError, SystemError):  # the last where somebody else parses meanwhile
         return None
     finally:
         program.compile_work += (
             WORK_OF_A_REGION
-            + WORK_OF_AN_INSTRUCTION * writer.walked
-            + writer.written // CHARACTERS_OF_WORK
+            + WORK_OF_AN_INSTRUCTION * writer.count
+            + (writer.length + written) // CHARACTERS_OF_WORK
             + program.search_steps
             - searched
         )

@@ -6,345 +6,45 @@ It must not know any opcode.
 """
 
 import ast
-import inspect
-import textwrap
+import re
 from collections.abc import Callable, Mapping
-from copy import copy
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
-from types import CodeType, FunctionType, MappingProxyType
-from typing import Any, cast
+from types import MappingProxyType
+from typing import Any
 
+from evmthread.machine.symbols import (
+    ATOM,
+    MINUS,
+    Condition,
+    NotLiftable,
+    Value,
+    as_condition,
+    binary,
+    choose,
+    compare,
+    constant,
+    negation,
+)
+from evmthread.machine.syntax import Lifted, syntax_of
 from evmthread.primitives.words import WORD_MASK
 
-INLINE_LIMIT = 240  # characters of an expression; a longer one is called
+INLINE_LIMIT = 100  # characters of an expression beyond its arguments'; a longer one is called
 ASSIGNED_LIMIT = 2_000  # characters of one that a function's local stands for: a local used twice is written twice
+TEMPLATES = 4096  # results of lifting that are kept for the arguments to come
 
-
-class NotLiftable(Exception):  # noqa: N818 - an answer, not an error
-    """The function has something that isn't understood here: it is called."""
-
-
-@dataclass(frozen=True, slots=True)
-class Value:
-    """A symbolic integer: Python text that computes it, and what is known of it.
-
-    `low` and `high` are inclusive bounds; `zeros` counts low bits known to be zero. `condition` is the text of the
-    truth that a 0-or-1 value stands for. `constant` is the value where it is known. `base` and `delta`: it equals the
-    atom `base` plus `delta`, without wrap. `sample` is the value it has in the frame that is being compiled for, where
-    that is known: a hint for guesses, which guards then check. `wrapped`: it equals that atom plus that number, modulo
-    2^256.
-    """
-
-    text: str
-    low: int = 0
-    high: int = WORD_MASK
-    zeros: int = 0
-    atom: bool = False
-    condition: str | None = None
-    constant: int | None = None
-    base: str | None = None
-    delta: int = 0
-    sample: int | None = None
-    wrapped: tuple[str, int] | None = None
-
-
-def constant(value: int) -> Value:
-    """A known integer."""
-    zeros = (value & -value).bit_length() - 1 if value else 256
-    text = str(value) if -1 < value < 4096 else (hex(value) if value >= 0 else f"({value})")
-    return Value(text, value, value, zeros, atom=True, constant=value, sample=value)
-
-
-def name(text: str, *, sample: int | None = None) -> Value:
-    """A word in a local variable that is assigned once where it is used."""
-    return Value(text, atom=True, base=text, sample=sample)
-
-
-def truth(condition: str) -> Value:
-    """1 where the condition holds, else 0."""
-    return Value(f"(1 if {condition} else 0)", 0, 1, condition=condition)
-
-
-@dataclass(frozen=True, slots=True)
-class Condition:
-    """A symbolic truth: decided (`known`), or Python text."""
-
-    text: str = ""
-    known: bool | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Lifted:
-    """A function's syntax tree, with the names it sees."""
-
-    parameters: tuple[str, ...]
-    body: tuple[ast.stmt, ...]
-    names: Mapping[str, Any]
-    function: Callable[..., object]
-
-
-@lru_cache(maxsize=1024)
-def syntax_of(function: Callable[..., object]) -> Lifted:
-    """The parsed function. Raises NotLiftable where its source isn't to be had, or isn't what it runs."""
-    if not isinstance(function, FunctionType):
-        raise NotLiftable("not a plain function")
-    try:
-        tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
-    except (OSError, TypeError, SyntaxError) as error:
-        raise NotLiftable(str(error)) from None
-    definition = tree.body[0]
-    if not isinstance(definition, ast.FunctionDef):
-        raise NotLiftable("not a plain function")
-    body = definition.body
-    if isinstance(body[0], ast.Expr) and isinstance(body[0].value, ast.Constant):
-        body = body[1:]
-    if function.__closure__:
-        raise NotLiftable("a closure")
-    signature = definition.args
-    if signature.defaults or signature.kwonlyargs or signature.vararg or signature.kwarg or signature.posonlyargs:
-        raise NotLiftable("more than plain parameters")
-    if not _runs(function, definition):
-        raise NotLiftable("source that isn't what runs")
-    names = MappingProxyType(function.__globals__)
-    return Lifted(tuple(argument.arg for argument in signature.args), tuple(body), names, function)
-
-
-def _runs(function: FunctionType, definition: ast.FunctionDef) -> bool:
-    """True where the definition compiles to the very code of the function.
-
-    A wrapper shows the source of what it wraps, and a file may have changed since it was imported.
-    """
-    bare = ast.Module([copy(definition)], [])
-    bare.body[0].decorator_list = []  # type: ignore[attr-defined]
-    ours = function.__code__
-    for compiled in compile(bare, "<definition>", "exec").co_consts:
-        if isinstance(compiled, CodeType):
-            return (compiled.co_code, compiled.co_consts, compiled.co_names, compiled.co_varnames) == (
-                ours.co_code,
-                ours.co_consts,
-                ours.co_names,
-                ours.co_varnames,
-            )
-    return False
-
-
-def negation(condition: Condition) -> Condition:
-    """The opposite truth."""
-    if condition.known is not None:
-        return Condition(known=not condition.known)
-    return Condition(f"not {condition.text}" if condition.text.isidentifier() else f"not ({condition.text})")
-
-
-def as_condition(value: Value) -> Condition:
-    """The truth of a word: false for zero alone."""
-    if value.constant is not None:
-        return Condition(known=bool(value.constant))
-    if value.low > 0:
-        return Condition(known=True)
-    return Condition(value.condition if value.condition is not None else value.text)
-
-
-def choose(condition: Condition, first: Value, second: Value) -> Value:
-    """The first where the condition holds, else the second."""
-    if condition.known is not None:
-        return first if condition.known else second
-    if first.constant == 1 and second.constant == 0:
-        return truth(condition.text)
-    if first.constant == 0 and second.constant == 1:
-        return truth(negation(condition).text)
-    return Value(
-        f"({first.text} if {condition.text} else {second.text})",
-        min(first.low, second.low),
-        max(first.high, second.high),
-        min(first.zeros, second.zeros),
-    )
-
-
-def _bits_mask(value: int) -> int:
-    return (1 << value.bit_length()) - 1
-
-
-def _add(a: Value, b: Value) -> Value:
-    base, delta = None, 0
-    if b.constant is not None and a.base is not None:
-        base, delta = a.base, a.delta + b.constant
-    elif a.constant is not None and b.base is not None:
-        base, delta = b.base, b.delta + a.constant
-    if a.constant == 0:
-        return b
-    if b.constant == 0:
-        return a
-    text = f"({a.text} + {b.text})"
-    if base is not None:
-        text = f"({base} + {delta})" if delta >= 0 else f"({base} - {-delta})"
-    return Value(text, a.low + b.low, a.high + b.high, min(a.zeros, b.zeros), base=base, delta=delta)
-
-
-def _sub(a: Value, b: Value) -> Value:
-    if b.constant == 0:
-        return a
-    base, delta = (a.base, a.delta - b.constant) if b.constant is not None and a.base is not None else (None, 0)
-    return Value(
-        f"({a.text} - {b.text})", a.low - b.high, a.high - b.low, min(a.zeros, b.zeros), base=base, delta=delta
-    )
-
-
-def _multiply(a: Value, b: Value) -> Value:
-    if a.constant == 1:
-        return b
-    if b.constant == 1:
-        return a
-    corners = [x * y for x in (a.low, a.high) for y in (b.low, b.high)]
-    return Value(f"({a.text} * {b.text})", min(corners), max(corners), min(a.zeros + b.zeros, 256))
-
-
-def _divide(a: Value, b: Value) -> Value:
-    if a.low < 0 or b.low < 0:
-        raise NotLiftable("division of what may be negative")
-    return Value(f"({a.text} // {b.text})", a.low // max(b.high, 1), a.high // max(b.low, 1))
-
-
-def _modulo(a: Value, b: Value) -> Value:
-    if a.low < 0 or b.low < 0:
-        raise NotLiftable("remainder of what may be negative")
-    return Value(f"({a.text} % {b.text})", 0, min(a.high, max(b.high - 1, 0)))
-
-
-def _left(a: Value, b: Value) -> Value:
-    if b.high > 512 or b.low < 0:
-        raise NotLiftable("a shift without bound")
-    zeros = a.zeros + (b.constant or 0)
-    low = a.low << (b.low if a.low >= 0 else b.high)
-    high = a.high << (b.high if a.high >= 0 else b.low)
-    return Value(f"({a.text} << {b.text})", low, high, zeros)
-
-
-def _right(a: Value, b: Value) -> Value:
-    if b.low < 0 or b.high > 1 << 60:
-        raise NotLiftable("a shift without bound")
-    if b.constant == 0:
-        return a
-    low = a.low >> (b.high if a.low >= 0 else b.low)
-    high = a.high >> (b.low if a.high >= 0 else b.high)
-    return Value(f"({a.text} >> {b.text})", low, high, max(a.zeros - b.high, 0))
-
-
-def _and(a: Value, b: Value) -> Value:
-    for x, y in ((a, b), (b, a)):
-        mask = y.constant
-        if mask is not None and mask >= 0:
-            if x.low >= 0 and x.high <= mask and mask & (mask + 1) == 0:
-                return x
-            if mask >> x.zeros << x.zeros == 0 and x.low >= 0:
-                return constant(0)
-            # A mask that only clears bits known to be zero.
-            if x.low >= 0 and mask | ((1 << x.zeros) - 1) == _bits_mask(mask) and x.high <= _bits_mask(mask):
-                return x
-    highs = [value.high for value in (a, b) if value.low >= 0]
-    if not highs:
-        raise NotLiftable("and of what may be negative")
-    wrapped = None
-    for x, y in ((a, b), (b, a)):
-        if y.constant == WORD_MASK and x.base is not None:
-            wrapped = x.base, x.delta
-    return Value(f"({a.text} & {b.text})", 0, min(highs), max(a.zeros, b.zeros), wrapped=wrapped)
-
-
-def _or(a: Value, b: Value) -> Value:
-    if a.low < 0 or b.low < 0:
-        raise NotLiftable("or of what may be negative")
-    if a.constant == 0:
-        return b
-    if b.constant == 0:
-        return a
-    high = _bits_mask(max(a.high, b.high))
-    return Value(f"({a.text} | {b.text})", max(a.low, b.low), high, min(a.zeros, b.zeros))
-
-
-def _xor(a: Value, b: Value) -> Value:
-    if a.low < 0 or b.low < 0:
-        raise NotLiftable("xor of what may be negative")
-    return Value(f"({a.text} ^ {b.text})", 0, _bits_mask(max(a.high, b.high)), min(a.zeros, b.zeros))
-
-
-_BINARY: Mapping[type[ast.operator], Callable[[Value, Value], Value]] = MappingProxyType(
+_VALUES: Mapping[type[ast.expr], str] = MappingProxyType(
     {
-        ast.Add: _add,
-        ast.Sub: _sub,
-        ast.Mult: _multiply,
-        ast.FloorDiv: _divide,
-        ast.Mod: _modulo,
-        ast.LShift: _left,
-        ast.RShift: _right,
-        ast.BitAnd: _and,
-        ast.BitOr: _or,
-        ast.BitXor: _xor,
+        ast.Constant: "value_of_constant",
+        ast.Name: "value_of_name",
+        ast.BinOp: "value_of_operation",
+        ast.UnaryOp: "value_of_sign",
+        ast.IfExp: "value_of_choice",
+        ast.Call: "value_of_call",
+        ast.Attribute: "value_of_part",
+        ast.Subscript: "value_of_part",
     }
 )
-
-
-def _fold(operator: ast.operator, a: int, b: int) -> int:
-    if isinstance(operator, ast.LShift) and b > 512:
-        raise NotLiftable("a shift without bound")
-    if isinstance(operator, (ast.FloorDiv, ast.Mod)) and b == 0:
-        return 0  # in a branch that a guard on the divisor rules out
-    folded: int = {
-        ast.Add: int.__add__,
-        ast.Sub: int.__sub__,
-        ast.Mult: int.__mul__,
-        ast.FloorDiv: int.__floordiv__,
-        ast.Mod: int.__mod__,
-        ast.LShift: int.__lshift__,
-        ast.RShift: int.__rshift__,
-        ast.BitAnd: int.__and__,
-        ast.BitOr: int.__or__,
-        ast.BitXor: int.__xor__,
-    }[type(operator)](a, b)
-    return folded
-
-
-def binary(operator: ast.operator, a: Value, b: Value) -> Value:
-    """A Python operator on two symbolic integers."""
-    if a.constant is not None and b.constant is not None:
-        return constant(_fold(operator, a.constant, b.constant))
-    rule = _BINARY.get(type(operator))
-    if rule is None:
-        raise NotLiftable(type(operator).__name__)
-    return rule(a, b)
-
-
-def compare(operator: ast.cmpop, a: Value, b: Value) -> Condition:
-    """A Python comparison of two symbolic integers."""
-    if isinstance(operator, (ast.Gt, ast.GtE)):
-        return compare(ast.Lt() if isinstance(operator, ast.Gt) else ast.LtE(), b, a)
-    if isinstance(operator, ast.Lt):
-        if a.high < b.low or a.low >= b.high:
-            return Condition(known=a.high < b.low)
-        return Condition(f"{a.text} < {b.text}")
-    if isinstance(operator, ast.LtE):
-        if a.high <= b.low or a.low > b.high:
-            return Condition(known=a.high <= b.low)
-        return Condition(f"{a.text} <= {b.text}")
-    if isinstance(operator, (ast.Eq, ast.NotEq)):
-        equal = _equal(a, b)
-        return equal if isinstance(operator, ast.Eq) else negation(equal)
-    raise NotLiftable(type(operator).__name__)
-
-
-def _equal(a: Value, b: Value) -> Condition:
-    if a.constant is not None and b.constant is not None:
-        return Condition(known=a.constant == b.constant)
-    if a.high < b.low or b.high < a.low:
-        return Condition(known=False)
-    if a.atom and a.text == b.text:
-        return Condition(known=True)
-    for x, y in ((a, b), (b, a)):
-        if y.constant == 0:
-            return negation(as_condition(x))
-        if y.constant == 1 and x.condition is not None:
-            return Condition(x.condition)
-    return Condition(f"{a.text} == {b.text}")
 
 
 class Evaluator:
@@ -383,49 +83,76 @@ class Evaluator:
 
     def value(self, node: ast.expr) -> Value:
         """A symbolic integer."""
-        if isinstance(node, ast.Constant) and type(node.value) is int:
-            return constant(node.value)
-        if isinstance(node, ast.Name):
-            return self.named(node.id)
-        if isinstance(node, ast.BinOp):
-            return binary(node.op, self.value(node.left), self.value(node.right))
-        if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
-            operand = self.value(node.operand)
-            if operand.constant is not None:
-                return constant(-operand.constant)
-            return Value(f"(-{operand.text})", -operand.high, -operand.low, operand.zeros)
-        if isinstance(node, ast.IfExp):
-            condition = self.condition(node.test)
-            if condition.known is not None:
-                return self.value(node.body if condition.known else node.orelse)
-            kept = dict(self.environment)
-            self.assume(node.test, holds=True)
-            first = self.value(node.body)
-            self.environment = dict(kept)
-            self.assume(node.test, holds=False)
-            second = self.value(node.orelse)
-            self.environment = kept
-            return choose(condition, first, second)
-        if (
-            isinstance(node, ast.Call)
-            and isinstance(node.func, ast.Attribute)
-            and node.func.attr == "bit_length"
-            and not node.args
-        ):
-            operand = self.value(node.func.value)
-            if operand.constant is not None:
-                return constant(operand.constant.bit_length())
-            if operand.low < 0:
-                raise NotLiftable("bit length of what may be negative")
-            return Value(f"{operand.text}.bit_length()", operand.low.bit_length(), operand.high.bit_length())
-        raise NotLiftable(ast.dump(node)[:60])
+        # Hot path: a name that is looked up, not a row of questions what the node is.
+        method = _VALUES.get(type(node))
+        if method is None:
+            raise NotLiftable(type(node).__name__)
+        value: Value = getattr(self, method)(node)
+        return value
+
+    def value_of_constant(self, node: ast.Constant) -> Value:
+        if type(node.value) is not int:
+            raise NotLiftable("a constant that is no number")
+        return constant(node.value)
+
+    def value_of_name(self, node: ast.Name) -> Value:
+        """A parameter, a local, or a constant of the function's module."""
+        known = self.environment.get(node.id)
+        if known is None:
+            known = self.names.get(node.id)
+            if type(known) is not int:
+                raise NotLiftable(node.id)
+            return constant(known)
+        if type(known) is not Value:
+            raise NotLiftable("no word")
+        return known
+
+    def value_of_operation(self, node: ast.BinOp) -> Value:
+        return binary(node.op, self.value(node.left), self.value(node.right))
+
+    def value_of_sign(self, node: ast.UnaryOp) -> Value:
+        if not isinstance(node.op, ast.USub):
+            raise NotLiftable(type(node.op).__name__)
+        operand = self.value(node.operand)
+        if operand.constant is not None:
+            return constant(-operand.constant)
+        return Value(f"-{operand.within(MINUS)}", -operand.high, -operand.low, operand.zeros, rank=MINUS)
+
+    def value_of_choice(self, node: ast.IfExp) -> Value:
+        condition = self.condition(node.test)
+        if condition.known is not None:
+            return self.value(node.body if condition.known else node.orelse)
+        kept = dict(self.environment)
+        self.assume(node.test, holds=True)
+        first = self.value(node.body)
+        self.environment = dict(kept)
+        self.assume(node.test, holds=False)
+        second = self.value(node.orelse)
+        self.environment = kept
+        return choose(condition, first, second)
+
+    def value_of_call(self, node: ast.Call) -> Value:
+        function = node.func
+        if not isinstance(function, ast.Attribute) or function.attr != "bit_length" or node.args:
+            raise NotLiftable("a call")
+        operand = self.value(function.value)
+        if operand.constant is not None:
+            return constant(operand.constant.bit_length())
+        if operand.low < 0:
+            raise NotLiftable("bit length of what may be negative")
+        text = f"{operand.within(ATOM)}.bit_length()"
+        return Value(text, operand.low.bit_length(), operand.high.bit_length())
+
+    def value_of_part(self, node: ast.expr) -> Value:
+        """An attribute or an item."""
+        raise NotLiftable(type(node).__name__)
 
     def assume(self, test: ast.expr, *, holds: bool) -> None:
         """Narrows the range of a name that is compared with a constant, for the branch where the test holds or not."""
         if isinstance(test, ast.Name):
             value = self.environment.get(test.id)
             if isinstance(value, Value) and holds and value.low == 0:
-                self.environment[test.id] = replace(value, low=1)
+                self.environment[test.id] = value.narrowed(1, value.high, value.zeros)
             return
         if not isinstance(test, ast.Compare) or len(test.ops) != 1 or not isinstance(test.left, ast.Name):
             return
@@ -445,16 +172,7 @@ class Evaluator:
         elif isinstance(operator, ast.Eq) and not holds and low == bound:
             low = bound + 1
         if low <= high:
-            self.environment[test.left.id] = replace(value, low=low, high=high)
-
-    def named(self, identifier: str) -> Value:
-        """A parameter, a local, or a constant of the function's module."""
-        if identifier in self.environment:
-            return cast("Value", self.environment[identifier])
-        known = self.names.get(identifier)
-        if type(known) is int:
-            return constant(known)
-        raise NotLiftable(identifier)
+            self.environment[test.left.id] = value.narrowed(low, high, value.zeros)
 
     def condition(self, node: ast.expr) -> Condition:
         """A symbolic truth."""
@@ -465,21 +183,93 @@ class Evaluator:
         return as_condition(self.value(node))
 
 
-def uses(lifted: Lifted) -> Mapping[str, int]:
-    """How often each parameter is read, at most, in one evaluation's text."""
-    counts = dict.fromkeys(lifted.parameters, 0)
-    for statement in lifted.body:
-        for node in ast.walk(statement):
-            if isinstance(node, ast.Name) and node.id in counts:
-                counts[node.id] += 1
-    return counts
+_PLACES = re.compile(r"\{([0-9]+)\}")
+
+# What an evaluation may ask of an argument: its value; or all that is known of it, and which argument is the first to
+# have its text.
+Facts = int | tuple[int, int, int, bool, int, int, bool, bool, int]
 
 
-@lru_cache(maxsize=1024)
-def _uses_of(function: Callable[..., object]) -> tuple[int, ...]:
+def _facts(value: Value, first: int) -> Facts:
+    if value.constant is not None:
+        return value.constant
+    return (
+        value.low,
+        value.high,
+        value.zeros,
+        value.atom,
+        value.rank,
+        value.delta,
+        value.base is None,
+        value.condition is None,
+        first,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """What a pure function gives for arguments of which certain facts are known.
+
+    `same` is the number of the argument that it is, if it is one. Else `value` has formats for its texts, to be filled
+    with all arguments' texts, then their bases, then their conditions. It is `plain` where texts alone are asked for.
+    """
+
+    value: Value
+    same: int | None = None
+    plain: bool = False
+
+    def filled(self, arguments: tuple[Value, ...], texts: list[str]) -> Value:
+        """The value for these arguments, whose texts are `texts`."""
+        if self.same is not None:
+            return arguments[self.same]
+        value = self.value
+        if value.constant is not None:
+            return value
+        if self.plain:
+            return Value(value.text.format(*texts), value.low, value.high, value.zeros, value.atom, rank=value.rank)
+        row = [*texts, *[argument.base for argument in arguments], *[argument.condition for argument in arguments]]
+        return Value(
+            value.text.format(*row),
+            value.low,
+            value.high,
+            value.zeros,
+            value.atom,
+            None if value.condition is None else value.condition.format(*row),
+            None,
+            None if value.base is None else value.base.format(*row),
+            value.delta,
+            None,
+            None if value.wrapped is None else (value.wrapped[0].format(*row), value.wrapped[1]),
+            value.rank,
+        )
+
+
+@lru_cache(maxsize=TEMPLATES)
+def _template(function: Callable[..., int], *facts: Facts) -> Template | None:
+    """The function evaluated over placeholders; None where it can't be lifted."""
     lifted = syntax_of(function)
-    counts = uses(lifted)
-    return tuple(counts[parameter] for parameter in lifted.parameters)
+    count = len(facts)
+    arguments: list[Value] = []
+    for number, fact in enumerate(facts):
+        if isinstance(fact, int):
+            arguments.append(constant(fact))
+            continue
+        low, high, zeros, atom, rank, delta, no_base, no_condition, first = fact
+        base = None if no_base else f"{{{count + number}}}"
+        condition = None if no_condition else f"{{{2 * count + number}}}"
+        text = f"{{{first}}}"
+        arguments.append(Value(text, low, high, zeros, atom, condition, None, base, delta, rank=rank))
+    try:
+        value = Evaluator(lifted, dict(zip(lifted.parameters, arguments, strict=True))).body(lifted.body)
+    except NotLiftable:
+        return None
+    if value.low < 0 or value.high > WORD_MASK:
+        raise AssertionError(f"{function.__name__} may leave the range of words: {value}")
+    for number, argument in enumerate(arguments):
+        if value is argument:
+            return Template(value, same=number)
+    plain = value.base is None and value.condition is None and value.wrapped is None
+    return Template(value, plain=plain and all(int(place) < count for place in _PLACES.findall(value.text)))
 
 
 def lift_pure(
@@ -487,23 +277,27 @@ def lift_pure(
 ) -> tuple[Value | None, tuple[Value, ...]]:
     """The function's value as an expression of its arguments, or None where it is better called; and the arguments.
 
-    `settle` puts a compound argument into a local, for those that the expression reads more than once.
+    `settle` puts a compound argument into a local, for those that the expression reads more than once. What was lifted
+    once for such arguments isn't evaluated again: only their texts are filled in.
     """
-    if all(argument.constant is not None for argument in arguments):
-        return constant(function(*[argument.constant for argument in arguments])), arguments
-    settled = arguments
+    constants = [argument.constant for argument in arguments]
+    if None not in constants:
+        return constant(function(*constants)), arguments
     try:
-        lifted = syntax_of(function)
-        counts = _uses_of(function)
-        settled = tuple(
-            argument if argument.atom or counts[index] <= 1 else settle(argument)
-            for index, argument in enumerate(arguments)
-        )
-        result = Evaluator(lifted, dict(zip(lifted.parameters, settled, strict=True))).body(lifted.body)
+        reads = syntax_of(function).reads
     except NotLiftable:
+        return None, arguments
+    settled = tuple(
+        [
+            argument if argument.atom or reads[index] <= 1 else settle(argument)
+            for index, argument in enumerate(arguments)
+        ]
+    )
+    texts = [argument.text for argument in settled]
+    template = _template(function, *[_facts(argument, texts.index(argument.text)) for argument in settled])
+    if template is None:
         return None, settled
-    if len(result.text) > INLINE_LIMIT + sum(len(argument.text) for argument in arguments):
+    result = template.filled(settled, texts)
+    if len(result.text) > INLINE_LIMIT + sum([len(text) for text in texts]):
         return None, settled
-    if result.low < 0 or result.high > WORD_MASK:
-        raise AssertionError(f"{function.__name__} may leave the range of words: {result}")
     return result, settled

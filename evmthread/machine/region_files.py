@@ -174,7 +174,7 @@ def _row(program: Program, function: Callable[[Frame], object]) -> Row:
         return function.row
     region: Region = function.__globals__["REGION"]
     source = region.source
-    sites = [(*(getattr(site, name) for name in Site.__slots__),) for site in source.sites]
+    sites = [tuple(site) for site in source.sites]
     references = {name: _reference(program, name, function) for name, function in source.names.items()}
     details = zlib.compress(marshal.dumps((source.text, sites)), 1)
     # A process numbers its regions, and another one does too: here the text gives the name for tracebacks.

@@ -7,26 +7,24 @@ instruction in question. Each place that may bail, fail or wait is a **site**: a
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
-from itertools import count
-from typing import Any, cast
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, cast
 
 from evmthread.isa.frame import Frame
 from evmthread.isa.instruction import Instruction, Shape
 from evmthread.isa.instructions.jumps import jump, jumpi
 from evmthread.machine.analysis import Program
-from evmthread.machine.lifting import Condition, Value, as_condition, constant, lift_pure, name, negation
+from evmthread.machine.lifting import lift_pure
 from evmthread.machine.operations import STACK_LIMIT
-from evmthread.machine.statements import StatementLifter, place_of
+from evmthread.machine.statements import WORD_ZEROS, StatementLifter, place_of
+from evmthread.machine.symbols import COMPARISON, NAMED, Condition, Value, as_condition, constant, name, negation
 
 INSTRUCTION_BUDGET = 600  # of one region; more gains nothing (measured) and costs compile time
 NESTING_LIMIT = 24  # of conditional branches, far below Python's own limit of indentation
-NOWHERE = -(2**300)  # below every offset from a base
 FAR = 2**20  # bytes: constant offsets beyond aren't reached for ahead of time
 TEXT_BUDGET = 60_000  # characters of a region's text after which its paths end
 TEXT_BOUND = 200_000  # characters above which there is no region: leaving with a deep stack is long everywhere
 STACK_BUDGET = 64  # items of a path above which no expression is kept unevaluated
-JOINING_WALKS = 8  # after which growth is no longer joined: two walks that contradict each other come to an end
 TEXT_LIMIT = 160  # characters of an expression that is kept unevaluated
 
 
@@ -45,23 +43,24 @@ class Path:
     # Memory as the compiled-for frame has it, and what this path would have written; None where that isn't known.
     memory: dict[int, int | None] | None = field(default_factory=dict)
     # Growth checks since which nothing could see gas or memory, nor end the region, by base: a later one of the same
-    # base joins them. The number is that of the instruction.
-    growths: dict[str, int] = field(default_factory=dict)
+    # base joins them.
+    growths: "dict[str, Growth]" = field(default_factory=dict)
 
     def copy(self) -> "Path":
-        return replace(
-            self,
-            stack=list(self.stack),
-            facts=dict(self.facts),
-            bounds=dict(self.bounds),
-            words=dict(self.words),
-            memory=None if self.memory is None else dict(self.memory),
-            growths={},
+        return Path(
+            self.stack.copy(),
+            self.depth,
+            self.spent,
+            self.size_low,
+            self.size_valid,
+            self.facts.copy(),
+            self.bounds.copy(),
+            self.words.copy(),
+            None if self.memory is None else self.memory.copy(),
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Site:
+class Site(NamedTuple):
     """How to rebuild the frame at one place: the texts of the stack above the untouched items, pc and gas.
 
     `spent` is the static gas up to, without, this instruction; `price` its base price; `guess` names the assumption
@@ -77,6 +76,35 @@ class Site:
     guess: str = ""
     written: bool = False
     grows: bool = False
+
+
+@dataclass(slots=True)
+class Growth:
+    """A line that makes memory reach `reach` bytes, counted from `base` unless that is empty.
+
+    Accesses that surely follow it, and before which nothing sees gas or memory, are reached for at once: growing in one
+    go costs what growing step by step does.
+    """
+
+    line: int
+    indent: int
+    site: int
+    base: str
+    reach: int
+    # A reach that is a multiple of 32, if one is known to be.
+    aligned: int | None
+
+    @property
+    def text(self) -> str:
+        end = f"{self.base} + {self.reach}" if self.base else str(self.reach)
+        aligned = self.aligned is not None and not (self.reach - self.aligned) & 31
+        return " " * self.indent + _growing(self.site, end, aligned=aligned)
+
+
+def _growing(site: int, end: str, *, aligned: bool) -> str:
+    """Makes memory reach `end`, which is a multiple of 32 if it is `aligned`."""
+    size = end if aligned else "len(memory) << 5"
+    return f"if size < {end}: site = {site}; gas = GROW(frame, {end}, gas, @GAS@); size = {size}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,9 +123,6 @@ class Source:
     def site_items(self) -> int:
         """The stack items of all sites."""
         return sum([len(site.stack) for site in self.sites])
-
-
-Group = tuple[int, str]
 
 
 class TooLong(Exception):  # noqa: N818 - an answer, not an error
@@ -128,16 +153,6 @@ class RegionWriter:
         self.names: dict[str, Any] = {}
         self.carried: set[int] = set()
         self.is_loop = False
-        # Growth that takes later accesses along: how far, by instruction number and base; and what was planned wrongly.
-        self.plan: dict[Group, int] = {}
-        self.unplanned: set[Group] = set()
-        self.joins = True
-        # Instructions and characters over all walks: what writing costs.
-        self.walked = 0
-        self.written = 0
-        self._reset()
-
-    def _reset(self) -> None:
         self.lines: list[str] = []
         self.sites: list[Site] = []
         self.length = 0
@@ -153,15 +168,17 @@ class RegionWriter:
         self.cuts: set[int] = set()
         self.exits: set[int] = set()
         self.places: set[int] = set()
-        self.taken: dict[Group, int] = {}
-        self.joined: dict[Group, int] = {}
+        # What was tried in vain: (a function, which of its arguments aren't constants).
+        self.unlifted: set[tuple[Callable[..., object], tuple[bool, ...]]] = set()
+        # Lines that hang on what a loop carries and on whether the size of memory is used: they are written at the end.
+        self.stack_lines: list[tuple[int, int, Path]] = []
+        self.size_lines: list[tuple[int, int]] = []
 
     # Text -------------------------------------------------------------------------------------------------------------
     def line(self, indent: int, text: str) -> None:
         self.lines.append(" " * indent + text)
         self.length += len(text)
         if self.length > TEXT_BOUND:
-            self.written += self.length
             raise TooLong
 
     def temporary(self) -> str:
@@ -210,7 +227,9 @@ class RegionWriter:
         if fact is None or value.constant is not None:
             return value
         low, high, zeros = fact
-        return replace(value, low=max(low, value.low), high=min(high, value.high), zeros=max(zeros, value.zeros))
+        if low <= value.low and high >= value.high and zeros <= value.zeros:
+            return value
+        return value.narrowed(max(low, value.low), min(high, value.high), max(zeros, value.zeros))
 
     def pop(self, path: Path) -> Value:
         self.need(path, 1)
@@ -223,16 +242,27 @@ class RegionWriter:
         self.largest_growth = max(self.largest_growth, len(path.stack) - path.depth)
 
     # Sites and exits --------------------------------------------------------------------------------------------------
-    def site(self, path: Path, pc: int, price: int, *, guess: str = "", stack: list[Value] | None = None) -> int:
-        """A new site at an instruction whose operands are still on the stack.
+    def site(
+        self,
+        path: Path,
+        pc: int,
+        price: int,
+        *,
+        guess: str = "",
+        grows: bool = False,
+        stack: list[Value] | None = None,
+        spent: int | None = None,
+    ) -> int:
+        """A new site at an instruction whose operands are still on the stack; `stack` and `spent` where they differ.
 
         What runs after it may see memory and gas: growth isn't done ahead of time across it.
         """
         path.growths = {}
-        self._pull_carried(path)
         values = path.stack if stack is None else stack
         # Truths leave as numbers; texts read locals that hold their value wherever the site is.
-        self.sites.append(Site(pc, path.spent, price, path.depth, tuple([value.text for value in values]), guess))
+        texts = tuple([value.text for value in values])
+        spent = path.spent if spent is None else spent
+        self.sites.append(Site(pc, spent, price, path.depth, texts, guess, written=False, grows=grows))
         return len(self.sites) - 1
 
     def bail(self, path: Path, condition: str, pc: int, indent: int, *, guess: str = "") -> None:
@@ -240,15 +270,22 @@ class RegionWriter:
         number = self.site(path, pc, 0, guess=guess)
         self.line(indent, f"if {condition}: site = {number}; raise BAIL")
 
-    def _pull_carried(self, path: Path) -> None:
-        """A loop's carried items may have changed in an earlier turn: they are written back wherever it is left."""
-        while self.carried and path.depth <= max(self.carried):
-            path.stack.insert(0, self.input(path.depth))
-            path.depth += 1
-            self.deepest = max(self.deepest, path.depth)
+    def mark(self) -> tuple[Any, ...]:
+        """How far the text has come."""
+        return len(self.lines), len(self.sites), self.temporaries, self.size_used, self.size_relied, self.hoisted.copy()
+
+    def back_to(self, mark: tuple[Any, ...]) -> None:
+        """Takes back what was written since a mark."""
+        lines, sites, self.temporaries, self.size_used, self.size_relied, self.hoisted = mark
+        del self.lines[lines:]
+        del self.sites[sites:]
 
     def _write_stack(self, path: Path, indent: int) -> None:
-        self._pull_carried(path)
+        """The line that leaves the stack as the path has it, which ends here."""
+        self.stack_lines.append((len(self.lines), indent, path))
+        self.line(indent, self._stack_line(path))
+
+    def _stack_line(self, path: Path) -> str:
         values, depth = path.stack, path.depth
         same = 0
         while same < len(values) and same < depth:
@@ -259,17 +296,32 @@ class RegionWriter:
         rest = [value.text for value in values[same:]]
         gone = depth - same
         if gone == len(rest) == 1:
-            self.line(indent, f"stack[-1] = {rest[0]}")
-        elif gone and len(rest) == 1:
-            self.line(indent, f"stack[-{gone}] = {rest[0]}; del stack[{1 - gone}:]")
-        elif gone and rest:
-            self.line(indent, f"stack[-{gone}:] = ({', '.join(rest)},)")
-        elif gone:
-            self.line(indent, f"del stack[-{gone}:]" if gone > 1 else "del stack[-1]")
-        elif len(rest) == 1:
-            self.line(indent, f"stack.append({rest[0]})")
-        elif rest:
-            self.line(indent, f"stack.extend(({', '.join(rest)}))")
+            return f"stack[-1] = {rest[0]}"
+        if gone and len(rest) == 1:
+            return f"stack[-{gone}] = {rest[0]}; del stack[{1 - gone}:]"
+        if gone and rest:
+            return f"stack[-{gone}:] = ({', '.join(rest)},)"
+        if gone:
+            return f"del stack[-{gone}:]" if gone > 1 else "del stack[-1]"
+        if len(rest) == 1:
+            return f"stack.append({rest[0]})"
+        return f"stack.extend(({', '.join(rest)}))" if rest else ""
+
+    def _carry(self) -> None:
+        """A loop's carried items may have changed in an earlier turn: they are written back wherever it is left."""
+        height = max(self.carried) + 1
+        texts = [f"i{index}" for index in range(height - 1, -1, -1)]
+        self.sites = [
+            site
+            if site.depth >= height
+            else site._replace(stack=(*texts[: height - site.depth], *site.stack), depth=height)
+            for site in self.sites
+        ]
+        for number, indent, path in self.stack_lines:
+            if path.depth < height:
+                path.stack[:0] = [name(text) for text in texts[: height - path.depth]]
+                path.depth = height
+            self.lines[number] = " " * indent + self._stack_line(path)
 
     def _gas(self, path: Path) -> str:
         return f"gas - {path.spent}" if path.spent else "gas"
@@ -291,7 +343,6 @@ class RegionWriter:
         if len(path.stack) != path.depth:
             return False
         self.is_loop = True
-        self._pull_carried(path)
         depth = path.depth
         targets, values = [], []
         for position, value in enumerate(path.stack):
@@ -302,105 +353,83 @@ class RegionWriter:
                 values.append(value.text)
         if targets:
             self.line(indent, f"{', '.join(targets)} = {', '.join(values)}")
-        if not path.size_valid and self.size_used:
-            self.line(indent, "size = len(memory) << 5")
+        if not path.size_valid:
+            self.size_lines.append((len(self.lines), indent))
+            self.line(indent, "")
         if path.spent:
             self.line(indent, f"gas -= {path.spent}")
         self.line(indent, "continue")
         self._account(path)
         return True
 
-    def planned(self, path: Path, end: Value) -> Value:
-        """How far memory is made to reach where it must reach `end`: as far as the accesses that surely follow go.
-
-        They are known from the walk before. Growing at once costs what growing step by step does.
-        """
+    def grow(self, path: Path, end: Value, pc: int, indent: int) -> None:
+        """Makes memory reach `end`, or more where later accesses join."""
+        number = self.site(path, pc, 0, grows=True)
         place = place_of(end)
         if place is None:
-            return end
+            self.line(indent, _growing(number, end.within(COMPARISON + 1), aligned=end.zeros >= WORD_ZEROS))
+            return
         base, reach = place
-        self.join(path, end)
-        group = self.count, base
-        further = self.plan.get(group, reach)
-        if further <= reach:
-            return end
-        self.taken[group] = further
-        if not base:
-            return constant(further)
-        zeros = end.zeros if not (further - reach) & 31 else 0
-        return replace(end, text=f"({base} + {further})", delta=further, high=end.high + further - reach, zeros=zeros)
+        aligned = reach if end.zeros >= WORD_ZEROS else None
+        growth = path.growths[base] = Growth(len(self.lines), indent, number, base, reach, aligned)
+        self.line(0, growth.text)
+
+    def extend(self, growth: Growth, reach: int) -> None:
+        """Makes a growth reach another place."""
+        growth.reach = reach
+        self.lines[growth.line] = growth.text
 
     def join(self, path: Path, end: Value) -> bool:
-        """Notes an access that an earlier growth, since which nothing could be seen, can take along; True if it can."""
+        """Lets an earlier growth, since which nothing could be seen, take an access along; True if there is one."""
         place = place_of(end)
         if place is None:
             return False
         base, reach = place
-        first = path.growths.get(base)
-        if first is None:
+        growth = path.growths.get(base)
+        if growth is None or reach >= FAR:
             return False
-        group = first, base
-        if not self.joins or group in self.unplanned or reach >= FAR:
-            return False
-        self.joined[group] = max(self.joined.get(group, reach), reach)
+        if reach > growth.reach:
+            self.extend(growth, reach)
         return True
-
-    def _replan(self) -> bool:
-        """Plans the next walk's growth by this one's; False where this walk did just what it planned."""
-        wrong = {group for group, reach in self.taken.items() if reach > self.joined.get(group, NOWHERE)}
-        self.unplanned |= wrong
-        planned = {group: reach for group, reach in self.joined.items() if group not in self.unplanned}
-        # What an access was made to reach stays planned: it is joined by none that it doesn't hold already.
-        changed = bool(wrong) or any(reach > self.plan.get(group, NOWHERE) for group, reach in planned.items())
-        self.plan = planned
-        return changed
 
     # Walking ----------------------------------------------------------------------------------------------------------
     def write(self) -> Source:
-        """The region's source. Walks again until the set of items that a loop carries is stable."""
-        for walks in count():
-            before = (set(self.carried), self.is_loop)
-            self.joins = walks < JOINING_WALKS
-            self._reset()
-            indent = 3 if self.is_loop else 2
-            path = Path(size_low=self.observed_size)
-            if self.is_loop:
-                self.line(2, "while True:")
-                entry = Path()
-                number = self.site(entry, self.head, 0)
-                self.line(3, f"if gas < @GAS@: site = {number}; raise BAIL")
-            self._walk(path, self.head, indent, 0, first=True)
-            self.walked += self.count
-            self.written += self.length
-            if not self._replan() and (self.carried, self.is_loop) == before:
-                break
-        return self._source()
-
-    def _source(self) -> Source:
+        """The region's source."""
+        self._walk(Path(size_low=self.observed_size), self.head, 0, 0, first=True)
         head = self.head
-        top = ["def region(frame):"]
-        top.append(" stack = frame.stack; gas = frame.gas")
-        top.append(
-            f" if gas < {self.largest_gas} or not {self.deepest} <= len(stack) <= {STACK_LIMIT - self.largest_growth}:"
-            f" return {~head}"
-        )
-        hoisted = sorted(self.hoisted | ({"memory"} if self.size_used else set()))
-        if hoisted:
-            top.append(" " + "; ".join([f"{attribute} = frame.{attribute}" for attribute in hoisted]))
+        body = self.lines
+        if self.is_loop:
+            loop_site = len(self.sites)
+            self.sites.append(Site(head, 0, 0, 0, ()))
+        if self.carried:
+            self._carry()
+        if self.size_used:
+            for number, indent in self.size_lines:
+                body[number] = " " * indent + "size = len(memory) << 5"
+            self.hoist("memory")
+        margin = " " * (1 + bool(self.sites) + self.is_loop)
+        inside = "\n".join([margin + line for line in body if line and not line.isspace()])
+        heights = f"{self.deepest} <= len(stack) <= {STACK_LIMIT - self.largest_growth}"
+        top = [
+            "def region(frame):",
+            " stack = frame.stack; gas = frame.gas",
+            f" if gas < {self.largest_gas} or not {heights}: return {~head}",
+        ]
+        if self.hoisted:
+            top.append(" " + "; ".join([f"{attribute} = frame.{attribute}" for attribute in sorted(self.hoisted)]))
         if self.size_used:
             top.append(" size = len(memory) << 5")
         if self.size_relied:
             top.append(f" if size < {self.size_relied}: return REFUSE(REGION)")
         top += self._loads()
-        body = self.lines
+        top += [f" {text} = {number:#x}" for text, number in NAMED.items() if text in inside]
+        bottom: list[str] = []
         if self.sites:
             top.append(" try:")
             bottom = [" except STOPS as stop:", "  return SPILL(frame, REGION, site, locals(), stop)"]
-        else:
-            body = [line[1:] for line in body]
-            bottom = []
-        text = "\n".join((*top, *body, *bottom, ""))
-        text = text.replace("@GAS@", str(self.largest_gas))
+        if self.is_loop:
+            top += ["  while True:", f"   if gas < @GAS@: site = {loop_site}; raise BAIL"]
+        text = "\n".join((*top, inside, *bottom, "")).replace("@GAS@", str(self.largest_gas))
         return Source(head, text, tuple(self.sites), self.names, self.count, self.is_loop, frozenset(self.cuts))
 
     def _loads(self) -> list[str]:
@@ -474,7 +503,7 @@ class RegionWriter:
         self.need(path, instruction.pops)
         self._write_stack(path, indent)
         number = self.site(path, pc, price)
-        self.sites[number] = replace(self.sites[number], written=True)
+        self.sites[number] = self.sites[number]._replace(stack=(), written=True)
         path.spent += price
         operation = self.program.operations[instruction.opcode]
         assert operation is not None
@@ -488,7 +517,7 @@ class RegionWriter:
 
     def _move(self, path: Path, pc: int, instruction: Instruction, indent: int) -> None:
         kind = instruction.name
-        if kind.startswith("PUSH"):
+        if instruction.immediate or kind == "PUSH0":
             data = self.program.code[pc + 1 : pc + 1 + instruction.immediate]
             number = int.from_bytes(data, "big") << 8 * (instruction.immediate - len(data))
             self.push(path, constant(number), indent)
@@ -520,7 +549,7 @@ class RegionWriter:
         if result.sample is None:
             samples = [argument.sample for argument in arguments]
             if None not in samples:
-                result = replace(result, sample=cast("int", function(*samples)))
+                result = result.sampled(cast("int", function(*samples)))
         self.push(path, result, indent)
 
     def _target(self, value: Value) -> int | None:

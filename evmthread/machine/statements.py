@@ -5,16 +5,18 @@ It knows Frame's own vocabulary (memory, grow, charge, gas, prices) and no opcod
 
 import ast
 from collections.abc import Callable
-from dataclasses import replace
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, cast
 
 from evmthread.isa.frame import load_unaligned, store_byte, store_unaligned
 from evmthread.isa.instruction import Instruction, Shape
 from evmthread.isa.instructions.hashing import hash_of_memory
 from evmthread.isa.instructions.memory import mload, msize, mstore
-from evmthread.machine.lifting import (
+from evmthread.machine.lifting import Evaluator
+from evmthread.machine.symbols import (
+    FALSE,
+    SUM,
     Condition,
-    Evaluator,
     NotLiftable,
     Value,
     as_condition,
@@ -22,8 +24,8 @@ from evmthread.machine.lifting import (
     compare,
     constant,
     name,
-    syntax_of,
 )
+from evmthread.machine.syntax import syntax_of
 from evmthread.primitives.words import SIGN_BIT, WORD_MASK, WORD_MODULUS
 
 if TYPE_CHECKING:
@@ -35,10 +37,13 @@ POINTER_RANGE = (0x80, 2**32 - 1)
 STEADY_ATTRIBUTES = frozenset(
     {"memory", "slots", "stored", "data", "code", "address", "message", "return_data", "host"}
 )
-SIZE = "(len(memory) << 5)"
+SIZE = "len(memory) << 5"
 WORD_ZEROS = 5  # low bits that are zero in a multiple of 32
 # Functions that are given memory and don't look how long it is.
 BLIND: tuple[Callable[..., object], ...] = (load_unaligned, store_unaligned, store_byte, hash_of_memory)
+
+
+_PARTS = frozenset({ast.Attribute, ast.Call, ast.Subscript})
 
 
 class Opaque:
@@ -62,6 +67,7 @@ def place_of(end: Value) -> tuple[str, int] | None:
     return None if end.base is None else (end.base, end.delta)
 
 
+@lru_cache(maxsize=1024)
 def _is_growth(statement: ast.If) -> bool:
     """True for `if end > size: frame.grow(end)`."""
     test, body = statement.test, statement.body
@@ -96,6 +102,8 @@ class StatementLifter(Evaluator):
         self.measuring = False
         self.outer_indent = indent
         self.base_price = price
+        # What was learned, to be forgotten where it doesn't hold: (what knows it, of what, what was known before).
+        self.learned: list[tuple[dict[str, Any], str, Any]] = []
 
     def run(self) -> None:
         """Writes the instruction: inline if it can be, else as a call."""
@@ -112,12 +120,20 @@ class StatementLifter(Evaluator):
         if forwarded is not None:
             self._finish(forwarded)
             return
-        kept_lines, kept_sites, kept_names = len(writer.lines), len(writer.sites), writer.temporaries
-        kept = path.copy()
-        kept.growths = path.growths
-        kept_joined, kept_taken = dict(writer.joined), dict(writer.taken)
-        kept_indent = self.indent
-        kept_size = writer.size_used, writer.size_relied, set(writer.hoisted)
+        value = self._lifted(function, arguments)
+        self._remember(arguments, value)
+        self._note_sample(arguments)
+        self._finish(value)
+
+    def _lifted(self, function: Callable[..., object], arguments: list[Value]) -> Value | None:
+        """Writes the body inline, or a call where it can't be lifted; what was written until then is taken back."""
+        writer, path, instruction = self.writer, self.path, self.instruction
+        attempt = function, tuple([argument.constant is None for argument in arguments])
+        if attempt in writer.unlifted:
+            return self._call_whole(function, arguments)
+        mark, known = writer.mark(), len(self.learned)
+        kept = path.size_low, path.size_valid, path.growths
+        reaches = [(growth, growth.reach) for growth in path.growths.values()]
         try:
             lifted = syntax_of(function)
             hidden = 1 if instruction.shape is Shape.FRAMED else 2
@@ -127,22 +143,28 @@ class StatementLifter(Evaluator):
             environment.update(zip(lifted.parameters[hidden:], arguments, strict=True))
             self.names = lifted.names
             self.environment = environment
-            value = self._body(lifted.body, top=True)
+            return self._body(lifted.body, top=True)
         except NotLiftable:
-            self.indent = kept_indent
+            self.indent = self.outer_indent
             self.price = self.base_price
             self.measuring = False
-            del writer.lines[kept_lines:]
-            del writer.sites[kept_sites:]
-            writer.temporaries = kept_names
-            writer.size_used, writer.size_relied, writer.hoisted = kept_size
-            writer.joined, writer.taken = kept_joined, kept_taken
-            for attribute in ("stack", "depth", "size_low", "size_valid", "facts", "bounds", "words", "growths"):
-                setattr(path, attribute, getattr(kept, attribute))
-            value = self._call_whole(function, arguments)
-        self._remember(arguments, value)
-        self._note_sample(arguments)
-        self._finish(value)
+            writer.back_to(mark)
+            self._forget(known)
+            path.size_low, path.size_valid, path.growths = kept
+            for growth, reach in reaches:
+                writer.extend(growth, reach)
+            writer.unlifted.add(attempt)
+        return self._call_whole(function, arguments)
+
+    def _forget(self, count: int) -> None:
+        """Forgets all but the first `count` things learned."""
+        learned = self.learned
+        while len(learned) > count:
+            known, key, before = learned.pop()
+            if before is None:
+                del known[key]
+            else:
+                known[key] = before
 
     def _unwrap_offset(self, function: Callable[..., object]) -> None:
         """A memory offset that is a word plus a constant: that it doesn't wrap is a guess with a guard."""
@@ -171,7 +193,7 @@ class StatementLifter(Evaluator):
             writer.bail(path, condition, self.pc, self.indent, guess="small")
             self._learn(known, low=low, high=high)
             known = writer.known(path, known)
-        path.stack[-1] = replace(binary(ast.Add(), known, constant(delta)), sample=value.sample)
+        path.stack[-1] = binary(ast.Add(), known, constant(delta)).sampled(value.sample)
 
     def _finish(self, value: Value | None) -> None:
         writer, path, instruction = self.writer, self.path, self.instruction
@@ -186,13 +208,13 @@ class StatementLifter(Evaluator):
 
     def _check_gas_after(self) -> None:
         """Inside a branch: hands over after the instruction where what is left doesn't cover the rest of the region."""
-        after = self.path.copy()
-        after.spent += self.price
-        del after.stack[len(after.stack) - self.instruction.pops :]
+        path = self.path
+        stack = path.stack[: len(path.stack) - self.instruction.pops]
         if self.instruction.pushes:
             assert self.result is not None
-            after.stack.append(name(self.result))
-        self.writer.bail(after, "gas < @GAS@", self.pc + 1, self.indent)
+            stack.append(name(self.result))
+        number = self.writer.site(path, self.pc + 1, 0, stack=stack, spent=path.spent + self.price)
+        self._line(f"if gas < @GAS@: site = {number}; raise BAIL")
         self.asked = False
 
     # What memory holds, as far as this path wrote it itself -----------------------------------------------------------
@@ -233,10 +255,13 @@ class StatementLifter(Evaluator):
     def _learn(self, value: Value, *, low: int = 0, high: int = MEMORY_REACH, zeros: int = 0) -> None:
         if not value.atom or value.constant is not None:
             return
-        old_low, old_high, old_zeros = self.path.facts.get(value.text, (value.low, value.high, value.zeros))
-        self.path.facts[value.text] = max(low, old_low), min(high, old_high), max(zeros, old_zeros)
+        facts, text = self.path.facts, value.text
+        before = facts.get(text)
+        old_low, old_high, old_zeros = before or (value.low, value.high, value.zeros)
+        self.learned.append((facts, text, before))
+        facts[text] = max(low, old_low), min(high, old_high), max(zeros, old_zeros)
         for key, known in self.environment.items():
-            if isinstance(known, Value) and known.text == value.text:
+            if isinstance(known, Value) and known.text == text:
                 self.environment[key] = self.writer.known(self.path, known)
 
     def _memory_sample(self) -> int | None:
@@ -334,28 +359,27 @@ class StatementLifter(Evaluator):
             self.writer.bail(path, condition.text, self.pc, self.indent)
             return self._body(second, top=top)
         self._line(f"if {condition.text}:")
-        kept_environment, kept = dict(self.environment), path.copy()
-        growths = path.growths
-        path.growths = dict(growths)
+        # What either branch learns and whatever memory it reaches is known in it alone.
+        kept_environment, kept = dict(self.environment), len(self.learned)
+        growths, size_low, size_valid = path.growths, path.size_low, path.size_valid
+        path.growths = growths.copy()
         self.indent += 1
         self._body(first)
-        after_first = path.copy()
         self.indent -= 1
         self._line("else:")
+        self._forget(kept)
         self.environment = kept_environment
-        for attribute in ("facts", "bounds", "words", "size_low", "size_valid"):
-            setattr(path, attribute, getattr(kept, attribute))
-        growths = {base: first for base, first in growths.items() if path.growths.get(base) == first}
-        path.growths = dict(growths)
+        valid_after_first, path.size_valid = path.size_valid, size_valid
+        growths = {base: growth for base, growth in growths.items() if path.growths.get(base) is growth}
+        path.growths, path.size_low = growths.copy(), size_low
         self.indent += 1
         self._body(second)
         self.indent -= 1
-        path.facts = {text: fact for text, fact in path.facts.items() if after_first.facts.get(text) == fact}
-        path.bounds = {text: bound for text, bound in path.bounds.items() if after_first.bounds.get(text) == bound}
-        path.growths = {base: first for base, first in growths.items() if path.growths.get(base) == first}
+        self._forget(kept)
+        path.size_low = size_low
+        path.size_valid = path.size_valid and valid_after_first
+        path.growths = {base: growth for base, growth in growths.items() if path.growths.get(base) is growth}
         path.words = {}
-        path.size_low = min(path.size_low, after_first.size_low)
-        path.size_valid = path.size_valid and after_first.size_valid
         if top:
             return name(self.result) if self.result is not None else None
         return None
@@ -371,16 +395,9 @@ class StatementLifter(Evaluator):
         if self.effects:
             raise NotLiftable("growth after an effect")
         writer, path = self.writer, self.path
-        place = place_of(end)
-        base = "" if place is None else place[0]
-        first = path.growths.get(base, writer.count) if writer.join(path, end) else writer.count
-        end = writer.planned(path, end)
-        number = writer.site(path, self.pc, 0)
-        writer.sites[number] = replace(writer.sites[number], grows=True)
-        if place is not None:
-            path.growths = {base: first}
-        size = end.text if end.zeros >= WORD_ZEROS else "len(memory) << 5"
-        self._line(f"if size < {end.text}: site = {number}; gas = GROW(frame, {end.text}, gas, @GAS@); size = {size}")
+        # An access that a branch alone makes isn't paid for outside of it.
+        if self.indent > self.outer_indent or not writer.join(path, end):
+            writer.grow(path, end, self.pc, self.indent)
         self._reached(end)
 
     def _reached(self, end: Value) -> None:
@@ -389,7 +406,9 @@ class StatementLifter(Evaluator):
         if end.constant is not None:
             path.size_low = max(path.size_low, end.constant)
         elif end.base is not None:
-            path.bounds[end.base] = max(path.bounds.get(end.base, end.delta), end.delta)
+            before = path.bounds.get(end.base)
+            self.learned.append((path.bounds, end.base, before))
+            path.bounds[end.base] = end.delta if before is None else max(before, end.delta)
             self._learn(Value(end.base, atom=True), high=MEMORY_REACH + max(-end.delta, 0))
 
     def _guard(self, statement: ast.If, condition: Condition) -> bool:
@@ -409,7 +428,7 @@ class StatementLifter(Evaluator):
             return False
         if offset.sample is not None and offset.sample & 31:
             return False
-        self.writer.bail(self.path, condition.text.strip("()"), self.pc, self.indent, guess="aligned")
+        self.writer.bail(self.path, condition.text, self.pc, self.indent, guess="aligned")
         self._learn(offset, high=offset.high, zeros=5)
         return True
 
@@ -431,38 +450,37 @@ class StatementLifter(Evaluator):
     # Expressions ------------------------------------------------------------------------------------------------------
     def anything(self, node: ast.expr) -> Any:
         """A word or something opaque."""
-        if isinstance(node, ast.Name) and isinstance(self.environment.get(node.id), Opaque):
-            return self.environment[node.id]
+        kind = type(node)
+        if kind is ast.Name:
+            known = self.environment.get(cast("ast.Name", node).id)
+            return known if known is not None else self.value(node)
+        if kind in _PARTS:
+            return self.part(node)
+        return self.value(node)
+
+    def part(self, node: ast.expr) -> Any:
+        """An attribute, what a call gives, or an item."""
         if isinstance(node, ast.Attribute):
             return self.attribute(node)
         if isinstance(node, ast.Call):
             return self.call(node, wanted=True)
-        if isinstance(node, ast.Subscript):
-            container = self.anything(node.value)
-            if isinstance(container, Opaque) and container.text == "memory" and not isinstance(node.slice, ast.Slice):
-                return Value(f"memory[{self.value(node.slice).text}]", sample=self._memory_sample())
-            raise NotLiftable("an item")
-        return self.value(node)
+        assert isinstance(node, ast.Subscript)
+        container = self.anything(node.value)
+        if isinstance(container, Opaque) and container.text == "memory" and not isinstance(node.slice, ast.Slice):
+            return Value(f"memory[{self.value(node.slice).text}]", sample=self._memory_sample())
+        raise NotLiftable("an item")
 
-    def value(self, node: ast.expr) -> Value:
-        if isinstance(node, (ast.Attribute, ast.Call, ast.Subscript)):
-            result = self.anything(node)
-            if not isinstance(result, Value):
-                raise NotLiftable("no word")
-            return result
-        if isinstance(node, ast.BinOp):
-            left, right = self.value(node.left), self.value(node.right)
-            result = binary(node.op, left, right)
-            if result.text == SIZE:
-                return self._size()
-            return result
-        return super().value(node)
-
-    def named(self, identifier: str) -> Value:
-        known = self.environment.get(identifier)
-        if isinstance(known, Opaque):
+    def value_of_part(self, node: ast.expr) -> Value:
+        result = self.part(node)
+        if not isinstance(result, Value):
             raise NotLiftable("no word")
-        return super().named(identifier)
+        return result
+
+    value_of_call = value_of_part
+
+    def value_of_operation(self, node: ast.BinOp) -> Value:
+        result = binary(node.op, self.value(node.left), self.value(node.right))
+        return self._size() if result.text == SIZE else result
 
     def condition(self, node: ast.expr) -> Condition:
         if isinstance(node, ast.Compare) and len(node.ops) == 1 and isinstance(node.ops[0], (ast.Is, ast.IsNot)):
@@ -472,7 +490,7 @@ class StatementLifter(Evaluator):
         if isinstance(node, ast.Compare) and isinstance(node.ops[0], ast.Gt):
             left, right = self.value(node.left), self.value(node.comparators[0])
             if right.text == "size" and self._within(left):
-                return Condition(known=False)
+                return FALSE
             return compare(node.ops[0], left, right)
         if isinstance(node, ast.Attribute):
             found = self.attribute(node)
@@ -483,13 +501,6 @@ class StatementLifter(Evaluator):
 
     def _within(self, end: Value) -> bool:
         """True where memory is known to reach `end`."""
-        path = self.path
-        if self._reaches(end):
-            self.writer.join(path, end)
-            return True
-        return False
-
-    def _reaches(self, end: Value) -> bool:
         path = self.path
         if end.constant is not None:
             if end.constant <= path.size_low:
@@ -521,7 +532,7 @@ class StatementLifter(Evaluator):
         if isinstance(owner, ast.Name) and self.environment.get(owner.id) is FRAME:
             if node.attr == "gas":
                 self._shown()
-                return Value(f"(gas - {self.path.spent + self.price})", 0, WORD_MASK)
+                return Value(f"gas - {self.path.spent + self.price}", rank=SUM)
             if node.attr in ("prices", "rules"):
                 return Opaque("", getattr(self.writer.program.fork, node.attr))
             if node.attr == "is_static":

@@ -211,6 +211,15 @@ def test_growth_that_joins_a_byte_after_words_is_seen_as_whole_words() -> None:
     compare(f"{POINTED} {program}", word(0), word(32), word(96))
 
 
+def test_the_size_of_memory_is_known_in_every_turn_of_a_loop() -> None:
+    """One way round the loop grows memory behind compiled code's back, the other looks at its size."""
+    program = (
+        "PUSH 5 l: PUSH 1 SWAP1 SUB DUP1 PUSH 1 AND PUSH @odd JUMPI MSIZE PUSH 0 SLOAD ADD PUSH 0 SSTORE DUP1 PUSH @l"
+        " JUMPI STOP odd: DUP1 PUSH 5 SHL PUSH 0 CALLDATALOAD ADD PUSH 0 PUSH 0 CALLDATACOPY DUP1 PUSH @l JUMPI"
+    )
+    compare(program, word(0), word(64), word(640))
+
+
 # Instructions of a host's own -----------------------------------------------------------------------------------------
 @framed(0x51, "MLOAD")
 def mload_plus_one(frame: Frame, offset: int) -> int:
@@ -246,9 +255,18 @@ def late(frame: Frame, offset: int) -> int:
     return frame.gas
 
 
+@framed(0x0F, "MAYBE")
+def maybe(frame: Frame, offset: int, asked: int) -> int:
+    """Grows memory only where it is asked to."""
+    if asked:
+        frame.grow(offset + 64)
+        return 1
+    return 0
+
+
 nameless = pure(0x0D, "NO NAME")(lambda a: a ^ 5)
 nameless_record = instruction_of(nameless)
-OWN = OSAKA.evolve("Own", add={mload_plus_one: 3, jump_two_further: 8, room: 3, late: 4})
+OWN = OSAKA.evolve("Own", add={mload_plus_one: 3, jump_two_further: 8, room: 3, late: 4, maybe: 2})
 OWN = OWN.evolve("Own", add={replace(nameless_record, name="NO NAME!", pushes=1): 3})
 
 
@@ -270,6 +288,15 @@ def test_charges_and_growth_after_an_effect() -> None:
     comparison = compare(program, word(0), word(64), word(2**30), fork=OWN)
     for gas in (*range(400), *range(22_000, 22_400, 3)):
         comparison.call(gas, word(64))
+
+
+@pytest.mark.parametrize("before", ["", "PUSH 1 DUP2 MSTORE", "PUSH 1 DUP2 PUSH 32 ADD MSTORE"])
+def test_memory_that_one_branch_of_an_instruction_reaches(before: str) -> None:
+    program = (
+        f"{POINTED} PUSH 0xffffe0 AND {before} PUSH 32 CALLDATALOAD DUP2 MAYBE PUSH 1 SSTORE MSIZE PUSH 2 SSTORE"
+        " PUSH 1 DUP2 PUSH 32 ADD MSTORE MSIZE PUSH 3 SSTORE PUSH 32 ADD MLOAD PUSH 4 SSTORE"
+    )
+    compare(program, word(64, 0), word(64, 1), word(96, 0), word(4096, 1), word(0, 0), fork=OWN, gas=200_000)
 
 
 @pytest.mark.parametrize("size", [0, 1, 32, 64, 96])
