@@ -10,7 +10,7 @@ from evmthread.machine.analysis import Program
 from evmthread.machine.compiler import RegionFunction, affordable, compile_region
 from evmthread.machine.stepper import Outcome, fail, finish, interpret
 
-DEFAULT_THRESHOLD = 1024  # visits; chosen by experiment, see docs/performance.md
+DEFAULT_THRESHOLD = 128  # visits; chosen by experiment, see docs/performance.md
 
 NEVER = -1_000_000_000  # visits of a place that isn't to be compiled
 CALLS_COUNTED = 64  # calls of a code that lower the threshold for its places
@@ -19,8 +19,8 @@ CALLS_COUNTED = 64  # calls of a code that lower the threshold for its places
 # Compiling is paid for by running: whatever the code is, compiling takes about as long as stepping has taken, and
 # CREDIT_LIMIT more. In units of gas that the stepper took as base prices, of which a microsecond takes about 25.
 GAS_A_MICROSECOND = 25
-CREDIT_OF_A_CALL = 15_000 * GAS_A_MICROSECOND  # of an outermost one: what is called again and again may warm up
-CREDIT_LIMIT = 600_000 * GAS_A_MICROSECOND
+CREDIT_OF_A_CALL = 20_000 * GAS_A_MICROSECOND  # of an outermost one: what is called again and again may warm up
+CREDIT_LIMIT = 300_000 * GAS_A_MICROSECOND
 RETRY = 64  # visits until a place is looked at again that couldn't be paid for
 
 
