@@ -185,7 +185,7 @@ class Debugger:
         """All commands, or one."""
         if words:
             return [_help_line(find_command(words[0]))]
-        return [*map(_help_line, COMMANDS), f"a breakpoint is one of {FORMS}"]
+        return [*map(_help_line, COMMANDS), "a breakpoint is one of", *FORMS.split("\n")]
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,8 +20,10 @@ WANTED = ""  # the reason of a stop that a command asked for: nothing to be told
 _ANY = 2**16  # more functions than are ever open in a frame: the stack has 1,024 places
 
 FORMS = """\
-pc N, line [FILE:]N, function NAME, opcode NAME..., slot KEY [read|write], call ADDRESS|SELECTOR|FUNCTION,
-topic HASH|EVENT"""
+pc N, line [FILE:]N, function NAME, opcode NAME..., slot KEY [read|write],
+call ADDRESS|SELECTOR|FUNCTION, topic HASH|EVENT"""
+
+_FORMS_ON_ONE_LINE = FORMS.replace("\n", " ")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +40,7 @@ def parse_breakpoint(words: Sequence[str], known: KnownCode, fork: Fork, *, here
     Raises InvalidInput.
     """
     if len(words) < 2:
-        raise InvalidInput(f"a breakpoint is one of {FORMS}")
+        raise InvalidInput(f"a breakpoint is one of {_FORMS_ON_ONE_LINE}")
     kind, first, *rest = words
     text = " ".join(words)
     match kind, rest:
@@ -62,7 +64,7 @@ def parse_breakpoint(words: Sequence[str], known: KnownCode, fork: Fork, *, here
             return Breakpoint(text, of_hook(_called(first, known)))
         case "topic", []:
             return Breakpoint(text, of_hook(AtTopic(_topic(first, known))))
-    raise InvalidInput(f"no breakpoint: {text[:80]!r}; it is one of {FORMS}")
+    raise InvalidInput(f"no breakpoint: {text[:80]!r}; it is one of {_FORMS_ON_ONE_LINE}")
 
 
 # Conditions -----------------------------------------------------------------------------------------------------------
