@@ -6,6 +6,7 @@ from typing import Any
 
 FORMAT = "evmthread-results/1"
 BACKENDS_FORMAT = "evmthread-backends/1"
+HOOKS_FORMAT = "evmthread-hooks/1"
 
 
 class ResultsError(Exception):
