@@ -7,6 +7,8 @@ from evmthread.contracts.artifact import Artifact, artifact_names, load_artifact
 from evmthread.contracts.source_map import SourceMap
 from evmthread.isa.message import Message
 
+MOST_CODES = 1024  # that are remembered; a test run may make any number of contracts
+
 
 class KnownCode:
     """Artifacts, found by the code that runs: equal but for immutables, or a creation's code before its arguments.
@@ -23,6 +25,8 @@ class KnownCode:
         """The source map of the code that a message runs; None where no artifact has it."""
         key = message.code, message.kind.creates
         if key not in self._found:
+            if len(self._found) >= MOST_CODES:
+                self._found.clear()
             self._found[key] = self._search(*key)
         return self._found[key]
 
