@@ -19,8 +19,8 @@ CALLS_COUNTED = 64  # calls of a code that lower the threshold for its places
 # Compiling is paid for by running: whatever the code is, compiling takes about as long as stepping has taken, and
 # CREDIT_LIMIT more. In units of gas that the stepper took as base prices, of which a microsecond takes about 25.
 GAS_A_MICROSECOND = 25
-CREDIT_OF_A_CALL = 20_000 * GAS_A_MICROSECOND  # of an outermost one: what is called again and again may warm up
-CREDIT_LIMIT = 300_000 * GAS_A_MICROSECOND
+CREDIT_OF_A_CALL = 25_000 * GAS_A_MICROSECOND  # of an outermost one: what is called again and again may warm up
+CREDIT_LIMIT = 250_000 * GAS_A_MICROSECOND
 RETRY = 64  # visits until a place is looked at again that couldn't be paid for
 
 
