@@ -13,12 +13,13 @@ from typing import Any, NamedTuple, cast
 from evmthread.isa.frame import Frame
 from evmthread.isa.instruction import Instruction, Shape
 from evmthread.isa.instructions.jumps import jump, jumpi
-from evmthread.machine.analysis import Program
+from evmthread.machine.analysis import JUMPDEST, Program
 from evmthread.machine.lifting import lift_pure
 from evmthread.machine.operations import STACK_LIMIT
 from evmthread.machine.statements import WORD_ZEROS, StatementLifter, place_of
 from evmthread.machine.symbols import COMPARISON, NAMED, Condition, Value, as_condition, constant, name, negation
 
+DESTINATIONS_A_STEP = 16  # JUMPDESTs in a row that cost as little to walk over as another instruction does
 INSTRUCTION_BUDGET = 600  # of one region; more gains nothing (measured) and costs compile time
 NESTING_LIMIT = 24  # of conditional branches, far below Python's own limit of indentation
 FAR = 2**20  # bytes: constant offsets beyond aren't reached for ahead of time
@@ -467,7 +468,12 @@ class RegionWriter:
                 self._annotate(pc, instruction, indent)
             price = prices[instruction.opcode]
             shape = instruction.shape
-            if shape is Shape.STACK:
+            if instruction.opcode == JUMPDEST and not self.annotate:
+                run = self._destinations_from(pc)
+                path.spent += price * run
+                self.count += run // DESTINATIONS_A_STEP
+                pc += run
+            elif shape is Shape.STACK:
                 path.spent += price
                 self._move(path, pc, instruction, indent)
                 pc += 1 + instruction.immediate
@@ -492,6 +498,14 @@ class RegionWriter:
             else:
                 StatementLifter(self, path, pc, instruction, price, indent).run()
                 pc += 1
+
+    def _destinations_from(self, pc: int) -> int:
+        """How many JUMPDESTs follow one another from here, none of which but the first is where the path ends."""
+        destinations, head = self.program.destinations, self.head
+        end = pc + 1
+        while end in destinations and end != head and not self.program.is_loop_head(end):
+            end += 1
+        return end - pc
 
     def _annotate(self, pc: int, instruction: Instruction, indent: int) -> None:
         self.places.add(pc)
