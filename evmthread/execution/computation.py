@@ -161,7 +161,7 @@ def finish_transaction(
     block, sender, price = host.block, host.transaction.origin, opened.price
     base_fee = block.base_fee if fork.transactions.base_fee else 0
     used = opened.gas_limit - result.gas_left
-    refunded = min(host.refund, used // fork.transactions.refund_quotient)
+    refunded = max(min(host.refund, used // fork.transactions.refund_quotient), 0)
     used = max(used - refunded, opened.floor)
     before = None if observers is None else {address: host.balance(address) for address in (sender, block.coinbase)}
     host.credit(sender, (opened.gas_limit - used) * price)

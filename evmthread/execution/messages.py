@@ -63,8 +63,7 @@ def number_of_bits(value: int, bits: int, what: str) -> int:
 
 
 def _environment(sender: bytes, value: int, gas: int, origin: bytes | None, gas_price: int) -> TransactionEnvironment:
-    if gas < 0:
-        raise InvalidInput(f"gas isn't negative: {gas}")
+    number_of_bits(gas, 256, "gas")
     number_of_bits(value, 256, "value")
     address_bytes(sender)
     origin = sender if origin is None else address_bytes(origin)
@@ -87,8 +86,8 @@ def call_message(
     gas_price: int = 0,
 ) -> Message:
     """The message of a call from outside. Raises InvalidInput, and may raise Missing."""
-    if len(to) != 20 or start_pc < 0:
-        raise InvalidInput(f"an address is 20 bytes, not {len(to)}, and a place in code isn't negative: {start_pc}")
+    address_bytes(to)
+    number_of_bits(start_pc, 64, "place in code")
     if static and value:
         raise InvalidInput(f"a static call can't bring a value: {value}")
     host.transaction = _environment(sender, value, gas, origin, gas_price)

@@ -96,7 +96,7 @@ def decode_snapshot(
     if len(opened) not in (0, 3):
         raise DecodingError("an open transaction of a snapshot has three numbers")
     undo, logs, refund, refund_now = _list(fields[4], 4)
-    restore_pending(host, _list(fields[5], None), signed_integer(refund_now))
+    replaced = restore_pending(host, _list(fields[5], None), signed_integer(refund_now))
     start = host.transaction_start
     machine = WatchedMachine(None, fork=fork, host=host, cache=cache, observers=observers, engine=engine)
     decode_machine(fields[6], machine, undo_start=start, undo_length=host.mark()[0] - start)
@@ -105,9 +105,38 @@ def decode_snapshot(
     first = machine.root.mark
     if mark[0] > first[0] or mark[1] > first[1]:
         raise DecodingError("a snapshot's call began before its beginning")
+    _check_marks(machine, mark, start, replaced)
+    if transaction is not None:
+        _check_transaction(transaction, machine, host)
     if encode_snapshot(machine, host, transaction, mark) != snapshot:
         raise DecodingError("not the canonical bytes of a snapshot")
     return machine, transaction, mark
+
+
+def _check_marks(
+    machine: WatchedMachine, mark: tuple[int, int, int], start: int, replaced: list[tuple[int, bytes]]
+) -> None:
+    """Going back to any mark leaves every open frame with the slots that are its account's. Raises DecodingError."""
+    frames = machine.frames
+    places = [(undo - start) // 3 for undo, _, _ in (mark, *[frame.mark for frame in frames])]
+    inside = {place + step for place, _ in replaced for step in (1, 2)}
+    last: dict[bytes, int] = {}
+    for place, address in replaced:
+        last[address] = max(place, last.get(address, 0))
+    # What the frames inside of this one did begins with the next one's mark.
+    if not inside.isdisjoint(places) or any(
+        last.get(frame.address, -1) >= after for frame, after in zip(frames, places[2:], strict=False)
+    ):
+        raise DecodingError("a mark of a snapshot lies where no call can begin")
+
+
+def _check_transaction(transaction: OpenTransaction, machine: WatchedMachine, host: WorldHost) -> None:
+    """What no transaction can have would end in amounts that no account can have. Raises DecodingError."""
+    limit, price = transaction.gas_limit, transaction.price
+    gas = sum([frame.gas for frame in machine.frames]) + (0 if machine.pending is None else machine.pending.gas)
+    base_fee = host.block.base_fee if machine.plain_fork.transactions.base_fee else 0
+    if max(transaction.floor, gas) > limit or limit * price >> 256 or price < base_fee:
+        raise DecodingError("an open transaction of a snapshot with a gas limit or a price that can't be")
 
 
 def _list(item: rlp.Decoded, size: int | None) -> list[rlp.Decoded]:

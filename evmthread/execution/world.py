@@ -339,8 +339,6 @@ class World:
         # First beside this world, then in it: what is refused half-way leaves a host that is good for nothing.
         self._decoded(snapshot, WorldHost(self.view, host.block))
         machine, opened, mark = self._decoded(snapshot, host)
-        if host.has_earlier_changes():
-            host.forget_marks()
         self._suspended = Computation(self, machine, opened, mark, suspended=True)
         return self._suspended
 

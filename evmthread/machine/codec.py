@@ -21,7 +21,8 @@ KINDS = (
 MESSAGE_ITEMS = 12
 FRAME_ITEMS = MESSAGE_ITEMS + 9
 STACK_LIMIT = 1024  # Yellow Paper, section 9.1
-MAX_GAS = 2**64 - 1
+# 1,025 frames of 24,576 bytes (EIP-170) and a third more: what is known of a code may take 85 times its size in memory.
+MAX_CODE_BYTES = 2**25
 _SIGNED_BYTES = 9
 
 
@@ -114,6 +115,8 @@ def decode_machine(item: rlp.Decoded, machine: WatchedMachine, *, undo_start: in
     """
     frame_items, code_items, pending = _list(item, 3, "the whole")
     codes = {keccak256(code): code for code in [_bytes(code, "a code") for code in _list(code_items, None, "codes")]}
+    if (size := sum(map(len, codes.values()))) > MAX_CODE_BYTES:
+        raise DecodingError(f"{size} bytes of code in a machine are more than {MAX_CODE_BYTES}")
     parent: Frame | None = None
     for fields in _list(frame_items, None, "frames"):
         parent = _decode_frame(_list(fields, FRAME_ITEMS, "a frame"), codes, machine, parent, undo_start, undo_length)
@@ -126,10 +129,12 @@ def decode_machine(item: rlp.Decoded, machine: WatchedMachine, *, undo_start: in
     fields = _list(pending, None, "the pending call")
     if fields:
         _, message = _decode_message(_list(fields, MESSAGE_ITEMS, "the pending call"), {keccak256(b""): b""}, parent)
-        memory_needed = message.return_offset + message.return_size if message.return_size else 0
-        if message.kind.creates or memory_needed > len(parent.memory) << 5 or len(parent.stack) >= STACK_LIMIT:
+        if message.kind.creates:
             raise DecodingError("the pending call of a machine can't be one")
         machine.pending = message
+    gas = sum([frame.gas for frame in machine.frames]) + (0 if machine.pending is None else machine.pending.gas)
+    if gas >> 256:
+        raise DecodingError(f"{gas} gas of a machine is more than a word")
 
 
 def _decode_message(
@@ -159,8 +164,13 @@ def _decode_message(
         _number(fields[10], "a return size"),
         _number(fields[11], "a place in code"),
     )
-    if parent is None and kind is not CALL and not kind.creates:
-        raise DecodingError(f"a machine begins with {kind.value}")
+    if parent is None:
+        if kind is not CALL and not kind.creates:
+            raise DecodingError(f"a machine begins with {kind.value}")
+    elif message.return_offset + message.return_size > len(parent.memory) << 5:
+        raise DecodingError("the output of a call of a machine goes where its caller has no memory")
+    elif len(parent.stack) >= STACK_LIMIT or not parent.pc:
+        raise DecodingError("a caller of a machine has no room on its stack, or hasn't begun")
     return code_hash, message
 
 
@@ -181,7 +191,7 @@ def _decode_frame(
     frame = Frame(message, fork, host, program, program.destinations)
     pc, gas, stack, memory, returned, undo, logs, refunded, calls = fields[MESSAGE_ITEMS:]
     frame.pc = _number(pc, "a pc")
-    if frame.pc > len(message.code) + 32:
+    if frame.pc > max(len(message.code) + 32, message.start_pc):
         raise DecodingError(f"pc {frame.pc} of a machine lies behind its code of {len(message.code)} bytes")
     frame.gas = _number(gas, "gas", 256)
     limit = fork.limits.memory_bytes >> 5 if parent is None else parent.memory_limit - len(parent.memory)
@@ -191,7 +201,7 @@ def _decode_frame(
     frame.return_data = _bytes(returned, "return data")
     entries, log_count = _number(undo, "a mark"), _number(logs, "a mark")
     refund = signed_integer(refunded)
-    frame.unrecorded = _number(calls, "a number of calls")
+    frame.unrecorded = _number(calls, "a number of calls", 63)  # one more is still a number that can be written
     least = (0, 0) if parent is None else ((parent.mark[0] - undo_start) // 3, parent.mark[1])
     if not least[0] <= entries <= undo_length // 3 or not least[1] <= log_count <= len(host.logs):
         raise DecodingError("a mark of a machine lies outside of what happened")

@@ -11,6 +11,7 @@ from types import MappingProxyType
 from evmthread.errors import InvalidInput
 from evmthread.primitives.keccak import EMPTY_HASH, keccak256
 from evmthread.primitives.types import Log
+from evmthread.primitives.words import WORD_MASK
 from evmthread.state.scope import ABSENT, Mark, Scope, new_scope
 from evmthread.state.view import (
     EMPTY_ACCOUNT,
@@ -26,6 +27,14 @@ RIPEMD160_ADDRESS = (3).to_bytes(20, "big")
 
 
 _NO_SLOTS: Mapping[int, tuple[int, int]] = MappingProxyType({})
+
+
+def _sum(address: bytes, balance: int, amount: int) -> int:
+    """A balance with an amount added. Raises InvalidInput where it is no word: no chain has so much wei."""
+    total = balance + amount
+    if total > WORD_MASK:
+        raise InvalidInput(f"0x{address.hex()} has {balance} wei and can't get {amount} more: that is no word")
+    return total
 
 
 class Journal:
@@ -104,7 +113,8 @@ class Journal:
         code_hash = keccak256(code)
         if code_hash not in self._codes:
             self._codes[code_hash] = code
-        self._new_codes[code_hash] = self._codes[code_hash]
+        if code:
+            self._new_codes[code_hash] = self._codes[code_hash]
         self._set_account(address, (self.account(address) or EMPTY_ACCOUNT)._replace(code_hash=code_hash))
 
     def set_balance(self, address: bytes, balance: int) -> None:
@@ -124,13 +134,13 @@ class Journal:
             nonce, balance, code_hash = self.account(sender) or EMPTY_ACCOUNT
             self._set_account(sender, Account(nonce, balance - amount, code_hash))
             nonce, balance, code_hash = self.account(receiver) or EMPTY_ACCOUNT
-            self._set_account(receiver, Account(nonce, balance + amount, code_hash))
+            self._set_account(receiver, Account(nonce, _sum(receiver, balance, amount), code_hash))
         self.touch(receiver)
 
     def credit(self, address: bytes, amount: int) -> None:
         """Adds wei and touches the account."""
         if amount:
-            self.set_balance(address, self.balance(address) + amount)
+            self.set_balance(address, _sum(address, self.balance(address), amount))
         self.touch(address)
 
     def burn(self, address: bytes) -> None:
@@ -336,15 +346,6 @@ class Journal:
         del self.logs[mark.logs :]
         self.refund = mark.refund
 
-    def has_earlier_changes(self) -> bool:
-        """Whether the state at the beginning of this transaction differs from the view."""
-        began = dict(self._accounts)
-        for index in range(len(self._undo) - 3, self._scope.undo_start - 1, -3):
-            mapping, address, old = self._undo[index : index + 3]
-            if mapping is self._accounts:
-                began[address] = old  # type: ignore[index, assignment]
-        return bool(self._changed_slots) or any(began[address] != self._loaded[address] for address in self._changed)
-
     def forget_marks(self) -> None:
         """No mark is needed any more: all are void, and transactions drop their undo again when they end."""
         self._marks_kept = False
@@ -428,7 +429,9 @@ class Journal:
             if before is None and after is None:
                 continue
             accounts[address] = AccountChange(before, after, changed or _NO_SLOTS, wiped)
-            if after is not None and after.code_hash in self._new_codes:
+            if after is None or (before is not None and before.code_hash == after.code_hash):
+                continue
+            if after.code_hash in self._new_codes:
                 codes[after.code_hash] = self._new_codes[after.code_hash]
         return StateChanges(accounts, codes)
 

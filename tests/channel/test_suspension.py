@@ -9,6 +9,7 @@ import pytest
 from evmthread.channel.errors import DivergentField, InvalidBatch, LocalProtocolError
 from evmthread.channel.party import SignedInput, agree_on
 from evmthread.channel.replay import replay
+from evmthread.channel.thread import Thread
 from evmthread.commit import DIALECT, EMPTY_TRIE_ROOT, Commitment, InputKind, Suspension
 from evmthread.commit.commitment import Status, check_suspension_fits
 from evmthread.commit.refusals import IllFormedCommitment, Refusal
@@ -378,7 +379,7 @@ def test_more_steps_than_there_are_is_no_batch() -> None:
 def test_going_on_after_steps_takes_no_answer() -> None:
     match = TrapsMatch()
     match.agree(match.input(0, TRAPS.function("raw").encode(b"\x01"), gas=200_000), steps=10)
-    with pytest.raises(InvalidBatch, match="^nonce 2: input 0: an empty answer"):
+    with pytest.raises(InvalidBatch, match=r"^nonce 2: input 0: an empty answer"):
         match.thread.prepare(match.batch([match.parties[0].answer(b"no")]))
 
 
@@ -532,3 +533,58 @@ def test_a_suspension_belongs_to_its_commitment() -> None:
     check_suspension_fits(match.tip.commitment, suspension, transcript=True)
     with pytest.raises(IllFormedCommitment):
         check_suspension_fits(match.line[0][0].commitment, suspension, transcript=True)
+
+
+# A machine doesn't hang on what its thread did, and undid, before -----------------------------------------------------
+ASKS_OR = "CALLDATASIZE PUSH @other JUMPI {asks} STOP other: JUMPDEST {other} STOP"
+ASKS = (
+    "PUSH20 0x{who} PUSH1 0 MSTORE PUSH1 64 PUSH1 32 MSTORE PUSH1 0 PUSH1 64 MSTORE"
+    " PUSH1 0 PUSH1 0 PUSH1 96 PUSH1 0 PUSH1 0 PUSH20 0xa963741a01a90fb9e275394aa45e9d15b0f0edfd GAS CALL POP"
+)
+
+
+def asks_or(other: str, *, transcript: bool) -> Match:
+    """A contract that asks party 1, or does something else where it is called with data."""
+    asks = ASKS.format(who=Match(b"\0").terms.owners[1].hex())
+    rules = ruleset(transcript=transcript, create=True, storage_slots=1000, empty_calls=True)
+    match = Match(assemble(ASKS_OR.format(asks=asks, other=other)), rules=rules)
+    match.agree()
+    return match
+
+
+def prepares_and_discards(match: Match, thread: Thread) -> None:
+    thread.execute(match.batch([match.input(1, b"x", nonce=nonce) for nonce in (0, 1)]))
+
+
+def fails_to_prepare(match: Match, thread: Thread) -> None:
+    with pytest.raises(InvalidBatch):
+        thread.prepare(match.batch([match.input(1, b"x", nonce=nonce) for nonce in (0, 1, 5)]))
+
+
+def reads(match: Match, thread: Thread) -> None:
+    assert thread.call(b"x").success
+
+
+@pytest.mark.parametrize("before", [prepares_and_discards, fails_to_prepare, reads])
+@pytest.mark.parametrize("other", ["PUSH1 5 PUSH1 1 SSTORE", "PUSH1 0 PUSH1 0 PUSH1 0 CREATE"])
+def test_what_was_undone_before_leaves_no_trace_in_a_machine(
+    other: str, before: Callable[[Match, Thread], None]
+) -> None:
+    match = asks_or(other, transcript=False)
+    before(match, match.parties[1].thread)
+    signed = match.batch([match.input(0)])
+    first, second = [party.thread.execute(signed) for party in match.parties]
+    assert first.status == Status.SUSPENDED
+    assert first == second
+
+
+def test_an_answer_after_a_batch_that_was_discarded(transcript: bool) -> None:
+    match = asks_or("PUSH1 5 PUSH1 1 SSTORE", transcript=transcript)
+    match.call(0)
+    answer = match.parties[1].answer()
+    more = [match.input(1, b"x", nonce=nonce) for nonce in (0, 1)]
+    match.thread.execute(match.batch([answer, *more]))
+    first, second = [party.thread.execute(match.batch([answer])) for party in match.parties]
+    assert first == second
+    assert match.thread.storage(1) == 0
+    assert match.thread.open_call is not None

@@ -1,5 +1,6 @@
 """The law of suspension: stopped anywhere, turned into bytes, resumed elsewhere, any number of times: all the same."""
 
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from random import Random
@@ -15,6 +16,7 @@ from evmthread.execution.snapshot import machine_hash
 from evmthread.execution.transaction import Transaction
 from evmthread.execution.world import World
 from evmthread.isa.forks import CANCUN, FRONTIER, HISTORY, OSAKA, fork_named
+from evmthread.isa.instructions.creates import create2_address
 from evmthread.machine.breakpoints import AtOpcode, AtStep
 from evmthread.machine.traps import Break, Question, Suspended
 from evmthread.primitives import rlp
@@ -205,7 +207,7 @@ def test_the_bytes_of_a_machine_are_pinned(engine: Engine) -> None:
     assert (len(snapshot), machine_hash(snapshot).hex()) == PINNED
 
 
-PINNED = (4720, "48640c22f2e914bd0f6b6cf20142963503ab157b248541028e783ba7b8a138f2")
+PINNED = (4719, "ac07ff52adcad8fdced73a1d655fd59d6996c9232f4c8e6326090e2f6790eaf9")
 
 
 def load(snapshot: bytes, view: MemoryState | None = None, **options: Any) -> Computation:
@@ -462,3 +464,96 @@ def test_a_megabyte_of_memory(engine: Engine) -> None:
 def test_equal_machines_have_equal_hashes_only() -> None:
     assert machine_hash(stopped().snapshot()) == machine_hash(stopped().snapshot()) == keccak256(stopped().snapshot())
     assert machine_hash(stopped(steps=44).snapshot()) != machine_hash(stopped().snapshot())
+
+
+# Equal machines, reached by other ways --------------------------------------------------------------------------------
+def machine_after(before: Callable[[World], None], view: MemoryState) -> bytes:
+    """A transaction that stands after its first write, in a world that did something else before it."""
+    world = World(fork=CANCUN, environment=BLOCK, view=view)
+    before(world)
+    assert not world.changes().accounts
+    world.hooks = (AtOpcode("LOG1"),)
+    computation = world.open_transaction(Transaction(gas_limit=500_000, gas_price=9, to=A, value=2), sender=SENDER)
+    assert isinstance(computation.run(), Suspended)
+    return computation.snapshot()
+
+
+def undoes(world: World) -> None:
+    """A code that A will deploy, an empty code, and slots."""
+    mark = world.mark()
+    world.set_code(b"\x99" * 20, CREATES)
+    world.set_code(b"\x98" * 20, b"")
+    world.set_storage(A, 7, 99)
+    world.begin_transaction()
+    world.rollback(mark)
+
+
+def changes_back(world: World) -> None:
+    for value in (9, 1):
+        world.set_storage(A, 7, value)
+        world.begin_transaction()
+
+
+def creates_and_destroys(world: World) -> None:
+    world.call(b"\x97" * 20, code=assemble("PUSH3 0x6000ff PUSH1 0 MSTORE PUSH1 3 PUSH1 29 PUSH1 0 CREATE POP STOP"))
+    world.set_nonce(b"\x97" * 20, 0)
+    world.begin_transaction()
+
+
+@pytest.mark.parametrize("before", [undoes, changes_back, creates_and_destroys])
+def test_what_a_world_did_before_leaves_no_trace(before: Callable[[World], None]) -> None:
+    view = rich_state()
+    assert machine_after(before, view) == machine_after(lambda _: None, view)
+    world = World(fork=CANCUN, view=view)
+    before(world)
+    loaded = world.load(machine_after(lambda _: None, view))
+    twin = World(fork=CANCUN, view=view)
+    expected = twin.load(machine_after(before, view)).resume()
+    assert loaded.resume().gas_used == expected.gas_used  # type: ignore[union-attr]
+    assert world.changes() == twin.changes()
+
+
+def test_marks_stay_good_where_a_world_did_something_before() -> None:
+    view = rich_state()
+    snapshot = machine_after(lambda _: None, view)
+    world = World(fork=CANCUN, view=view)
+    undoes(world)
+    mark = world.mark()
+    world.load(snapshot).resume()
+    world.rollback(mark)
+    assert not world.changes().accounts
+    assert world.storage(A, 7) == 1
+
+
+def test_what_was_read_before_does_not_count_where_storage_was_wiped() -> None:
+    view = MemoryState()
+    view.set_account(B, code=assemble("PUSH1 0 SELFDESTRUCT"), storage={5: 7})
+    world = World(fork=FRONTIER, view=view)
+    world.apply(Transaction(gas_limit=100_000, to=B), sender=SENDER)
+    world.hooks = (AtStep(1),)
+    code = assemble("PUSH1 5 SLOAD PUSH1 0 MSTORE PUSH1 32 PUSH1 0 RETURN")
+    computation = world.open_call(B, code=code)
+    computation.run()
+    other = World(fork=FRONTIER, view=view)
+    assert other.storage(B, 5) == 7
+    done = other.load(computation.snapshot()).resume()
+    assert done.output == bytes(32)  # type: ignore[union-attr]
+
+
+def test_a_call_that_begins_behind_its_code(engine: Engine) -> None:
+    computation = engine.world(hooks=[AtStep(0)]).open_call(A, code=b"\x00", start_pc=1000)
+    assert isinstance(computation.run(), Suspended)
+    assert not isinstance(engine.world().load(computation.snapshot()).resume(), Suspended)
+
+
+def test_a_machine_without_bytes_says_so() -> None:
+    """A call runs code of its caller's choice where there is none, and a contract comes into being at that place."""
+    view = MemoryState()
+    place = create2_address(B, bytes(32), b"")
+    view.set_account(B, code=assemble("PUSH1 0 PUSH1 0 PUSH1 0 PUSH1 0 CREATE2 STOP"))
+    world = World(view=view, hooks=[AtOpcode("LOG0")])
+    calls = f"PUSH1 0 PUSH1 0 PUSH1 0 PUSH1 0 PUSH1 0 PUSH20 0x{B.hex()} GAS CALL"
+    computation = world.open_call(place, code=assemble(f"{calls} PUSH1 2 SLOAD PUSH1 0 PUSH1 0 LOG0"))
+    assert isinstance(computation.run(), Suspended)
+    with pytest.raises(InvalidInput, match="no bytes"):
+        computation.snapshot()

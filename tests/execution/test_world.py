@@ -637,3 +637,11 @@ def test_the_environment_of_a_world() -> None:
     assert world.environment == BlockEnvironment()
     world.environment = BLOCK
     assert world.environment is BLOCK
+
+
+@pytest.mark.parametrize("options", [{"gas": 2**256}, {"gas": -1}, {"start_pc": 2**64}, {"start_pc": -1}])
+def test_gas_and_places_in_code_are_numbers_that_fit(options: dict[str, int], engine: Engine) -> None:
+    world = engine.world()
+    with pytest.raises(InvalidInput, match="unsigned number"):
+        world.call(CONTRACT, code=b"\x5a\x5f\x52", **options)  # type: ignore[arg-type]
+    assert world.call(CONTRACT, code=b"\x5a\x5f\x52", gas=2**256 - 1).success

@@ -489,3 +489,29 @@ def test_moving_to_an_account_that_must_be_waited_for_changes_nothing() -> None:
     with pytest.raises(Missing):
         journal.move(A, B, 3)
     assert journal.balance(A) == 10
+
+
+def test_a_balance_stays_a_word() -> None:
+    """No chain has so much wei; a view that says so must not make an account that can't be written."""
+    journal = Journal(MemoryState())
+    for address in ADDRESSES[:2]:
+        journal.set_balance(address, 2**256 - 1)
+    with pytest.raises(InvalidInput, match="no word"):
+        journal.move(ADDRESSES[0], ADDRESSES[1], 1)
+    with pytest.raises(InvalidInput, match="no word"):
+        journal.credit(ADDRESSES[1], 1)
+
+
+def test_changes_name_codes_of_accounts_whose_code_changed_alone() -> None:
+    view = MemoryState()
+    view.set_account(ADDRESSES[0], code=CODES[2])
+    journal = Journal(view)
+    mark = journal.keep_mark()
+    journal.set_code(ADDRESSES[1], CODES[2])
+    journal.return_to(mark)
+    journal.set_balance(ADDRESSES[0], 5)
+    journal.set_code(ADDRESSES[2], b"")
+    journal.set_balance(ADDRESSES[2], 5)
+    assert journal.changes().codes == {}
+    journal.set_code(ADDRESSES[2], CODES[1])
+    assert journal.changes().codes == {keccak256(CODES[1]): CODES[1]}
