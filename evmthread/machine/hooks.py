@@ -119,7 +119,7 @@ class Observers:
     """Some hooks, sorted by what they override; belongs to one machine at a time."""
 
     __slots__ = (
-        *("by_event", "ends", "gas_changes", "hooks", "passing", "starts"),
+        *("by_event", "ends", "gas_changes", "hooks", "passing", "resumed_at", "starts"),
         *("step_ends", "step_starts", "steps", "watched"),
     )
 
@@ -137,6 +137,7 @@ class Observers:
         self.step_starts, self.step_ends, self.gas_changes = (self.by_event[event] for event in STEP_EVENTS)
         self.steps = any(self.by_event[event] for event in STEP_EVENTS)
         self.passing = False
+        self.resumed_at: tuple[Frame, int] | None = None  # the instruction at which a stop was just left
         by_name = {record.name: record for record in fork.table if record is not None}
         watched = {
             by_name[name]
@@ -178,7 +179,8 @@ class Observers:
 
     def begin(self, frame: Frame, instruction: Instruction, operands: tuple[int, ...]) -> None:
         """Before a watched instruction. Raises Stopped where a hook wants to stop, unless that was just resumed."""
-        if self.passing:
+        resumed_at, self.resumed_at = self.resumed_at, None
+        if self.passing or (resumed_at is not None and resumed_at[0] is frame and resumed_at[1] == frame.pc):
             self.passing = False
             return
         self.stop_for([method(frame, instruction, operands) for method in self.starts.get(instruction.opcode, ())])

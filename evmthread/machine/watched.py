@@ -94,7 +94,9 @@ class WatchedMachine(Machine):
             raise InvalidInput(f"an answer is bytes, not {type(answer).__name__}")
         self.observers.tell("resumed", tuple(self.frames))
         if pending is None:
-            self.observers.passing = True
+            frame = self.frames[-1]
+            self.observers.passing = self.observers.steps
+            self.observers.resumed_at = None if self.observers.steps else (frame, frame.pc)
         else:
             self.pending = None
             before, self.host.observers = self.host.observers, self.observers
