@@ -306,9 +306,9 @@ class StatementLifter(Evaluator):
                     self.call(statement.value, wanted=False)
                 return None
             if isinstance(statement, ast.Return):
-                value = None if statement.value is None else self._settled(self.value(statement.value))
+                value = None if statement.value is None else self.value(statement.value)
                 if top:
-                    return value
+                    return None if value is None else self._settled(value)
                 self._give(value)
                 if self.asked:
                     self._check_gas_after()
