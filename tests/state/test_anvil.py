@@ -94,8 +94,16 @@ def test_a_reorg(anvil: Anvil, trust: bool, tmp_path: Path) -> None:
     # The call that failed changed nothing, and what was kept is of the old block only.
     assert (world.changes(), world.logs) == (done, logs)
     state.close()
+    named = "0x" + state.block.hash.hex()
     with pytest.raises(BlockGone):
-        RemoteState(anvil.provider, "0x" + state.block.hash.hex(), trust=trust, cache=tmp_path / "cache")
+        RemoteState(anvil.provider, named, trust=trust)
+    # What was cached of the old block can still be read, but nothing more of it, and it tells that it is gone.
+    kept = RemoteState(anvil.provider, named, trust=trust, cache=tmp_path / "cache")
+    assert (kept.slot(CONTRACT, 5), kept.slot(CONTRACT, 7)) == (40, 2)
+    for read in (lambda: kept.slot(CONTRACT, 8), kept.check_canonical):
+        with pytest.raises(BlockGone):
+            read()
+    kept.close()
     now = RemoteState(anvil.provider, trust=trust, cache=tmp_path / "cache")
     assert [now.slot(CONTRACT, key) for key in (5, 7, 8)] == [50, 12, 13]
     now.close()
