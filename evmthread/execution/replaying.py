@@ -4,7 +4,7 @@ The journal still knows how to undo what the transaction did, so nothing has to 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from evmthread.errors import InvalidInput
 from evmthread.execution.environment import BlockEnvironment, TransactionEnvironment, WorldHost
@@ -20,8 +20,7 @@ from evmthread.primitives import rlp
 from evmthread.state.pending import encode_pending, restore_pending
 
 
-@dataclass(frozen=True, slots=True)
-class CallOrigin:
+class CallOrigin(NamedTuple):
     """Where a call ran: the journal, the transaction scope in it, and all that its code could see.
 
     `returns`: how often the journal had gone back to a mark.
