@@ -1,9 +1,11 @@
 """A computation in a World that can stop on the way, become bytes, and go on: here or elsewhere, now or much later."""
 
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, TypeAlias
 
 from evmthread.errors import InvalidInput, Missing
-from evmthread.execution.environment import WorldHost
+from evmthread.execution.environment import BlockEnvironment, WorldHost
 from evmthread.execution.result import CallResult, TransactionResult
 from evmthread.execution.snapshot import OpenTransaction, encode_snapshot
 from evmthread.isa.forks import Fork
@@ -21,7 +23,7 @@ Finished: TypeAlias = CallResult | TransactionResult
 class Computation:
     """A call, a creation or a transaction that was begun. Made by World.open_call, open_create, open_transaction, load.
 
-    While it is suspended its World can be read, but runs nothing else: `resume`, `abort`, or go back to a mark.
+    As long as it is open its World can be read, but runs nothing else: let it end, `abort` it, or go back to a mark.
     """
 
     def __init__(
@@ -32,16 +34,18 @@ class Computation:
         mark: tuple[int, int, int],
         *,
         refused: CallResult | None = None,
-        suspended: bool = False,
+        trap: Trap | None = None,
+        block: BlockEnvironment | None = None,
     ) -> None:
-        """Made by World."""
+        """Made by World. `trap`: what a machine that was loaded waits for; `block`: the World's before it was."""
         self._world = world
         self._machine = machine
         self._transaction = transaction
         self._mark = mark
         self._refused = refused
         self._result: Finished | None = None
-        self._trap: Trap | None = _trap_of(machine) if suspended and machine is not None else None
+        self._trap = trap
+        self._block = world.environment if block is None else block
         self._aborted = False
 
     @property
@@ -73,7 +77,7 @@ class Computation:
         self._check_open()
         if self._trap is not None:
             raise InvalidInput("the computation is suspended: resume it")
-        return self._advance()
+        return self._advance(None if self._machine is None else self._machine.advance)
 
     def resume(self, answer: bytes | None = None) -> Finished | Suspended:
         """Goes on after a stop: with an answer after a Question, without one after a Break.
@@ -85,15 +89,14 @@ class Computation:
             raise InvalidInput("the computation isn't suspended")
         machine = self._machine
         assert machine is not None
-        machine.prepare_resume(answer)
+        machine.check_answer(answer)
         self._trap = None
-        return self._advance()
+        return self._advance(partial(machine.resume, answer))
 
     def abort(self) -> None:
         """Drops it: its World is as before it."""
         self._check_open()
-        self.drop()
-        self._world._host.rollback(self._mark)
+        self._undo()
 
     def snapshot(self) -> bytes:
         """The canonical bytes of the suspended computation (docs/snapshot.md). Raises InvalidInput else."""
@@ -111,22 +114,27 @@ class Computation:
         if self._aborted or self._result is not None:
             raise InvalidInput("the computation has ended")
 
+    def _undo(self) -> None:
+        self.drop()
+        self._world._host.rollback(self._mark)
+        self._world._host.block = self._block
+
     def _end(self) -> None:
         self._trap = None
-        self._world._suspended = None
+        if self._world._computation is self:
+            self._world._computation = None
 
-    def _advance(self) -> Finished | Suspended:
+    def _advance(self, go_on: Callable[[], Frame | Suspended] | None) -> Finished | Suspended:
         world = self._world
         machine = self._machine
         try:
-            if machine is None:
+            if go_on is None:
                 assert self._refused is not None
                 result = self._refused
             else:
-                outcome = machine.advance()
+                outcome = go_on()
                 if isinstance(outcome, Suspended):
                     self._trap = outcome.trap
-                    world._suspended = self
                     return outcome
                 logs = world._host.logs[outcome.log_start : outcome.log_end]
                 result = CallResult(outcome, logs, world._origin())
@@ -137,16 +145,15 @@ class Computation:
         except Missing:
             raise
         except BaseException:
-            self.drop()
-            world._host.rollback(self._mark)
+            self._undo()
             raise
         self._end()
         self._result = finished
         return finished
 
 
-def _trap_of(machine: WatchedMachine) -> Trap:
-    """What a machine that was loaded waits for."""
+def trap_of(machine: WatchedMachine) -> Trap:
+    """What a machine that was loaded waits for. Asks its hooks."""
     pending = machine.pending
     if pending is None:
         return Break(("a snapshot",))
@@ -163,10 +170,11 @@ def finish_transaction(
     used = opened.gas_limit - result.gas_left
     refunded = max(min(host.refund, used // fork.transactions.refund_quotient), 0)
     used = max(used - refunded, opened.floor)
-    before = None if observers is None else {address: host.balance(address) for address in (sender, block.coinbase)}
+    # Whatever may be missing is read before anything is paid.
+    before = {address: host.balance(address) for address in (sender, block.coinbase)}
     host.credit(sender, (opened.gas_limit - used) * price)
     host.credit(block.coinbase, used * (price - base_fee))
-    if observers is not None and before is not None:
+    if observers is not None:
         observers.tell_balances(before, host)
     destroyed = host.destroyed()
     host.end_transaction(delete_empty=fork.rules.deletes_empty_accounts)

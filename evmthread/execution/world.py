@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import NamedTuple, Protocol, Unpack, runtime_checkable
 
 from evmthread.errors import InvalidInput, Missing
-from evmthread.execution.computation import Computation, Finished, finish_transaction
+from evmthread.execution.computation import Computation, Finished, finish_transaction, trap_of
 from evmthread.execution.environment import BlockEnvironment, BlockFields, WorldHost
 from evmthread.execution.messages import (
     DEFAULT_CALL_GAS,
@@ -78,7 +78,7 @@ class World:
         self._engine: Engine = execute if engine == "stepper" else TieredEngine(threshold)
         self.fork = fork
         self.hooks = tuple(hooks)
-        self._suspended: Computation | None = None
+        self._computation: Computation | None = None
         self.view = view if view is not None else MemoryState()
         self.cache = cache if cache is not None else CodeCache()
         self.cache.table(fork)
@@ -92,7 +92,7 @@ class World:
 
     @environment.setter
     def environment(self, block: BlockEnvironment) -> None:
-        self._host.block = block
+        self._free_host().block = block
 
     # Reads and setters ------------------------------------------------------------------------------------------------
     def account(self, address: bytes) -> Account | None:
@@ -138,14 +138,14 @@ class World:
     def rollback(self, mark: WorldMark) -> None:
         """Makes everything as it was at the mark; the cost follows what changed since. The mark stays good.
 
-        A computation that is suspended ends.
+        A computation that is open ends.
 
         Raises InvalidInput for a mark that is void: by `settle`, or by a rollback to an earlier one.
         """
         self._host.return_to(mark.journal)
         self._host.block = mark.block
-        if self._suspended is not None:
-            self._suspended.drop()
+        if self._computation is not None:
+            self._computation.drop()
 
     @contextmanager
     def isolated(self) -> Iterator["World"]:
@@ -161,7 +161,10 @@ class World:
 
     @contextmanager
     def in_block(self, **fields: Unpack[BlockFields]) -> Iterator["World"]:
-        """Fields of the block are others inside; what happens there stays. Raises InvalidInput for no such value."""
+        """Fields of the block are others inside; what happens there stays.
+
+        Raises InvalidInput for no such value, and where a computation that was begun inside hasn't ended there.
+        """
         before = self.environment
         self.environment = replace(before, **fields)
         try:
@@ -337,10 +340,11 @@ class World:
                 "a suspended computation is loaded on a state without pending changes: settle them first"
             )
         # First beside this world, then in it: what is refused half-way leaves a host that is good for nothing.
-        self._decoded(snapshot, WorldHost(self.view, host.block))
+        block = host.block
+        trap = trap_of(self._decoded(snapshot, WorldHost(self.view, block))[0])
         machine, opened, mark = self._decoded(snapshot, host)
-        self._suspended = Computation(self, machine, opened, mark, suspended=True)
-        return self._suspended
+        self._computation = Computation(self, machine, opened, mark, trap=trap, block=block)
+        return self._computation
 
     def _decoded(
         self, snapshot: bytes, host: WorldHost
@@ -351,8 +355,8 @@ class World:
         )
 
     def _free_host(self) -> WorldHost:
-        if self._suspended is not None:
-            raise InvalidInput("a computation is suspended in this world: resume it, abort it, or go back to a mark")
+        if self._computation is not None:
+            raise InvalidInput("a computation is open in this world: let it end, abort it, or go back to a mark")
         return self._host
 
     def _checked(self, transaction: Transaction, sender: bytes | None, *, simulated: bool) -> tuple[WorldHost, bytes]:
@@ -393,7 +397,8 @@ class World:
             message, opened = prepare()
             refused = refusal(self._host, self.fork, self.cache, message)
             machine = self._watched(message) if refused is None else None
-            return Computation(self, machine, opened, mark, refused=refused)
+            self._computation = Computation(self, machine, opened, mark, refused=refused)
+            return self._computation
         except BaseException:
             host.rollback(mark)
             raise
@@ -420,8 +425,9 @@ class World:
 
     def touch_coinbase(self) -> None:
         """Ends a block without reward: the coinbase is touched (EIP-161)."""
-        self._host.touch(self._host.block.coinbase)
-        self._host.end_transaction(delete_empty=self.fork.rules.deletes_empty_accounts)
+        host = self._free_host()
+        host.touch(host.block.coinbase)
+        host.end_transaction(delete_empty=self.fork.rules.deletes_empty_accounts)
 
     def with_limits(self, **limits: int) -> None:
         """Other limits (see Limits) from now on; the fork of this world becomes a private one. Raises InvalidInput."""

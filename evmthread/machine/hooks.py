@@ -159,9 +159,14 @@ class Observers:
         self.watched = frozenset([record.opcode for record in watched])
 
     def tell(self, event: str, *arguments: object) -> None:
-        """Calls everybody who wants to know."""
-        for method in self.by_event[event]:
-            method(*arguments)
+        """Calls everybody who wants to know. What has happened isn't told again, so nobody can wait for state here."""
+        try:
+            for method in self.by_event[event]:
+                method(*arguments)
+        except Missing as missing:
+            if event == "transaction_start":
+                raise
+            raise too_late(missing) from missing
 
     def tell_balances(self, before: Mapping[bytes, int], host: Host) -> None:
         """Tells of the accounts whose balance isn't what it was."""

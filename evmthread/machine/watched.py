@@ -23,9 +23,12 @@ from evmthread.machine.watching import watched_fork
 
 
 class WatchedMachine(Machine):
-    """A machine with hooks. `pending` is the call that waits for an answer, where there is one."""
+    """A machine with hooks. `pending` is the call that waits for an answer, where there is one.
 
-    __slots__ = ("observers", "pending", "plain_fork", "steps")
+    `asking` is a call about to be made, as long as hooks are asked of it: they may be told to wait for state.
+    """
+
+    __slots__ = ("asking", "observers", "pending", "plain_fork", "steps")
 
     def __init__(
         self,
@@ -40,6 +43,7 @@ class WatchedMachine(Machine):
         """Without a message there are no frames yet: a suspended machine's are put in (see codec.py)."""
         self.observers = observers
         self.pending: Message | None = None
+        self.asking: Message | None = None
         self.steps = 0
         self.plain_fork = fork
         super().__init__(message, fork=watched_fork(fork, observers.watched), host=host, cache=cache, engine=engine)
@@ -63,11 +67,13 @@ class WatchedMachine(Machine):
         try:
             while frames:
                 frame = frames[-1]
-                outcome = engine(frame)
+                outcome = engine(frame) if self.asking is None else self.asking
                 if outcome is HALTED:
                     self._leave(frame)
                 elif isinstance(outcome, Message):
+                    self.asking = outcome
                     verdict = None if outcome.kind.creates else observers.ask(frame, outcome)
+                    self.asking = None
                     if isinstance(verdict, Answer):
                         self._answer(frame, outcome, verdict)
                     elif verdict is not None:
@@ -84,24 +90,25 @@ class WatchedMachine(Machine):
         observers.tell("transaction_end", self.root)
         return self.root
 
-    def prepare_resume(self, answer: bytes | None = None) -> None:
-        """Before `advance` after a stop: an answer after a Question, none after a Break; else raises InvalidInput."""
-        pending = self.pending
-        if (pending is None) != (answer is None):
-            wants = "no answer" if pending is None else "an answer, in bytes"
+    def check_answer(self, answer: bytes | None) -> None:
+        """Nothing, or InvalidInput: a Question wants an answer, a Break none."""
+        if (self.pending is None) != (answer is None):
+            wants = "no answer" if self.pending is None else "an answer, in bytes"
             raise InvalidInput(f"what stopped the machine wants {wants}")
         if answer is not None and not isinstance(answer, bytes):
             raise InvalidInput(f"an answer is bytes, not {type(answer).__name__}")
+
+    def resume(self, answer: bytes | None = None) -> Frame | Suspended:
+        """Goes on after a stop, as `advance` does; `check_answer` has seen the answer."""
         self.observers.tell("resumed", tuple(self.frames))
+        pending, self.pending = self.pending, None
         if pending is None:
             frame = self.frames[-1]
             self.observers.passing = self.observers.steps
             self.observers.resumed_at = None if self.observers.steps else (frame, frame.pc)
         else:
-            self.pending = None
-            before, self.host.observers = self.host.observers, self.observers
             self._answer(self.frames[-1], pending, Answer(cast("bytes", answer)))
-            self.host.observers = before
+        return self.advance()
 
     def _answer(self, frame: Frame, message: Message, answer: Answer) -> None:
         """Hands an answer to the frame that made the call."""
@@ -158,12 +165,12 @@ class WatchedMachine(Machine):
             for reason in reasons:
                 if reason is not None:
                     observers.stop_for(reasons)
-        self.steps += 1
         observers.passing = True  # whoever watches this instruction has been asked
         try:
             outcome = step(frame)
         finally:
             observers.passing = False
+        self.steps += 1
         try:
             if operands is not None and frame.halt_reason is None:
                 assert instruction is not None
@@ -185,6 +192,7 @@ class WatchedMachine(Machine):
         if height < 0 or height + instruction.pushes > STACK_LIMIT or frame.gas < price:
             return []  # it will fail before it begins
         frame.gas -= price
-        said = [method(frame, instruction, operands) for method in self.observers.starts[instruction.opcode]]
-        frame.gas += price
-        return said
+        try:
+            return [method(frame, instruction, operands) for method in self.observers.starts[instruction.opcode]]
+        finally:
+            frame.gas += price

@@ -51,7 +51,7 @@ class InterruptedWorld(World):
             if not left or self.random.randrange(3):
                 world, computation = self.elsewhere(computation, world)
             outcome = computation.resume()
-        self._host, self._suspended, self.hooks = world._host, None, ()
+        self._host, self._computation, self.hooks = world._host, None, ()
         assert isinstance(outcome, TransactionResult)
         return outcome
 
