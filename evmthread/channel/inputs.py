@@ -237,7 +237,10 @@ class _Run:
             raise InvalidBatch(rule, answer, index, self.nonce)
         answers = with_answer(opened, answer)
         self.open_call = None
-        if self._steps_of(index):
+        if steps := self._steps_of(index):
+            if steps <= opened.suspension.steps:
+                rule = f"a call that goes on stops after more than {opened.suspension.steps} instructions"
+                raise InvalidBatch(rule, steps, index, self.nonce)
             self._suspend(opened.input, index, calls, answers=answers, environment=opened.environment)
             return None
         computation = self.world.load(opened.snapshot)

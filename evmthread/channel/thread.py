@@ -180,6 +180,7 @@ class Thread:
     ) -> CallResult:
         """What a call would do, without intrinsic gas; nothing of it is kept.
 
+        Nobody is there to be asked: a contract that asks takes its on-chain path, and `Thread.inThread` is false.
         By default owner 0 calls the root contract. `environment` is by default the latest batch's. Raises InvalidInput
         for arguments of the wrong form.
         """

@@ -296,6 +296,14 @@ def test_the_genesis_batch_does_not_suspend() -> None:
         match.thread.prepare(match.batch([asks]))
 
 
+def test_a_read_asks_nobody() -> None:
+    match = TrapsMatch()
+    assert match.read("inThread") is False
+    result = match.thread.call(TRAPS.function("askAndStore").encode(match.other, QUESTION))
+    assert result.success
+    assert match.thread.open_call is None
+
+
 def test_a_question_that_is_too_long_is_no_input() -> None:
     match = TrapsMatch()
     asks = match.input(0, TRAPS.function("askAndStore").encode(match.other, bytes(40_000)), gas=5_000_000)
@@ -374,6 +382,16 @@ def test_more_steps_than_there_are_is_no_batch() -> None:
         match.thread.prepare(match.batch([call]), steps=1_000_000)
     with pytest.raises(InvalidBatch, match="empty batch"):
         match.thread.prepare(match.batch([]), steps=1)
+
+
+@pytest.mark.parametrize("steps", [1, 30, 70])
+def test_a_call_that_goes_on_does_not_go_back(steps: int) -> None:
+    match = TrapsMatch()
+    match.agree(match.input(0, TRAPS.function("raw").encode(b"\x01"), gas=200_000), steps=70)
+    with pytest.raises(InvalidBatch, match="more than 70 instructions"):
+        match.thread.prepare(match.batch([match.parties[0].answer()]), steps=steps)
+    match.answered(b"", by=0, steps=71)
+    match.replayed()
 
 
 def test_going_on_after_steps_takes_no_answer() -> None:
