@@ -79,3 +79,32 @@ class ClockDrift(Refusal):
 
     def __str__(self) -> str:
         return self._line(f"timestamp: {self.timestamp} is more than {self.drift} s from the clock's {self.now}")
+
+
+class RemoteProtocolError(EvmthreadError):
+    """A participant sent what no honest one sends. `data` is what it sent; the latest agreement stands."""
+
+    def __init__(self, reason: str, data: bytes = b"") -> None:
+        super().__init__(reason)
+        self.data = data
+
+
+@dataclass(eq=False)
+class TooManyOpenProposals(LocalProtocolError):  # noqa: N818 - as all names in errors.py, it says what happened
+    """So many of our signatures stand above the latest agreement that no more is given; an empty batch frees them."""
+
+    open_proposals: int
+
+    def __str__(self) -> str:
+        return f"{self.open_proposals} of our signatures stand above the latest agreement"
+
+
+@dataclass(eq=False)
+class NotNow(LocalProtocolError):  # noqa: N818 - see above
+    """The channel is in a phase in which this can't be asked of it."""
+
+    phase: str
+    asked: str
+
+    def __str__(self) -> str:
+        return f"{self.asked} while the channel is {self.phase}"

@@ -175,6 +175,11 @@ def _encoded(message: Message) -> tuple[MessageType, list[bytes]]:
             return MessageType.CLOSE_READY, [rlp.encode_bytes(digest)]
 
 
+def encode_body(message: Propose | Agreed) -> bytes:
+    """A proposal or an agreement as it is kept: 0x01 ++ the RLP of its message's body."""
+    return VERSION_BYTE + rlp.encode_list(_encoded(message)[1])
+
+
 def _suspension_rlp(suspension: Suspension | None) -> bytes:
     return rlp.EMPTY_LIST if suspension is None else suspension.to_rlp()
 
@@ -195,6 +200,16 @@ def decode_message(data: bytes, *, batch_bytes: int) -> tuple[bytes, Message]:
     except ValueError:
         raise DecodingError(f"message: type {number}") from None
     return _hash(thread_id, "threadId"), _READERS[known](body)
+
+
+def decode_proposal(data: bytes, *, batch_bytes: int) -> Propose:
+    """The proposal that encode_body wrote. Raises DecodingError."""
+    return _propose(decode_versioned(data, "Propose", max_bytes=max_bytes(batch_bytes)))
+
+
+def decode_agreed(data: bytes, *, batch_bytes: int) -> Agreed:
+    """The agreement that encode_body wrote. Raises DecodingError."""
+    return _agreed(decode_versioned(data, "Agreed", max_bytes=max_bytes(batch_bytes)))
 
 
 def _integer(item: rlp.Decoded, what: str, kind: object = _UINT64) -> int:

@@ -7,22 +7,21 @@ module. The clock and the chain are its caller's.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from evmthread.channel.errors import ClockDrift, DivergentField, LocalProtocolError, NonceTooFar
+from evmthread.channel.errors import LocalProtocolError
+from evmthread.channel.review import (
+    check_clock,
+    check_leader_signature,
+    check_nonce_step,
+    check_proposed,
+    execute_proposed,
+    leader_of,
+)
 from evmthread.channel.suspension import OpenCall
 from evmthread.channel.thread import Thread
 from evmthread.commit.agreement import Agreement, SignatureSet
 from evmthread.commit.batch import Batch, Environment, Input, InputKind, SignedBatch
-from evmthread.commit.commitment import (
-    MAX_NONCE_STEP,
-    Commitment,
-    Status,
-    Suspension,
-    check_successor,
-    check_well_formed,
-)
+from evmthread.commit.commitment import Commitment, Status, Suspension
 from evmthread.commit.eip712 import TypedData, digest
-from evmthread.commit.refusals import BrokenParent, MalformedSignature, NonceOrder, WrongSignature, WrongThread
-from evmthread.commit.signature import recover_signer
 from evmthread.commit.signing import GuardedSigner
 from evmthread.errors import InvalidInput
 from evmthread.primitives import rlp
@@ -55,11 +54,6 @@ class Acceptance:
     digest: bytes
     index: int
     signature: bytes
-
-
-def leader_of(nonce: int, parties: int) -> int:
-    """Who proposes this nonce: party nonce mod n."""
-    return nonce % parties
 
 
 class Party:
@@ -159,7 +153,7 @@ class Party:
         leader = leader_of(nonce, len(thread.terms.keys))
         if leader != self.index:
             raise LocalProtocolError(f"nonce {nonce} is party {leader}'s to propose, not party {self.index}'s")
-        self._check_step(nonce)
+        check_nonce_step(thread.agreement, nonce)
         batch = Batch(environment or thread.environment(), tuple([each.input for each in inputs]))
         signed = SignedBatch(batch, tuple([each.signature for each in inputs]))
         commitment = thread.prepare(signed, nonce=nonce, final=final, steps=steps)
@@ -178,18 +172,8 @@ class Party:
         commitment, signed = proposal.commitment, proposal.signed
         self._check_proposal(proposal)
         if now is not None and signed.batch.inputs:
-            drift, timestamp = self.thread.ruleset.clock_drift, signed.batch.environment.timestamp
-            if abs(timestamp - now) > drift:
-                raise ClockDrift(timestamp, now, drift, commitment.nonce)
-        final = commitment.status == Status.FINAL
-        steps = steps_to_run(proposal.suspension, signed)
-        executed = self.thread.prepare(signed, nonce=commitment.nonce, final=final, steps=steps)
-        try:
-            check_fields(executed, commitment)
-            check_suspension(self.thread.open_call, proposal.suspension, commitment.nonce)
-        except DivergentField:
-            self.thread.discard()
-            raise
+            check_clock(self.thread, signed, now, nonce=commitment.nonce)
+        execute_proposed(self.thread, commitment, signed, proposal.suspension, final=commitment.status == Status.FINAL)
         signature = self._sign(commitment, signed)
         prepared = self.thread.prepared
         assert prepared is not None
@@ -215,33 +199,13 @@ class Party:
         self.thread.discard()
         self._signature = None
 
-    def _check_step(self, nonce: int) -> None:
-        if self.agreement is not None and nonce > self.agreement.commitment.nonce + MAX_NONCE_STEP:
-            raise NonceTooFar(self.agreement.commitment.nonce, nonce)
-
     def _check_proposal(self, proposal: Proposal) -> None:
         """What can be refused without executing, cheapest first."""
-        thread, commitment = self.thread, proposal.commitment
-        nonce, latest = commitment.nonce, thread.agreement
-        if commitment.thread_id != thread.thread_id:
-            raise WrongThread(thread.thread_id, commitment.thread_id, nonce)
-        check_well_formed(thread.terms, commitment)
-        if latest is None and nonce:
-            raise BrokenParent(commitment.parent, nonce)
-        if latest is not None:
-            if nonce <= latest.commitment.nonce:
-                raise NonceOrder(latest.commitment.nonce, nonce)
-            if commitment.parent != latest.digest:
-                raise BrokenParent(commitment.parent, nonce)
-            check_successor(latest.commitment, commitment)
-        self._check_step(nonce)
-        leader = leader_of(nonce, len(thread.terms.keys))
-        try:
-            got = recover_signer(digest(thread.domain, commitment), proposal.signature)
-        except MalformedSignature as error:
-            raise MalformedSignature(error.reason, leader, nonce) from None
-        if got != thread.terms.keys[leader]:
-            raise WrongSignature(leader, thread.terms.keys[leader], got, nonce)
+        commitment, terms = proposal.commitment, self.thread.terms
+        check_proposed(self.thread, commitment)
+        leader = leader_of(commitment.nonce, len(terms.keys))
+        signed = digest(self.thread.domain, commitment)
+        check_leader_signature(leader, terms.keys[leader], signed, proposal.signature, commitment.nonce)
 
     def _sign(self, commitment: Commitment, signed: SignedBatch) -> bytes:
         """Signs through the guard, which logs all that has to be sent again; drops what is pending where it refuses."""
@@ -254,34 +218,6 @@ class Party:
             self.drop()
             raise
         return self._signature
-
-
-def check_fields(executed: Commitment, committed: Commitment) -> None:
-    """Nothing, or DivergentField naming the first field of `committed` that isn't what execution gave."""
-    if executed == committed:
-        return
-    for member in Commitment.STRUCT.members:
-        expected, got = getattr(executed, member.attribute), getattr(committed, member.attribute)
-        if expected != got:
-            raise DivergentField(member.name, expected, got, committed.nonce)
-
-
-def steps_to_run(suspension: Suspension | None, signed: SignedBatch) -> int:
-    """After how many instructions the last input of a batch is to be suspended; 0 where a TRAP does it, or nothing."""
-    return suspension.steps if suspension is not None and signed.batch.inputs else 0
-
-
-def check_suspension(opened: OpenCall | None, suspension: Suspension | None, nonce: int) -> None:
-    """Nothing, or DivergentField: the open call stands where it is said to stand."""
-    executed = None if opened is None else opened.suspension
-    if executed == suspension:
-        return
-    if executed is None or suspension is None:
-        raise DivergentField("suspension", executed is not None, suspension is not None, nonce)
-    for member in Suspension.STRUCT.members:
-        expected, got = getattr(executed, member.attribute), getattr(suspension, member.attribute)
-        if expected != got:
-            raise DivergentField(f"suspension.{member.name}", expected, got, nonce)
 
 
 def agree_on(

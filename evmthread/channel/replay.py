@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from evmthread.channel.inputs import BatchOutcome
-from evmthread.channel.party import check_fields, check_suspension, steps_to_run
+from evmthread.channel.review import execute_proposed
 from evmthread.channel.thread import Thread
 from evmthread.commit.agreement import Agreement, Signed, verify
 from evmthread.commit.batch import SignedBatch
@@ -36,16 +36,9 @@ def replay(
         if commitment.parent != thread.parent:
             raise BrokenParent(commitment.parent, commitment.nonce)
         final = commitment.status == Status.FINAL
-        steps = steps_to_run(suspension, signed_batch)
-        executed = thread.prepare(signed_batch, nonce=commitment.nonce, final=final, steps=steps)
+        execute_proposed(thread, commitment, signed_batch, suspension, final=final)
         prepared = thread.prepared
         assert prepared is not None
-        try:
-            check_fields(executed, commitment)
-            check_suspension(thread.open_call, suspension, commitment.nonce)
-        except BaseException:
-            thread.discard()
-            raise
         thread.adopt(agreement)
         yield Replayed(agreement, prepared.outcome)
 

@@ -11,10 +11,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Self
 
-from evmthread.channel.errors import LocalProtocolError
+from evmthread.channel.errors import DivergentField, LocalProtocolError
 from evmthread.channel.inputs import BatchOutcome, found_world, run_batch
 from evmthread.channel.roots import apply_rooted
 from evmthread.channel.rules import ThreadRules, thread_rules
+from evmthread.channel.saved import SavedStep
 from evmthread.channel.suspension import OpenCall, block_environment, steps_until, with_answer
 from evmthread.commit.agreement import Agreement
 from evmthread.commit.batch import (
@@ -37,10 +38,11 @@ from evmthread.execution.world import DEFAULT_CALL_GAS, World, WorldMark
 from evmthread.machine.code_cache import CodeCache
 from evmthread.machine.hooks import Hook
 from evmthread.merkle.accounts import StateRoots
+from evmthread.primitives.keccak import EMPTY_HASH
 from evmthread.primitives.types import ZERO_ADDRESS, ZERO_HASH
 from evmthread.state.memory import MemoryState
 from evmthread.state.overlay import OverlayState
-from evmthread.state.view import StateBackend
+from evmthread.state.view import AccountChange, ListsAccounts, ListsSlots, StateBackend, StateChanges
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +66,7 @@ class Thread:
         """Made by `open`."""
         self._rules = rules
         self._code = code
+        self._state = state
         self._world = World(fork=rules.fork, view=state, cache=cache, hooks=hooks)
         self._roots = StateRoots()
         self._slots = 0
@@ -138,6 +141,11 @@ class Thread:
     def open_call(self) -> OpenCall | None:
         """The call that is suspended, after what is prepared or else after the latest agreement."""
         return self._open if self._prepared is None else self._prepared.outcome.open_call
+
+    @property
+    def agreed_call(self) -> OpenCall | None:
+        """The call that is suspended after the latest agreement, whatever is prepared."""
+        return self._open
 
     @property
     def prepared(self) -> Prepared | None:
@@ -281,6 +289,80 @@ class Thread:
             mark, self._prepared = self._prepared.mark, None
             self._world.rollback(mark)
 
+    # Keeping, and going back ------------------------------------------------------------------------------------------
+    def prepared_step(self) -> SavedStep:
+        """What leads from the latest agreement's state to that after the prepared batch.
+
+        Raises LocalProtocolError when nothing is prepared.
+        """
+        prepared = self._prepared
+        if prepared is None:
+            raise LocalProtocolError("nothing is prepared")
+        outcome = prepared.outcome
+        return SavedStep(outcome.changes, prepared.signed.batch.environment, outcome.slots, outcome.open_call)
+
+    def whole_step(self) -> SavedStep | None:
+        """All of the latest agreement's state as a step from nothing; None where the state can't be listed.
+
+        Costs what the state holds. Raises LocalProtocolError when a batch is prepared, or before the genesis.
+        """
+        if self._prepared is not None or self._environment is None:
+            raise LocalProtocolError("the whole state is that of an agreement, with nothing prepared")
+        state = self._state
+        if not isinstance(state, ListsAccounts) or not isinstance(state, ListsSlots):
+            return None
+        accounts = dict(state.accounts())
+        changes = {
+            address: AccountChange(None, account, {key: (0, value) for key, value in state.slots(address)})
+            for address, account in accounts.items()
+        }
+        codes = {account.code_hash: state.code(account.code_hash) for account in accounts.values()}
+        codes.pop(EMPTY_HASH, None)
+        return SavedStep(StateChanges(changes, codes), self._environment, self._slots, self._open)
+
+    def advance(self, agreement: Agreement, steps: Sequence[SavedStep]) -> None:
+        """Goes on to a later agreement by the steps that lead there, from the latest one or from nothing.
+
+        Executes nothing; what is prepared is discarded. Raises DivergentField where the steps lead to another state
+        than the agreement's, InvalidInput where they don't follow each other; the thread is then as it was.
+        """
+        self.discard()
+        if not steps:
+            raise LocalProtocolError("the steps that lead to the agreement are wanted")
+        self._move(agreement, [step.changes for step in steps], steps[-1])
+
+    def revert(self, agreement: Agreement, before: SavedStep, undone: Sequence[SavedStep]) -> None:
+        """Goes back to an earlier agreement; `before` led to it, `undone` from there to the latest one.
+
+        What is prepared is discarded. Raises DivergentField where these steps lead elsewhere; nothing has changed then.
+        """
+        self.discard()
+        self._move(agreement, [step.changes.inverted() for step in reversed(undone)], before)
+
+    def _move(self, agreement: Agreement, changes: Sequence[StateChanges], step: SavedStep) -> None:
+        merged = StateChanges({}, {})
+        for each in changes:
+            merged = merged.then(each)
+        roots = self._roots.copy()
+        self._enter(roots, merged)
+        machine = ZERO_HASH if step.open_call is None else step.open_call.machine_hash
+        commitment = agreement.commitment
+        for field, committed, got in (
+            ("stateRoot", commitment.state_root, roots.root()),
+            ("machineHash", commitment.machine_hash, machine),
+        ):
+            if committed != got:
+                raise DivergentField(field, got, committed, commitment.nonce)
+        self._state.apply(merged)
+        # A world remembers what it read; one on the changed state is made anew.
+        world = self._world
+        self._world = World(fork=world.fork, view=self._state, cache=world.cache, hooks=world.hooks)
+        self._roots, self._slots, self._environment = roots, step.slots, step.environment
+        self._agreement, self._open = agreement, step.open_call
+
+    def _enter(self, roots: StateRoots, changes: StateChanges) -> None:
+        apply_rooted(roots, changes, empty_accounts_stay=not self._rules.fork.rules.deletes_empty_accounts)
+
     def _draft(self, signed: SignedBatch, nonce: int, final: bool) -> Commitment:
         """The commitment with all that is known before running."""
         latest = self._agreement.commitment if self._agreement is not None else None
@@ -310,7 +392,7 @@ class Thread:
         )
         opened = outcome.open_call
         roots = self._roots.copy()
-        apply_rooted(roots, outcome.changes, empty_accounts_stay=not self._rules.fork.rules.deletes_empty_accounts)
+        self._enter(roots, outcome.changes)
         state_root = roots.root()
         gas_used = draft.gas_used + outcome.gas_used
         fee = operator_fee(terms.max_fee, self.ruleset.fee_per_gigagas, gas_used)

@@ -12,7 +12,8 @@ from evmthread.channel.errors import (
     NonceTooFar,
 )
 from evmthread.channel.local import LOCAL_DOMAIN
-from evmthread.channel.party import Acceptance, Party, Proposal, agree_on, leader_of
+from evmthread.channel.party import Acceptance, Party, Proposal, agree_on
+from evmthread.channel.review import leader_of
 from evmthread.commit import (
     AlreadyFinal,
     Commitment,

@@ -1,0 +1,103 @@
+"""Ending together: a close is asked unsigned; the final commitment is signed when all have said that they are ready.
+
+Who said that it is ready signs nothing else until then, or until too much time has passed; who has signed the final
+commitment, nothing else ever. One party leads the final commitment, so that no two can be signed.
+"""
+
+from evmthread.channel.desk import Desk
+from evmthread.channel.errors import LocalProtocolError
+from evmthread.channel.events import CloseAsked, CloseFailed
+from evmthread.channel.messages import Close, CloseReady
+from evmthread.channel.rounds import Rounds
+
+PATIENCE = 32
+"""So many base timers until a close has failed."""
+
+
+class Closing:
+    """One party's part in ending the thread."""
+
+    def __init__(self, desk: Desk, rounds: Rounds) -> None:
+        self._desk = desk
+        self._rounds = rounds
+        self._wanted = False
+        self.deadline: float | None = None
+
+    @property
+    def is_wanted(self) -> bool:
+        """Whether our user wants to end, and that hasn't failed."""
+        return self._wanted
+
+    def want(self) -> None:
+        """Our user wants to end, or agrees to."""
+        if not self._desk.is_party:
+            raise LocalProtocolError("only a party can close")
+        self._wanted = True
+        self._desk.outbox.send_all(self._desk.others, Close())
+        self.try_ready()
+
+    def try_ready(self) -> None:
+        """Says that we are ready, as soon as none of our signatures stands above the latest agreement."""
+        desk = self._desk
+        if not self._wanted or desk.ready_to_close is not None or desk.tip is None or not desk.may_sign:
+            return
+        if desk.ballot.own_standing is not None or desk.ballot.highest_signed > max(desk.tip_nonce, desk.own_floor):
+            return
+        tip = desk.thread.parent
+        desk.ready_to_close = desk.close_answers[desk.index] = tip
+        self.deadline = desk.now + PATIENCE * desk.options.base_timer
+        desk.pacing.arm(desk.now)
+        self.say()
+        self._go_on()
+
+    def say(self) -> None:
+        """Says it again."""
+        desk = self._desk
+        if desk.ready_to_close is not None:
+            desk.outbox.send_all(desk.others, CloseReady(desk.ready_to_close))
+        elif self._wanted:
+            desk.outbox.send_all(desk.others, Close())
+
+    def on_close(self, peer: int) -> None:
+        """A party wants to end."""
+        desk = self._desk
+        if desk.ready_to_close is not None:
+            desk.outbox.send(peer, CloseReady(desk.ready_to_close))
+        elif not self._wanted:
+            desk.outbox.notify(CloseAsked(peer))
+
+    def on_close_ready(self, peer: int, digest: bytes) -> None:
+        """A party is ready."""
+        desk = self._desk
+        if peer >= desk.parties:
+            return
+        desk.close_answers[peer] = digest
+        if desk.ready_to_close is None and not self._wanted:
+            desk.outbox.notify(CloseAsked(peer))
+        self._go_on()
+
+    def _go_on(self) -> None:
+        desk = self._desk
+        if not desk.all_ready or desk.ballot.final is not None:
+            return
+        # Always the party whose turn follows the latest agreement, whatever nonce is free: no two may sign a final one.
+        if desk.ballot.leader(desk.tip_nonce + 1) == desk.index:
+            self._rounds.lead(final=True)
+        else:
+            self._rounds.review_held()
+
+    def tip_moved(self) -> None:
+        """Another agreement is the latest: whoever was ready has to say it again."""
+        desk = self._desk
+        if desk.ready_to_close is not None and desk.ready_to_close != desk.thread.parent:
+            desk.ready_to_close, self.deadline = None, None
+            desk.close_answers.pop(desk.index, None)
+
+    def tick(self, now: float) -> None:
+        """Gives up when it takes too long; not after we signed the final commitment, which binds us."""
+        desk = self._desk
+        if self.deadline is None or now < self.deadline or desk.ballot.final is not None:
+            return
+        self._wanted, self.deadline, desk.ready_to_close = False, None, None
+        desk.close_answers.clear()
+        desk.outbox.notify(CloseFailed())

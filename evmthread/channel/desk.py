@@ -1,0 +1,178 @@
+"""What the parts of one channel share: its thread, who takes part, the time, the chain, and what goes out.
+
+Decides nothing.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+from random import Random
+from typing import Protocol
+
+from evmthread.channel.ballot import Ballot
+from evmthread.channel.events import Stopped, StopReason
+from evmthread.channel.kept import AgreedRecord
+from evmthread.channel.messages import Agreed
+from evmthread.channel.outbox import Outbox
+from evmthread.channel.pacing import Pacing
+from evmthread.channel.pool import Pool
+from evmthread.channel.thread import Thread
+from evmthread.primitives.types import ZERO_ADDRESS
+
+INCLUSION_SECONDS = 600
+"""How long a transaction may take to be in a block (commitment.md, section 5)."""
+
+
+class Mode(IntEnum):
+    """What the registry says of a thread (commitment.md, section 5)."""
+
+    NONE = 0
+    FUNDING = 1
+    LIVE = 2
+    CHALLENGED = 3
+    SETTLED = 4
+
+
+@dataclass(frozen=True, slots=True)
+class ChainHead:
+    """What a party knows of the chain: its latest block, and the thread's mode there and in the finalized block."""
+
+    number: int
+    timestamp: int
+    latest: Mode
+    finalized_number: int
+    finalized: Mode
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelOptions:
+    """How a party behaves. Nothing here is signed, and parties may differ but in who leads.
+
+    `base_timer`: seconds until something is sent again. `operator_leads`: the operator orders all batches, else the
+    parties in turn. `on_chain`: there is a registry, and nothing above nonce 0 is signed before it says LIVE. `manual`:
+    the user decides on each proposal. `automatic`: who leads proposes as soon as there are inputs, else when told to.
+    `linger`: how many seconds it waits for more of them. `inclusion`: see INCLUSION_SECONDS.
+    """
+
+    base_timer: float = 2.0
+    operator_leads: bool = False
+    on_chain: bool = False
+    manual: bool = False
+    automatic: bool = True
+    linger: float = 0.0
+    inclusion: int = INCLUSION_SECONDS
+
+
+class History(Protocol):
+    """What a channel reads back of the agreements that it had kept; a store's Lease is one."""
+
+    def agreed(self, digest: bytes) -> AgreedRecord | None:
+        """The agreement on the commitment with this digest."""
+
+    def line_after(self, nonce: int, limit: int) -> Sequence[AgreedRecord]:
+        """Of the line that ends in the latest agreement, those above this nonce, ascending, at most `limit`."""
+
+
+class Desk:
+    """The shared state of one channel."""
+
+    def __init__(
+        self, thread: Thread, index: int, options: ChannelOptions, history: History, random: Random, now: float
+    ) -> None:
+        terms = thread.terms
+        parties = len(terms.keys)
+        self.thread = thread
+        self.parties = parties
+        self.index = index
+        self.is_party = index < parties
+        self.options = options
+        self.history = history
+        self.now = now
+        external = terms.operator != ZERO_ADDRESS and operator_index(thread) == parties
+        self.participants = parties + (1 if external else 0)
+        self.everyone = tuple(range(self.participants))
+        self.others = tuple(each for each in self.everyone if each != index)
+        self.outbox = Outbox(thread.thread_id)
+        # The leader that is always the same is the operator: as a party, or as the one participant beyond them.
+        self.ballot = Ballot(parties, always=operator_index(thread) if options.operator_leads else None)
+        self.pool = Pool(thread.ruleset.batch_inputs)
+        self.pacing = Pacing(options.base_timer, random)
+        self.head: ChainHead | None = None
+        self.tip: Agreed | None = None
+        """The latest agreement with all that it takes to execute it."""
+        self.own_floor = 0
+        """Of a restored store: nothing at or below it is signed."""
+        self.owner_nonce = 0
+        """Our owner's account nonce after the latest agreement."""
+        self.count = 0
+        """How many agreements there were."""
+        self.heard: set[int] = set()
+        self.stopped: Stopped | None = None
+        self.disputed_at: int | None = None
+        """The chain's block in which a challenge or a settlement was last seen."""
+        self.ready_to_close: bytes | None = None
+        """The digest on which we said that we are ready to close; nothing else is signed then."""
+        self.close_answers: dict[int, bytes] = {}
+
+    @property
+    def all_ready(self) -> bool:
+        """Whether every party said that it is ready to close on our latest agreement (signer law, rule 3)."""
+        tip = self.thread.parent
+        ready = not self.is_party or self.ready_to_close == tip
+        return ready and all(self.close_answers.get(each) == tip for each in range(self.parties))
+
+    @property
+    def tip_nonce(self) -> int:
+        """The latest agreement's nonce, -1 before the genesis."""
+        agreement = self.thread.agreement
+        return -1 if agreement is None else agreement.commitment.nonce
+
+    @property
+    def owner(self) -> bytes:
+        """The account that this party acts for inside the thread."""
+        return self.thread.terms.owners[self.index]
+
+    def key_of(self, participant: int) -> bytes:
+        """The address with which a participant signs."""
+        terms = self.thread.terms
+        return terms.keys[participant] if participant < self.parties else terms.operator
+
+    @property
+    def is_live(self) -> bool:
+        """Whether the chain, where there is one, lets us sign above nonce 0."""
+        if not self.options.on_chain:
+            return True
+        head = self.head
+        return head is not None and head.finalized == Mode.LIVE and self.disputed_at is None
+
+    @property
+    def is_greeted(self) -> bool:
+        """Whether as many as it takes have told us what they have signed (signer law, rule 5)."""
+        needed = self.thread.terms.threshold if self.tip is not None else self.parties
+        return len([each for each in self.heard if each < self.parties]) + int(self.is_party) >= needed
+
+    @property
+    def may_sign(self) -> bool:
+        """Whether anything may be signed at all: our store is sound, and we know what others have."""
+        return self.stopped is None and self.is_greeted
+
+    def stand_at(self, agreed: Agreed) -> None:
+        """The thread stands at another agreement, with nothing prepared."""
+        self.tip = agreed
+        if self.is_party:
+            self.owner_nonce = self.thread.account_nonce(self.owner)
+
+    def stop(self, reason: StopReason, detail: str) -> None:
+        """Signs nothing more."""
+        if self.stopped is None:
+            self.stopped = Stopped(reason, detail)
+            self.outbox.notify(self.stopped)
+
+
+def operator_index(thread: Thread) -> int:
+    """The operator as a participant: a party where it is an owner or a key, else one beyond the parties."""
+    terms = thread.terms
+    for addresses in (terms.owners, terms.keys):
+        if terms.operator in addresses:
+            return addresses.index(terms.operator)
+    return len(terms.keys)

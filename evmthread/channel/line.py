@@ -1,0 +1,147 @@
+"""The agreed line as one party holds it: adopts what follows, goes back where a higher agreement left the line earlier.
+
+With threshold = n there is nothing to go back for: whoever adopted an agreement signs nothing more beside it.
+"""
+
+from collections import deque
+from dataclasses import dataclass, replace
+
+from evmthread.channel.desk import Desk
+from evmthread.channel.events import Adopted, Asked, Closed, Event, Lapsed, StopReason, Superseded
+from evmthread.channel.inputs import BatchOutcome
+from evmthread.channel.kept import AgreedRecord
+from evmthread.channel.messages import Agreed, encode_body
+from evmthread.channel.pool import Wish
+from evmthread.channel.saved import SavedStep, encode_step
+from evmthread.commit.agreement import Agreement
+from evmthread.commit.batch import Input, InputKind
+from evmthread.commit.commitment import Status
+
+WHOLE_EVERY = 64
+"""Each so many agreements the whole state is kept, so that a restart reads at most so many changes."""
+
+KEPT_BACK = 16
+"""So many agreements can be gone back."""
+
+
+@dataclass(frozen=True, slots=True)
+class Adoption:
+    """An agreement, all that it takes to execute it, and the step that led to its state."""
+
+    agreement: Agreement
+    agreed: Agreed
+    step: SavedStep
+
+
+class Line:
+    """The latest agreement, and as many before it as can be gone back to."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        terms = desk.thread.terms
+        unanimous = terms.threshold == len(terms.keys)
+        self._past: deque[Adoption] = deque(maxlen=1 if unanimous else KEPT_BACK + 1)
+        self.turn_since: int | None = None
+        """When our owner's turn may have begun: the time of the first agreement after its last executed call."""
+
+    def restore(self, adoptions: list[Adoption]) -> None:
+        """The last agreements of the line, as the store has them; the thread stands at the last one."""
+        self._past.extend(adoptions)
+        if adoptions:
+            self._desk.stand_at(adoptions[-1].agreed)
+            self.turn_since = adoptions[-1].step.turn_since or None
+
+    def adopt(self, agreement: Agreement, agreed: Agreed) -> None:
+        """Makes the prepared batch the latest agreement; keeps it, and tells the user when it is durable."""
+        desk = self._desk
+        thread, prepared = desk.thread, desk.thread.prepared
+        assert prepared is not None
+        self._count_turn(agreed)
+        step, outcome = replace(thread.prepared_step(), turn_since=self.turn_since or 0), prepared.outcome
+        thread.adopt(agreement)
+        self._past.append(Adoption(agreement, agreed, step))
+        desk.stand_at(agreed)
+        desk.count += 1
+        desk.ballot.tip_moved(agreement.commitment.nonce)
+        desk.pacing.succeeded()
+        self._keep(agreement, agreed, step, outcome)
+        self._let_lapse(agreed.batch.batch.inputs)
+
+    def _keep(self, agreement: Agreement, agreed: Agreed, step: SavedStep, outcome: BatchOutcome) -> None:
+        desk, commitment = self._desk, agreement.commitment
+        whole = desk.thread.whole_step() if desk.count % WHOLE_EVERY == 0 else None
+        if whole is not None:
+            whole = replace(whole, turn_since=step.turn_since)
+        record = AgreedRecord(
+            commitment.nonce,
+            agreement.digest,
+            commitment.parent,
+            encode_body(agreed),
+            encode_step(step if whole is None else whole),
+            whole is not None,
+        )
+        events: list[Event] = [Adopted(agreement, agreed.batch, outcome)]
+        if commitment.status == Status.FINAL:
+            events.append(Closed(agreement))
+        if desk.is_party and commitment.status == Status.SUSPENDED and commitment.awaiting == desk.owner:
+            assert agreed.suspension is not None
+            events.append(Asked(agreed.suspension.question))
+
+        def tell() -> None:
+            for event in events:
+                desk.outbox.notify(event)
+
+        # Nothing that leaves this party hangs on it: what it signed is kept already, and others have theirs.
+        desk.outbox.persist(record, urgent=False, then=tell, failed=lambda why: desk.stop(StopReason.REFUSED, why))
+
+    def _let_lapse(self, executed: tuple[Input, ...]) -> None:
+        desk, tip = self._desk, self._desk.thread.parent
+        lapsed = [own.wish for own in desk.pool.take_lapsed(executed)]
+        waiting: list[Wish] = []
+        for wish in (*lapsed, *desk.pool.wishes):
+            if wish.lasting or wish.asked_on == tip:
+                waiting.append(wish)
+            else:
+                desk.outbox.notify(Lapsed(wish))
+        desk.pool.wishes[:] = waiting
+
+    def _count_turn(self, agreed: Agreed) -> None:
+        desk = self._desk
+        if not desk.is_party:
+            return
+        inputs = agreed.batch.batch.inputs
+        ours = [place for place, each in enumerate(inputs) if each.actor == desk.owner and each.kind == InputKind.CALL]
+        if ours:
+            self.turn_since = None
+        if self.turn_since is None and (not ours or ours[-1] < len(inputs) - 1):
+            self.turn_since = agreed.batch.batch.environment.timestamp
+
+    # Going back -------------------------------------------------------------------------------------------------------
+    def reaches(self, digest: bytes) -> bool:
+        """Whether the line can be taken back to this agreement."""
+        return any(adoption.agreement.digest == digest for adoption in self._past)
+
+    def go_back_to(self, digest: bytes) -> list[Adoption]:
+        """Takes the line back to an agreement that it reaches; what was undone, oldest first, for `go_on`."""
+        undone: list[Adoption] = []
+        while self._past[-1].agreement.digest != digest:
+            undone.insert(0, self._past.pop())
+        if undone:
+            target = self._past[-1]
+            self._desk.thread.revert(target.agreement, target.step, [each.step for each in undone])
+            self._desk.stand_at(target.agreed)
+            self.turn_since = target.step.turn_since or None
+        return undone
+
+    def go_on(self, undone: list[Adoption]) -> None:
+        """Back to where the line was before `go_back_to`."""
+        if undone:
+            self._desk.thread.advance(undone[-1].agreement, [each.step for each in undone])
+            self._past.extend(undone)
+            self._desk.stand_at(undone[-1].agreed)
+            self.turn_since = undone[-1].step.turn_since or None
+
+    def supersede(self, undone: list[Adoption]) -> None:
+        """What was undone stays undone; the user is told."""
+        for each in undone:
+            self._desk.outbox.notify(Superseded(each.agreement))

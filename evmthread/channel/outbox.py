@@ -1,0 +1,94 @@
+"""Collects what a channel asks of the outside, and remembers what goes on when it is answered.
+
+Knows nothing of what the effects are for.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from evmthread.channel.effects import Effect, Notify, Persist, Send, SetTimer, Sign
+from evmthread.channel.errors import LocalProtocolError
+from evmthread.channel.events import Event
+from evmthread.channel.kept import Record
+from evmthread.channel.messages import Message, encode_message
+from evmthread.commit.eip712 import TypedData
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    then: Callable[[bytes], None]
+    failed: Callable[[str], None]
+    signs: bool
+
+
+class Outbox:
+    """The effects of one event, in order, and the continuations of those that are answered."""
+
+    def __init__(self, thread_id: bytes) -> None:
+        self._thread_id = thread_id
+        self._effects: list[Effect] = []
+        self._waiting: dict[int, _Waiting] = {}
+        self._token = 0
+        self._timer: float | None = None
+
+    def take(self) -> list[Effect]:
+        """What has been asked since the last time."""
+        effects, self._effects = self._effects, []
+        return effects
+
+    @property
+    def waits(self) -> bool:
+        """Whether an answer is outstanding."""
+        return bool(self._waiting)
+
+    def persist(self, *records: Record, urgent: bool, then: Callable[[], None], failed: Callable[[str], None]) -> None:
+        """Asks to keep records."""
+        self._token += 1
+        self._waiting[self._token] = _Waiting(lambda _: then(), failed, signs=False)
+        self._effects.append(Persist(self._token, records, urgent))
+
+    def sign(
+        self,
+        typed_data: TypedData,
+        content: bytes | None,
+        then: Callable[[bytes], None],
+        failed: Callable[[str], None],
+    ) -> None:
+        """Asks for a signature."""
+        self._token += 1
+        self._waiting[self._token] = _Waiting(then, failed, signs=True)
+        self._effects.append(Sign(self._token, typed_data, content))
+
+    def send(self, to: int, message: Message) -> None:
+        """One message for one participant."""
+        self._effects.append(Send(to, encode_message(self._thread_id, message)))
+
+    def send_all(self, participants: tuple[int, ...], message: Message) -> None:
+        """The same message for several."""
+        data = encode_message(self._thread_id, message)
+        self._effects += [Send(to, data) for to in participants]
+
+    def notify(self, event: Event) -> None:
+        """Tells the user."""
+        self._effects.append(Notify(event))
+
+    def set_timer(self, at: float | None) -> None:
+        """Asks to be woken, unless that was asked already. None: there is nothing to wait for."""
+        if at is not None and at != self._timer:
+            self._effects.append(SetTimer(at))
+        self._timer = at
+
+    def answered(self, token: int, signature: bytes | None) -> None:
+        """Goes on with what waited. Raises LocalProtocolError for a token that nobody waits for."""
+        waiting = self._waiting.get(token)
+        if waiting is None or waiting.signs != (signature is not None):
+            raise LocalProtocolError(f"nothing waits for token {token}")
+        del self._waiting[token]
+        waiting.then(b"" if signature is None else signature)
+
+    def failed(self, token: int, why: str) -> None:
+        """What waited can't be had. Raises LocalProtocolError for a token that nobody waits for."""
+        waiting = self._waiting.pop(token, None)
+        if waiting is None:
+            raise LocalProtocolError(f"nothing waits for token {token}")
+        waiting.failed(why)

@@ -1,0 +1,139 @@
+"""Inputs that wait for a batch, our own and others', all bound to the latest agreement; and who was passed over.
+
+Inputs come in here verified. Knows no commitments.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from evmthread.channel.party import SignedInput
+from evmthread.commit.batch import Input, InputKind
+
+CONTINUATIONS = (InputKind.ANSWER, InputKind.ABORT)
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What our user wants executed: an input before its nonce and parent are known.
+
+    `asked_on` is the digest of the agreement that the user saw. `lasting`: on any later one, too.
+    """
+
+    kind: InputKind
+    to: bytes
+    value: int
+    gas: int
+    data: bytes
+    asked_on: bytes
+    lasting: bool
+
+    def as_input(self, thread_id: bytes, actor: bytes, nonce: int, parent: bytes) -> Input:
+        """The input that this becomes. Raises InvalidInput for values out of range."""
+        return Input(
+            thread_id=thread_id,
+            nonce=nonce,
+            parent=parent,
+            kind=self.kind,
+            actor=actor,
+            to=self.to,
+            value=self.value,
+            gas=self.gas,
+            data=self.data,
+        )
+
+
+@dataclass(slots=True)
+class Own:
+    """A wish that is an input. `signature` is empty until it is there; `sent` is when it first went to all."""
+
+    wish: Wish
+    input: Input
+    signature: bytes = b""
+    sent: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """Another's input, and when we first saw it."""
+
+    signed: SignedInput
+    since: float
+
+
+class Pool:
+    """The inputs that one participant knows of."""
+
+    def __init__(self, most: int) -> None:
+        """`most`: how many inputs of one party are kept, batchInputs."""
+        self._most = most
+        self.wishes: list[Wish] = []
+        self.own: list[Own] = []
+        self._others: dict[bytes, list[Seen]] = {}
+
+    def add(self, signed: SignedInput, now: float) -> bool:
+        """Takes up another's input, unless it is known or there are too many of its actor's."""
+        known = self._others.setdefault(signed.input.actor, [])
+        if len(known) >= self._most or any(seen.signed.input == signed.input for seen in known):
+            return False
+        known.append(Seen(signed, now))
+        return True
+
+    def drop(self, each: Input) -> None:
+        """Forgets another's input, which can't be in a batch."""
+        seen = self._others.get(each.actor, [])
+        self._others[each.actor] = [other for other in seen if other.signed.input != each]
+
+    def __bool__(self) -> bool:
+        return bool(self.own or any(self._others.values()))
+
+    def collect(self, *, suspended: bool) -> list[SignedInput]:
+        """What a batch could hold, in order: others' first, by when they came, then our own.
+
+        Where a call is suspended, one answer or abort goes first, and nothing goes without it.
+        """
+        seen = sorted((each for many in self._others.values() for each in many), key=_order)
+        signed = [each.signed for each in seen]
+        signed += [SignedInput(own.input, own.signature) for own in self.own if own.signature]
+        calls = [each for each in signed if each.input.kind not in CONTINUATIONS]
+        if not suspended:
+            return calls[: self._most]
+        going_on = sorted((each for each in signed if each.input.kind in CONTINUATIONS), key=_answers_first)
+        return [going_on[0], *calls][: self._most] if going_on else []
+
+    def take_lapsed(self, executed: Iterable[Input]) -> list[Own]:
+        """The latest agreement has moved: all inputs are void. Returns those of ours that weren't executed."""
+        done = set(executed)
+        left = [own for own in self.own if own.input not in done]
+        self.own.clear()
+        self._others.clear()
+        return left
+
+    # Who was passed over (signer law, rule 6) -------------------------------------------------------------------------
+    def oldest_due(self, now: float, patience: float) -> Own | None:
+        """Our oldest call, if all have had it for at least so long."""
+        for own in self.own:
+            if own.sent is not None and own.input.kind == InputKind.CALL:
+                return own if now - own.sent >= patience else None
+        return None
+
+    def goes_before(self, other: Input, due: Own, patience: float) -> bool:
+        """Whether another's input may stand before ours: it is ours, continues a call, or reached us soon enough.
+
+        Requests that were made within one base timer of each other may stand in either order: two parties, each of
+        which saw its own first, would otherwise refuse each other's batches for ever.
+        """
+        if other.actor == due.input.actor or other.kind != InputKind.CALL:
+            return True
+        assert due.sent is not None
+        for seen in self._others.get(other.actor, []):
+            if seen.signed.input == other:
+                return seen.since <= due.sent + patience
+        return False
+
+
+def _order(seen: Seen) -> tuple[float, bytes, int]:
+    return seen.since, seen.signed.input.actor, seen.signed.input.nonce
+
+
+def _answers_first(signed: SignedInput) -> tuple[bool, bytes]:
+    return signed.input.kind != InputKind.ANSWER, signed.input.actor

@@ -1,0 +1,106 @@
+"""A channel as its store kept it: the thread rebuilt at its latest agreement, and what was signed above that.
+
+Trusts the store for nothing that it can check: signatures are verified again, and the state must have the agreed root.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from evmthread.channel.ballot import Standing
+from evmthread.channel.desk import Desk
+from evmthread.channel.kept import AgreedRecord, InputRecord, SignedRecord
+from evmthread.channel.line import Adoption, Line
+from evmthread.channel.messages import decode_agreed, decode_proposal
+from evmthread.channel.saved import decode_step
+from evmthread.channel.thread import Thread
+from evmthread.channel.wishes import decode_own
+from evmthread.commit.agreement import verify
+from evmthread.commit.eip712 import digest
+from evmthread.commit.refusals import Refusal
+from evmthread.commit.signature import recover_signer
+from evmthread.errors import DecodingError
+
+SECONDS_FACTOR = 1024
+FLOOR_STEP = 1 << 32
+
+
+@dataclass(frozen=True, slots=True)
+class SavedChannel:
+    """What a store kept of one channel.
+
+    `adoptions` are the last agreements of the line, oldest first; `count` is how many there are in all. `signed` are
+    our signatures above the latest agreement, `highest` the highest nonce that we ever signed, or the floor.
+    """
+
+    adoptions: tuple[Adoption, ...]
+    count: int
+    signed: tuple[SignedRecord, ...]
+    highest: int
+    final: bytes | None
+    inputs: tuple[InputRecord, ...]
+    floor: int
+
+    def put_into(self, desk: Desk, line: Line) -> None:
+        """Puts a new channel where it was. Raises DecodingError where what was kept isn't what we write."""
+        line.restore(list(self.adoptions))
+        desk.count = self.count
+        desk.own_floor = self.floor
+        signed = {record.nonce: record.digest for record in self.signed}
+        desk.ballot.restore(highest=self.highest, final=self.final, signed=signed)
+        for record in self.signed:
+            self._put_standing(desk, record)
+        for each in self.inputs:
+            own = decode_own(each.content)
+            if own.input.parent == desk.thread.parent:
+                desk.pool.own.append(own)
+        desk.pool.own.sort(key=lambda own: (own.input.kind, own.input.nonce))
+
+    def _put_standing(self, desk: Desk, record: SignedRecord) -> None:
+        propose = decode_proposal(record.content, batch_bytes=desk.thread.ruleset.batch_bytes)
+        commitment = propose.commitment
+        if digest(desk.thread.domain, commitment) != record.digest:
+            raise DecodingError(f"nonce {record.nonce}: what was kept isn't what was signed")
+        if commitment.parent != desk.thread.parent:
+            return  # it stood on an agreement that another has superseded since
+        standing = Standing(propose, record.digest, signed_here=True)
+        leader = desk.ballot.leader(commitment.nonce)
+        if leader < desk.parties and propose.signature:
+            try:
+                signer = recover_signer(record.digest, propose.signature)
+            except Refusal as error:
+                raise DecodingError(f"nonce {record.nonce}: {error}") from None
+            if signer != desk.key_of(leader):
+                raise DecodingError(f"nonce {record.nonce}: the leader's signature isn't the leader's")
+            standing.signatures[leader] = propose.signature
+        desk.ballot.add(standing)
+
+
+def restore_thread(thread: Thread, base: Sequence[AgreedRecord], kept_back: int) -> tuple[Adoption, ...]:
+    """Puts a thread without its genesis at the last of these agreements; the last ones, `kept_back` at most.
+
+    The first record has a whole state or is the genesis; each of the others follows the one before it. Raises
+    DecodingError, a Refusal, or DivergentField, where what was kept isn't what was agreed.
+    """
+    if not base:
+        return ()
+    batch_bytes = thread.ruleset.batch_bytes
+    steps = [decode_step(record.state) for record in base]
+    last = base[-kept_back:]
+    adoptions = []
+    for record, step in zip(last, steps[-len(last) :], strict=True):
+        agreed = decode_agreed(record.content, batch_bytes=batch_bytes)
+        adoptions.append(Adoption(verify(thread.domain, thread.terms, agreed.signed), agreed, step))
+    thread.advance(adoptions[-1].agreement, steps)
+    if any(record.whole for record in last):
+        # What leads to a whole state from the one before isn't kept: the line can't be taken back beyond it.
+        first = max(place for place, record in enumerate(last) if record.whole)
+        adoptions = adoptions[first:]
+    return tuple(adoptions)
+
+
+def restored_floor(highest_known: int, genesis_timestamp: int, now: float) -> int:
+    """The nonce at or below which a restored store never signs (signer law, rule 5).
+
+    `highest_known` is the highest nonce that the store or any peer knows; times are in seconds since 1970.
+    """
+    return highest_known + FLOOR_STEP + SECONDS_FACTOR * max(0, int(now) - genesis_timestamp)

@@ -1,0 +1,105 @@
+"""What has to hold before a party signs what another proposes: what can be told beforehand, and after executing it.
+
+Signs nothing and keeps nothing.
+"""
+
+from evmthread.channel.errors import ClockDrift, DivergentField, NonceTooFar
+from evmthread.channel.suspension import OpenCall
+from evmthread.channel.thread import Thread
+from evmthread.commit.agreement import Agreement
+from evmthread.commit.batch import SignedBatch
+from evmthread.commit.commitment import MAX_NONCE_STEP, Commitment, Suspension, check_successor, check_well_formed
+from evmthread.commit.refusals import BrokenParent, MalformedSignature, NonceOrder, WrongSignature, WrongThread
+from evmthread.commit.signature import recover_signer
+
+
+def leader_of(nonce: int, parties: int) -> int:
+    """Who proposes this nonce: party nonce mod n."""
+    return nonce % parties
+
+
+def check_nonce_step(latest: Agreement | None, nonce: int) -> None:
+    """Nothing, or NonceTooFar: at most 2^40 above the parent's (signer law, rule 1)."""
+    if latest is not None and nonce > latest.commitment.nonce + MAX_NONCE_STEP:
+        raise NonceTooFar(latest.commitment.nonce, nonce)
+
+
+def check_proposed(thread: Thread, commitment: Commitment) -> None:
+    """Nothing, or a Refusal: a commitment that could follow this thread's latest agreement, without executing it."""
+    nonce, latest = commitment.nonce, thread.agreement
+    if commitment.thread_id != thread.thread_id:
+        raise WrongThread(thread.thread_id, commitment.thread_id, nonce)
+    check_well_formed(thread.terms, commitment)
+    if latest is None and nonce:
+        raise BrokenParent(commitment.parent, nonce)
+    if latest is not None:
+        if nonce <= latest.commitment.nonce:
+            raise NonceOrder(latest.commitment.nonce, nonce)
+        if commitment.parent != latest.digest:
+            raise BrokenParent(commitment.parent, nonce)
+        check_successor(latest.commitment, commitment)
+    check_nonce_step(latest, nonce)
+
+
+def check_leader_signature(leader: int, key: bytes, digest: bytes, signature: bytes, nonce: int) -> None:
+    """Nothing, or MalformedSignature or WrongSignature: the leader's key signed this digest."""
+    try:
+        got = recover_signer(digest, signature)
+    except MalformedSignature as error:
+        raise MalformedSignature(error.reason, leader, nonce) from None
+    if got != key:
+        raise WrongSignature(leader, key, got, nonce)
+
+
+def check_clock(thread: Thread, signed: SignedBatch, now: float, *, nonce: int) -> None:
+    """Nothing, or ClockDrift: a batch's timestamp is near a party's clock, by clockDrift; an empty one's may be old."""
+    if not signed.batch.inputs and nonce:
+        return
+    drift, timestamp = thread.ruleset.clock_drift, signed.batch.environment.timestamp
+    if abs(timestamp - now) > drift:
+        raise ClockDrift(timestamp, int(now), drift, nonce)
+
+
+def execute_proposed(
+    thread: Thread, commitment: Commitment, signed: SignedBatch, suspension: Suspension | None, *, final: bool
+) -> None:
+    """Executes a batch and compares every field; what it did is prepared then.
+
+    Raises a Refusal: DivergentField names the first field that differs. Nothing is prepared then.
+    """
+    steps = steps_to_run(suspension, signed)
+    executed = thread.prepare(signed, nonce=commitment.nonce, final=final, steps=steps)
+    try:
+        check_fields(executed, commitment)
+        check_suspension(thread.open_call, suspension, commitment.nonce)
+    except BaseException:
+        thread.discard()
+        raise
+
+
+def check_fields(executed: Commitment, committed: Commitment) -> None:
+    """Nothing, or DivergentField naming the first field of `committed` that isn't what execution gave."""
+    if executed == committed:
+        return
+    for member in Commitment.STRUCT.members:
+        expected, got = getattr(executed, member.attribute), getattr(committed, member.attribute)
+        if expected != got:
+            raise DivergentField(member.name, expected, got, committed.nonce)
+
+
+def steps_to_run(suspension: Suspension | None, signed: SignedBatch) -> int:
+    """After how many instructions the last input of a batch is to be suspended; 0 where a TRAP does it, or nothing."""
+    return suspension.steps if suspension is not None and signed.batch.inputs else 0
+
+
+def check_suspension(opened: OpenCall | None, suspension: Suspension | None, nonce: int) -> None:
+    """Nothing, or DivergentField: the open call stands where it is said to stand."""
+    executed = None if opened is None else opened.suspension
+    if executed == suspension:
+        return
+    if executed is None or suspension is None:
+        raise DivergentField("suspension", executed is not None, suspension is not None, nonce)
+    for member in Suspension.STRUCT.members:
+        expected, got = getattr(executed, member.attribute), getattr(suspension, member.attribute)
+        if expected != got:
+            raise DivergentField(f"suspension.{member.name}", expected, got, nonce)

@@ -1,0 +1,416 @@
+"""One round after another: a leader proposes, the others execute, compare and sign, and what enough signed is adopted.
+
+Greeting, catching up and closing are elsewhere; why a proposal isn't signed is refusing.py's matter.
+"""
+
+from dataclasses import replace
+
+from evmthread.channel.ballot import Standing
+from evmthread.channel.desk import Desk
+from evmthread.channel.errors import (
+    DivergentField,
+    LocalProtocolError,
+    NonceTooFar,
+    NotSupported,
+    RemoteProtocolError,
+    TooManyOpenProposals,
+)
+from evmthread.channel.events import Proposed, Rejected, StopReason, Undone, Unexecutable
+from evmthread.channel.kept import SignedRecord
+from evmthread.channel.line import Line
+from evmthread.channel.messages import Accept, Agreed, Propose, Reject, RejectCode, encode_body
+from evmthread.channel.party import SignedInput
+from evmthread.channel.refusing import (
+    Unsigned,
+    check_may_sign,
+    check_not_passed_over,
+    check_times,
+    next_environment,
+    rejection,
+)
+from evmthread.channel.review import check_leader_signature, check_nonce_step, check_proposed, execute_proposed
+from evmthread.channel.watch import Watch
+from evmthread.commit.agreement import Agreement, SignatureSet, signatures_needed
+from evmthread.commit.batch import Batch, SignedBatch
+from evmthread.commit.commitment import Commitment, Status
+from evmthread.commit.eip712 import TypedData, digest
+from evmthread.commit.refusals import MalformedSignature, Refusal
+from evmthread.commit.signature import recover_signer
+
+MAX_DIVERGENT = 4
+"""So many proposals of a party that don't execute to what it signed are executed on one agreement; then no more."""
+
+
+class Rounds:
+    """Proposing, reviewing, agreeing."""
+
+    def __init__(self, desk: Desk, line: Line, watch: Watch) -> None:
+        self._desk = desk
+        self._line = line
+        self._watch = watch
+        self._undecided: Standing | None = None
+        self._held: Propose | None = None
+        self._divergent: dict[int, int] = {}
+        self._empty_next = False
+        self.may_skip = False
+        """A leader was silent or was refused: whoever leads a later nonce may take it (section 4)."""
+
+    # Leading ----------------------------------------------------------------------------------------------------------
+    @property
+    def is_our_turn(self) -> bool:
+        """Whether we lead the next nonce with nothing of ours above the agreement, or may skip to one that we lead."""
+        desk = self._desk
+        if desk.ballot.own_standing is None:
+            return desk.ballot.leader(desk.ballot.lowest_free(desk.tip_nonce)) == desk.index or self.may_skip
+        return self.may_skip
+
+    def lead(self, *, final: bool = False, empty: bool = False, steps: int = 0) -> None:
+        """Proposes what is wanted. Raises LocalProtocolError (TooManyOpenProposals) where that can't be done now."""
+        desk, thread = self._desk, self._desk.thread
+        ballot = desk.ballot
+        nonce = ballot.next_led_by(desk.index, desk.tip_nonce)
+        if desk.tip is None and nonce:
+            raise LocalProtocolError(f"the genesis is participant {ballot.leader(0)}'s to propose")
+        try:
+            check_nonce_step(thread.agreement, nonce)
+            check_may_sign(desk, nonce=nonce, final=final, counts=not (final or empty))
+        except Unsigned as error:
+            if error.code == RejectCode.TOO_MANY:
+                raise TooManyOpenProposals(ballot.open_proposals) from None
+            raise LocalProtocolError(error.where) from None
+        except NonceTooFar as error:
+            raise LocalProtocolError(str(error)) from None
+        self.may_skip = self._empty_next = False
+        self._undecided = None
+        latest = thread.agreement
+        suspended = latest is not None and latest.commitment.status == Status.SUSPENDED
+        inputs = [] if final or empty else desk.pool.collect(suspended=suspended)
+        if latest is not None and not (inputs or final or empty):
+            raise LocalProtocolError("there is no input that could be in a batch")
+        prepared = self._prepare(inputs, nonce, final=final, steps=steps)
+        if prepared is None:
+            return
+        commitment, signed = prepared
+        opened = thread.open_call
+        suspension = None if opened is None or commitment.status != Status.SUSPENDED else opened.suspension
+        propose = Propose(commitment, signed, suspension, b"")
+        self._sign(ballot.add(Standing(propose, digest(thread.domain, commitment))))
+
+    def lead_if_wanted(self) -> None:
+        """Proposes where it is our turn and there is something to propose; else, and where that can't be, nothing."""
+        desk = self._desk
+        if not self.is_our_turn or desk.tip is None or not desk.is_live:
+            return
+        if desk.ready_to_close is not None or desk.ballot.final is not None:
+            return
+        empty = self._empty_next or desk.ballot.open_proposals >= desk.thread.ruleset.open_proposals
+        if not desk.pool and not (empty and self.may_skip):
+            return
+        try:
+            self.lead(empty=empty)
+        except LocalProtocolError:
+            return
+
+    def _prepare(
+        self, inputs: list[SignedInput], nonce: int, *, final: bool, steps: int
+    ) -> tuple[Commitment, SignedBatch] | None:
+        """Executes as many of these inputs as make a valid batch; an input that can't be in any is dropped."""
+        desk = self._desk
+        wanted = bool(inputs)
+        while inputs or not wanted:
+            environment = next_environment(desk, empty=not inputs)
+            batch = Batch(environment, tuple([each.input for each in inputs]))
+            signed = SignedBatch(batch, tuple([each.signature for each in inputs]))
+            try:
+                return desk.thread.prepare(signed, nonce=nonce, final=final, steps=steps), signed
+            except NotSupported as error:
+                raise LocalProtocolError(str(error)) from None
+            except Refusal as error:
+                if not inputs:
+                    raise LocalProtocolError(str(error)) from None
+                index = getattr(error, "index", None)
+                if index is None:
+                    index = len(inputs) // 2  # too much in all
+                if index:
+                    inputs = inputs[:index]
+                    steps = 0
+                else:
+                    self._drop(inputs[0], error)
+                    inputs = inputs[1:]
+        return None
+
+    def _drop(self, signed: SignedInput, error: Refusal) -> None:
+        desk, each = self._desk, signed.input
+        code, where = rejection(error)
+        for own in desk.pool.own:
+            if own.input == each:
+                desk.pool.own.remove(own)
+                desk.outbox.notify(Undone(own.wish, where))
+                return
+        desk.pool.drop(each)
+        actor = desk.thread.terms.owners.index(each.actor)
+        desk.outbox.send(actor, Reject(each.nonce, digest(desk.thread.domain, each), code, where))
+
+    # Signing: first kept, then signed, then sent ----------------------------------------------------------------------
+    def _sign(self, standing: Standing) -> None:
+        desk, commitment = self._desk, standing.propose.commitment
+        content = encode_body(standing.propose)
+        record = SignedRecord(standing.nonce, standing.digest, commitment.status == Status.FINAL, content)
+        desk.ballot.note_signed(standing)
+        desk.pacing.arm(desk.now)
+
+        def refused(why: str) -> None:
+            desk.stop(StopReason.REFUSED, why)
+
+        desk.outbox.persist(record, urgent=True, then=lambda: self.ask_signature(standing), failed=refused)
+
+    def ask_signature(self, standing: Standing) -> None:
+        """Asks for the signature on what is kept as signed; that of what was signed before a restart is the same."""
+        desk = self._desk
+        typed_data = TypedData(desk.thread.domain, standing.propose.commitment)
+        desk.outbox.sign(
+            typed_data,
+            encode_body(standing.propose),
+            then=lambda signature: self._signed(standing, signature),
+            failed=lambda why: desk.stop(StopReason.REFUSED, why),
+        )
+
+    def _signed(self, standing: Standing, signature: bytes) -> None:
+        desk = self._desk
+        if desk.is_party:
+            standing.signatures[desk.index] = signature
+        if desk.ballot.leader(standing.nonce) == desk.index:
+            standing.propose = replace(standing.propose, signature=signature)
+        if desk.ballot.standing.get(standing.nonce) is standing:  # else another agreement came first
+            self.send_standing(standing, desk.others)
+            self.settle()
+
+    def send_standing(self, standing: Standing, to: tuple[int, ...]) -> None:
+        """Sends what we signed, as the same bytes each time: to those whose signature on it is missing."""
+        desk = self._desk
+        missing = tuple([each for each in to if each not in standing.signatures])
+        if desk.ballot.leader(standing.nonce) == desk.index:
+            if standing.propose.signature:
+                desk.outbox.send_all(missing, standing.propose)
+            else:
+                self.ask_signature(standing)
+        elif desk.index in standing.signatures:
+            # Whoever lacks the proposal can't use the signature; it proves to its leader that the nonce is used up.
+            accept = Accept(standing.nonce, standing.digest, standing.signatures[desk.index])
+            desk.outbox.send_all(to, accept)
+        elif desk.is_party:
+            self.ask_signature(standing)
+
+    # Reviewing --------------------------------------------------------------------------------------------------------
+    def on_propose(self, peer: int, propose: Propose) -> None:
+        """Executes and signs what a leader proposes, or tells it why not. Raises RemoteProtocolError."""
+        desk, thread = self._desk, self._desk.thread
+        commitment, ballot = propose.commitment, self._desk.ballot
+        nonce, leader = commitment.nonce, self._desk.ballot.leader(commitment.nonce)
+        if leader == desk.index:
+            self._check_own(propose)
+            return
+        signed_digest = digest(thread.domain, commitment)
+        try:
+            check_leader_signature(leader, desk.key_of(leader), signed_digest, propose.signature, nonce)
+        except Refusal as error:
+            raise RemoteProtocolError(str(error)) from None
+        self._watch.commitment(leader, commitment, propose.signature)
+        standing = ballot.standing.get(nonce)
+        if standing is not None and standing.digest == signed_digest:
+            if leader < desk.parties:
+                standing.signatures.setdefault(leader, propose.signature)
+            if standing.signed_here:
+                self.send_standing(standing, (leader,))
+            self.settle()
+            return
+        if desk.tip is not None and nonce <= desk.tip_nonce:
+            self._tell_tip(peer, nonce, signed_digest)
+            return
+        ballot.note_proven(nonce)
+        try:
+            check_proposed(thread, commitment)
+            self._check_not_muted(leader)
+            self._review(propose, signed_digest, leader)
+        except (Refusal, Unsigned) as error:
+            self._refuse(leader, propose, signed_digest, error)
+
+    def _check_own(self, propose: Propose) -> None:
+        """A peer shows a proposal that we lead: if we signed it, our store has to know it (signer law, rule 5)."""
+        desk, nonce = self._desk, propose.commitment.nonce
+        signed = digest(desk.thread.domain, propose.commitment)
+        try:
+            check_leader_signature(desk.index, desk.key_of(desk.index), signed, propose.signature, nonce)
+        except Refusal as error:
+            raise RemoteProtocolError(str(error)) from None
+        self.check_known(nonce, signed)
+
+    def check_known(self, nonce: int, signed_digest: bytes) -> None:
+        """Our signature on this was shown: stops where our store doesn't hold it."""
+        desk = self._desk
+        if nonce > desk.tip_nonce and desk.ballot.signed.get(nonce) != signed_digest:
+            desk.stop(StopReason.STALE_STORE, f"nonce {nonce}: 0x{signed_digest.hex()}")
+
+    def _check_not_muted(self, leader: int) -> None:
+        if self._divergent.get(leader, 0) >= MAX_DIVERGENT:
+            raise Unsigned(RejectCode.UNWANTED, "too many proposals that don't execute to what was signed")
+
+    def _review(self, propose: Propose, signed_digest: bytes, leader: int) -> None:
+        desk, commitment = self._desk, propose.commitment
+        final = commitment.status == Status.FINAL
+        standing = Standing(propose, signed_digest)
+        if final and desk.ready_to_close == desk.thread.parent and not desk.all_ready:
+            self._held = propose  # signed as soon as all have said that they are ready
+            return
+        if commitment.nonce <= desk.ballot.highest_signed or desk.ballot.final is not None:
+            check_may_sign(desk, nonce=commitment.nonce, final=final, counts=standing.counts)
+        check_times(desk, propose.batch, nonce=commitment.nonce)
+        execute_proposed(desk.thread, commitment, propose.batch, propose.suspension, final=final)
+        check_not_passed_over(desk, propose)
+        if leader < desk.parties:
+            standing.signatures[leader] = propose.signature
+        desk.ballot.add(standing)
+        desk.pacing.arm(desk.now)
+        if desk.is_party:
+            try:
+                check_may_sign(desk, nonce=commitment.nonce, final=final, counts=standing.counts)
+            except Unsigned:
+                del desk.ballot.standing[standing.nonce]
+                raise
+            if desk.options.manual and not final:
+                self._undecided = standing
+                prepared = desk.thread.prepared
+                assert prepared is not None
+                desk.outbox.notify(Proposed(propose, prepared.outcome))
+                return
+            self._sign(standing)
+        self.settle()
+
+    def _refuse(self, leader: int, propose: Propose, signed_digest: bytes, error: Refusal | Unsigned) -> None:
+        desk, nonce = self._desk, propose.commitment.nonce
+        code, where = rejection(error)
+        if isinstance(error, DivergentField):
+            self._divergent[leader] = self._divergent.get(leader, 0) + 1
+            self._watch.divergence(leader, propose, error)
+        agreed = None
+        if code == RejectCode.STALE and propose.commitment.parent != desk.thread.parent:
+            agreed = desk.tip
+        if code != RejectCode.STALE:
+            desk.ballot.refused.add(nonce)
+        desk.outbox.send(leader, Reject(nonce, signed_digest, code, where, agreed))
+        standing = desk.ballot.own_standing
+        if standing is not None and standing.nonce >= nonce:
+            # What was signed instead proves that the nonce is used up.
+            if desk.ballot.leader(standing.nonce) != desk.index:
+                desk.outbox.send(leader, standing.propose)
+            self.send_standing(standing, (leader,))
+        desk.pacing.arm(desk.now)
+
+    def _tell_tip(self, peer: int, nonce: int, signed_digest: bytes) -> None:
+        """Whoever proposes what is older than our latest agreement gets that."""
+        tip = self._desk.tip
+        assert tip is not None
+        if signed_digest == self._desk.thread.parent:
+            self._desk.outbox.send(peer, tip)
+        else:
+            where = f"nonce {self._desk.tip_nonce} is agreed"
+            self._desk.outbox.send(peer, Reject(nonce, signed_digest, RejectCode.STALE, where, tip))
+
+    def review_held(self) -> None:
+        """Everyone is ready to close: the final commitment that came before is reviewed now. May raise Remote..."""
+        held, self._held = self._held, None
+        if held is not None:
+            self.on_propose(self._desk.ballot.leader(held.commitment.nonce), held)
+
+    # Our user's decision ----------------------------------------------------------------------------------------------
+    def decide(self, nonce: int, *, accept: bool, where: str = "") -> None:
+        """Signs, or refuses to sign, the proposal that waits for it. Raises LocalProtocolError."""
+        desk, standing = self._desk, self._undecided
+        if standing is None or standing.nonce != nonce or desk.ballot.standing.get(nonce) is not standing:
+            raise LocalProtocolError(f"no proposal of nonce {nonce} waits for a decision")
+        self._undecided = None
+        if accept:
+            try:
+                check_may_sign(desk, nonce=nonce, final=False, counts=standing.counts)
+            except Unsigned as error:
+                raise LocalProtocolError(error.where) from None
+            self._sign(standing)
+            return
+        del desk.ballot.standing[nonce]
+        desk.ballot.refused.add(nonce)
+        desk.outbox.send(desk.ballot.leader(nonce), Reject(nonce, standing.digest, RejectCode.UNWANTED, where))
+
+    # What others say of proposals -------------------------------------------------------------------------------------
+    def on_accept(self, peer: int, accept: Accept) -> None:
+        """Counts a party's signature. Raises RemoteProtocolError."""
+        desk, terms = self._desk, self._desk.thread.terms
+        try:
+            signer = recover_signer(accept.digest, accept.signature)
+        except MalformedSignature as error:
+            raise RemoteProtocolError(str(error)) from None
+        if signer not in terms.keys:
+            raise RemoteProtocolError(f"a signature of 0x{signer.hex()}, which is no party's")
+        index = terms.keys.index(signer)
+        if index == desk.index:
+            self.check_known(accept.nonce, accept.digest)
+            return
+        if accept.nonce <= desk.tip_nonce:
+            tip = desk.tip
+            if tip is not None and accept.digest == desk.thread.parent and peer == index:
+                # It may not know yet that enough have signed, or that we have its signature.
+                desk.outbox.send(peer, tip)
+            return
+        standing = desk.ballot.add_signature(accept.nonce, accept.digest, index, accept.signature)
+        if standing is not None:
+            self._watch.commitment(index, standing.propose.commitment, accept.signature)
+            self.settle()
+
+    def on_reject(self, peer: int, reject: Reject) -> None:
+        """Takes note that a party doesn't sign; whatever it proves comes as messages of its own."""
+        desk = self._desk
+        standing = desk.ballot.standing.get(reject.nonce)
+        if standing is None or standing.digest != reject.digest or desk.ballot.leader(reject.nonce) != desk.index:
+            return
+        if standing.rejected:
+            return
+        standing.rejected = True
+        desk.outbox.notify(Rejected(peer, reject.nonce, reject.code, reject.where))
+        if reject.code == RejectCode.TOO_MANY:
+            self._empty_next = True
+        self.may_skip = reject.code in (RejectCode.TOO_MANY, RejectCode.CLOCK, RejectCode.STALE)
+
+    # Agreeing ---------------------------------------------------------------------------------------------------------
+    def settle(self) -> None:
+        """Adopts the highest proposal that enough parties have signed, if there is one."""
+        desk = self._desk
+        for nonce in sorted(desk.ballot.standing, reverse=True):
+            standing = desk.ballot.standing[nonce]
+            commitment = standing.propose.commitment
+            if len(standing.signatures) < signatures_needed(desk.thread.terms, commitment):
+                continue
+            if desk.ballot.leader(nonce) == desk.index and not standing.propose.signature:
+                continue
+            signatures = SignatureSet.of(standing.signatures)
+            agreement = Agreement(desk.thread.domain, desk.thread.terms, commitment, signatures)
+            agreed = Agreed(agreement.signed, standing.propose.batch, standing.propose.suspension)
+            missing = tuple([each for each in desk.others if each not in standing.signatures])
+            if self.adopt(agreement, agreed):
+                desk.outbox.send_all(missing, agreed)
+            return
+
+    def adopt(self, agreement: Agreement, agreed: Agreed) -> bool:
+        """Executes, if it isn't prepared, and adopts an agreement on the latest one; whether it could be executed."""
+        desk, commitment = self._desk, agreement.commitment
+        prepared = desk.thread.prepared
+        if prepared is None or prepared.digest != agreement.digest:
+            final = commitment.status == Status.FINAL
+            try:
+                execute_proposed(desk.thread, commitment, agreed.batch, agreed.suspension, final=final)
+            except Refusal as error:
+                desk.outbox.notify(Unexecutable(agreement, str(error)))
+                return False
+        self._undecided = self._held = None
+        self._divergent.clear()
+        self.may_skip = self._empty_next = False
+        self._line.adopt(agreement, agreed)
+        return True

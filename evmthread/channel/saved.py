@@ -1,0 +1,143 @@
+"""What leads from one agreement's state to the next, as bytes that a store can keep and a restart can read.
+
+Trusts nothing of what it reads but its form: whether the state is the agreed one, its root tells (Thread.restore).
+"""
+
+from dataclasses import dataclass
+
+from evmthread.channel.suspension import OpenCall
+from evmthread.commit.batch import Environment, Input
+from evmthread.commit.commitment import Suspension
+from evmthread.commit.records import MAX_DEPTH, VERSION_BYTE, decoded_list
+from evmthread.errors import DecodingError
+from evmthread.primitives import rlp
+from evmthread.primitives.keccak import keccak256
+from evmthread.state.view import Account, AccountChange, StateChanges
+
+_STEP_ITEMS, _CHANGE_ITEMS, _ACCOUNT_ITEMS, _SLOT_ITEMS, _OPEN_ITEMS = 6, 4, 3, 3, 5
+
+
+@dataclass(frozen=True, slots=True)
+class SavedStep:
+    """The changes of one batch, and where the thread stands after it.
+
+    `slots` counts the root contract's non-zero slots. `changes` are exact; from nothing, they are a whole state.
+    `turn_since` is for the party whose store this is: when its owner's turn began, or 0.
+    """
+
+    changes: StateChanges
+    environment: Environment
+    slots: int
+    open_call: OpenCall | None
+    turn_since: int = 0
+
+
+def encode_step(step: SavedStep) -> bytes:
+    """The bytes of a step: 0x01 ++ rlp([accounts, codes, environment, slots, open call or empty, turn])."""
+    accounts = [_change_rlp(address, change) for address, change in sorted(step.changes.accounts.items())]
+    codes = [rlp.encode_bytes(code) for _, code in sorted(step.changes.codes.items())]
+    return VERSION_BYTE + rlp.encode_list(
+        [
+            rlp.encode_list(accounts),
+            rlp.encode_list(codes),
+            step.environment.to_rlp(),
+            rlp.encode_int(step.slots),
+            rlp.EMPTY_LIST if step.open_call is None else _open_call_rlp(step.open_call),
+            rlp.encode_int(step.turn_since),
+        ]
+    )
+
+
+def _change_rlp(address: bytes, change: AccountChange) -> bytes:
+    slots = [
+        rlp.encode_list([rlp.encode_int(key), rlp.encode_int(before), rlp.encode_int(after)])
+        for key, (before, after) in sorted(change.slots.items())
+    ]
+    return rlp.encode_list(
+        [
+            rlp.encode_bytes(address),
+            _account_rlp(change.before),
+            _account_rlp(change.after),
+            rlp.encode_list(slots),
+        ]
+    )
+
+
+def _account_rlp(account: Account | None) -> bytes:
+    if account is None:
+        return rlp.EMPTY_LIST
+    numbers = [rlp.encode_int(account.nonce), rlp.encode_int(account.balance)]
+    return rlp.encode_list([*numbers, rlp.encode_bytes(account.code_hash)])
+
+
+def _open_call_rlp(opened: OpenCall) -> bytes:
+    return rlp.encode_list(
+        [
+            opened.input.to_rlp(),
+            opened.environment.to_rlp(),
+            opened.suspension.to_rlp(),
+            rlp.encode_bytes(opened.snapshot),
+            rlp.encode_bytes(opened.machine_hash),
+        ]
+    )
+
+
+def decode_step(data: bytes) -> SavedStep:
+    """The step of its bytes. Raises DecodingError."""
+    if data[:1] != VERSION_BYTE:
+        raise DecodingError(f"saved state of version 0x{data[:1].hex()}")
+    items = decoded_list(rlp.decode(data[1:], max_depth=MAX_DEPTH), "saved state", _STEP_ITEMS)
+    accounts, codes, environment, slots, opened, turn = items
+    raw_codes = [_bytes(code) for code in _list(codes)]
+    return SavedStep(
+        StateChanges(
+            dict([_change(change) for change in _list(accounts)]), {keccak256(code): code for code in raw_codes}
+        ),
+        Environment.from_rlp(environment),
+        _number(slots),
+        None if opened == [] else _open_call(opened),
+        _number(turn),
+    )
+
+
+def _list(item: rlp.Decoded) -> list[rlp.Decoded]:
+    if isinstance(item, bytes):
+        raise DecodingError("saved state: bytes where a list is wanted")
+    return item
+
+
+def _bytes(item: rlp.Decoded) -> bytes:
+    if not isinstance(item, bytes):
+        raise DecodingError("saved state: a list where bytes are wanted")
+    return item
+
+
+def _number(item: rlp.Decoded) -> int:
+    return rlp.bytes_integer(_bytes(item))
+
+
+def _change(item: rlp.Decoded) -> tuple[bytes, AccountChange]:
+    address, before, after, slots = decoded_list(item, "change of an account", _CHANGE_ITEMS)
+    changed = {}
+    for slot in _list(slots):
+        key, old, new = decoded_list(slot, "change of a slot", _SLOT_ITEMS)
+        changed[_number(key)] = (_number(old), _number(new))
+    return _bytes(address), AccountChange(_account(before), _account(after), changed)
+
+
+def _account(item: rlp.Decoded) -> Account | None:
+    if item == []:
+        return None
+    nonce, balance, code_hash = decoded_list(item, "account", _ACCOUNT_ITEMS)
+    return Account(_number(nonce), _number(balance), _bytes(code_hash))
+
+
+def _open_call(item: rlp.Decoded) -> OpenCall:
+    each, environment, suspension, snapshot, machine_hash = decoded_list(item, "open call", _OPEN_ITEMS)
+    return OpenCall(
+        Input.from_rlp(each),
+        Environment.from_rlp(environment),
+        Suspension.from_rlp(suspension),
+        _bytes(snapshot),
+        _bytes(machine_hash),
+    )

@@ -1,0 +1,91 @@
+"""Remembers what was signed under each nonce, and keeps the proof where a key contradicts itself, or execution.
+
+Signatures that come in here were recovered before; the evidence verifies them once more. All memory is bounded.
+"""
+
+import json
+from collections import Counter, OrderedDict
+
+from evmthread.channel.desk import Desk
+from evmthread.channel.errors import DivergentField
+from evmthread.channel.events import Convicted, Diverged, Event, StopReason
+from evmthread.channel.kept import EvidenceRecord
+from evmthread.channel.messages import Propose
+from evmthread.channel.party import SignedInput
+from evmthread.commit.commitment import Commitment
+from evmthread.commit.evidence import Equivocation, InputEquivocation
+from evmthread.commit.refusals import Refusal
+from evmthread.primitives.types import ZERO_HASH
+
+MAX_REMEMBERED = 512
+"""Commitments of all parties together, and inputs; the oldest go first."""
+
+MAX_KEPT = 8
+"""Proofs of one kind against one party: what convicts it once does so for ever."""
+
+
+class Watch:
+    """One participant's memory of what others signed."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._commitments: OrderedDict[tuple[int, int], tuple[Commitment, bytes]] = OrderedDict()
+        self._inputs: OrderedDict[tuple[bytes, int, int, bytes], SignedInput] = OrderedDict()
+        self._kept: Counter[tuple[str, int]] = Counter()
+
+    def commitment(self, party: int, commitment: Commitment, signature: bytes) -> None:
+        """This party signed this; keeps the proof where it signed another under the nonce."""
+        if party >= self._desk.parties or party == self._desk.index:
+            return
+        first = self._commitments.setdefault((party, commitment.nonce), (commitment, signature))
+        if len(self._commitments) > MAX_REMEMBERED:
+            self._commitments.popitem(last=False)
+        if first[0] != commitment:
+            thread = self._desk.thread
+            try:
+                proof = Equivocation(thread.domain, thread.terms, party, *first, commitment, signature)
+            except Refusal:
+                return
+            self._keep(party, Convicted(party, proof), "Equivocation", proof.to_json())
+
+    def input(self, party: int, signed: SignedInput) -> None:
+        """This party signed this input; keeps the proof where it signed another of its kind, nonce and parent."""
+        each = signed.input
+        if each.parent == ZERO_HASH or party == self._desk.index:
+            return
+        first = self._inputs.setdefault((each.actor, each.kind, each.nonce, each.parent), signed)
+        if len(self._inputs) > MAX_REMEMBERED:
+            self._inputs.popitem(last=False)
+        if first.input != each:
+            thread = self._desk.thread
+            try:
+                proof = InputEquivocation(
+                    thread.domain, thread.terms, first.input, first.signature, each, signed.signature
+                )
+            except Refusal:
+                return
+            self._keep(party, Convicted(party, proof), "InputEquivocation", proof.to_json())
+
+    def divergence(self, leader: int, propose: Propose, error: DivergentField) -> None:
+        """This leader signed what its batch doesn't lead to: whoever executes it can check that."""
+        content: dict[str, object] = {
+            "commitment": propose.commitment.to_json(),
+            "signature": "0x" + propose.signature.hex(),
+            "batch": propose.batch.to_json(),
+            "suspension": None if propose.suspension is None else propose.suspension.to_json(),
+            "difference": str(error),
+        }
+        self._keep(leader, Diverged(leader, propose, error), "Divergence", content)
+
+    def _keep(self, party: int, event: Event, kind: str, content: object) -> None:
+        desk = self._desk
+        self._kept[kind, party] += 1
+        if self._kept[kind, party] > MAX_KEPT:
+            return
+        record = EvidenceRecord(kind, party, json.dumps(content).encode())
+        desk.outbox.persist(
+            record,
+            urgent=False,
+            then=lambda: desk.outbox.notify(event),
+            failed=lambda why: desk.stop(StopReason.REFUSED, why),
+        )

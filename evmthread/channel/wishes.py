@@ -1,0 +1,148 @@
+"""From what our user wants to a signed input that all have: kept first, then signed, then sent, and sent again.
+
+An input is bound to the latest agreement. One digest stands for a kind, a nonce and a parent, so that no two inputs of
+ours can contradict each other.
+"""
+
+from evmthread.channel.desk import Desk
+from evmthread.channel.errors import RemoteProtocolError
+from evmthread.channel.events import StopReason, Undone
+from evmthread.channel.kept import InputRecord
+from evmthread.channel.messages import Agreed, Request
+from evmthread.channel.party import SignedInput
+from evmthread.channel.pool import CONTINUATIONS, Own, Wish
+from evmthread.channel.watch import Watch
+from evmthread.commit.batch import Input, InputKind, check_input_signature
+from evmthread.commit.eip712 import TypedData, digest
+from evmthread.commit.records import VERSION_BYTE, decode_versioned, decoded_list
+from evmthread.commit.refusals import Refusal
+from evmthread.errors import DecodingError
+from evmthread.primitives import rlp
+from evmthread.primitives.types import ZERO_HASH
+
+_MAX_INPUT_BYTES = 1 << 24
+
+
+class Wishes:
+    """One participant's inputs, and others' requests."""
+
+    def __init__(self, desk: Desk, watch: Watch) -> None:
+        self._desk = desk
+        self._watch = watch
+
+    def sign_waiting(self) -> None:
+        """Makes inputs of all wishes, unless a proposal is on its way after which they would be void."""
+        desk = self._desk
+        if not desk.pool.wishes or desk.stopped is not None or desk.ballot.final is not None:
+            return
+        if desk.ready_to_close is not None or (desk.ballot.standing and not desk.pacing.misses):
+            return
+        wishes, desk.pool.wishes = desk.pool.wishes, []
+        for wish in wishes:
+            self._sign(self._own(wish))
+
+    def _own(self, wish: Wish) -> Own:
+        desk, thread = self._desk, self._desk.thread
+        calls = sum(1 for own in desk.pool.own if own.input.kind not in CONTINUATIONS)
+        nonce = 0 if wish.kind in CONTINUATIONS else desk.owner_nonce + calls
+        each = wish.as_input(thread.thread_id, desk.owner, nonce, thread.parent)
+        own = Own(wish, each)
+        desk.pool.own.append(own)
+        return own
+
+    def _sign(self, own: Own) -> None:
+        desk, each = self._desk, own.input
+        if each.parent == ZERO_HASH:  # two inputs that any state may take don't contradict each other
+            self.ask_signature(own)
+            return
+        signed_digest = digest(desk.thread.domain, each)
+        record = InputRecord(int(each.kind), each.nonce, each.parent, signed_digest, encode_own(own))
+        desk.outbox.persist(
+            record, urgent=True, then=lambda: self.ask_signature(own), failed=lambda why: self._undo(own, why)
+        )
+
+    def ask_signature(self, own: Own) -> None:
+        """Asks for the signature on an input that is kept."""
+        desk = self._desk
+        desk.outbox.sign(
+            TypedData(desk.thread.domain, own.input),
+            None,
+            then=lambda signature: self._signed(own, signature),
+            failed=lambda why: self._undo(own, why),
+        )
+
+    def _signed(self, own: Own, signature: bytes) -> None:
+        own.signature = signature
+        if own in self._desk.pool.own:
+            self._send(own)
+
+    def _send(self, own: Own) -> None:
+        desk = self._desk
+        if own.sent is None:
+            own.sent = desk.now
+        if not self._leads_alone(own):
+            desk.outbox.send_all(desk.others, Request(SignedInput(own.input, own.signature)))
+
+    def _leads_alone(self, own: Own) -> bool:
+        """Whether our next proposal carries the input anyway."""
+        desk = self._desk
+        free = desk.ballot.lowest_free(desk.tip_nonce)
+        turn = desk.options.automatic and not desk.options.linger and not desk.ballot.standing
+        return turn and desk.ballot.leader(free) == desk.index and own.sent == desk.now
+
+    def send_again(self) -> None:
+        """All of ours that wait, to all."""
+        for own in self._desk.pool.own:
+            if own.signature:
+                self._desk.outbox.send_all(self._desk.others, Request(SignedInput(own.input, own.signature)))
+            elif not self._desk.outbox.waits:
+                self.ask_signature(own)
+
+    def _undo(self, own: Own, why: str) -> None:
+        desk = self._desk
+        if own in desk.pool.own:
+            # What follows has nonces that need this one.
+            first = desk.pool.own.index(own)
+            undone = desk.pool.own[first:]
+            del desk.pool.own[first:]
+            for each in undone:
+                desk.outbox.notify(Undone(each.wish, why))
+
+    def on_request(self, peer: int, request: Request) -> None:
+        """Takes up another's input. Raises RemoteProtocolError."""
+        desk, thread, each = self._desk, self._desk.thread, request.signed.input
+        try:
+            check_input_signature(thread.domain, thread.terms, each, request.signed.signature)
+        except Refusal as error:
+            raise RemoteProtocolError(str(error)) from None
+        if each.thread_id != thread.thread_id:
+            raise RemoteProtocolError("an input of another thread")
+        index = thread.terms.owners.index(each.actor)
+        if desk.is_party and index == desk.index:
+            if each.parent == thread.parent and not any(own.input == each for own in desk.pool.own):
+                desk.stop(StopReason.STALE_STORE, f"an input of ours with nonce {each.nonce}")
+            return
+        self._watch.input(index, request.signed)
+        if each.parent == thread.parent or (each.parent == ZERO_HASH and each.kind == InputKind.CALL):
+            desk.pool.add(request.signed, desk.now)
+        elif desk.tip is not None:
+            self._tell_tip(peer, desk.tip)
+
+    def _tell_tip(self, peer: int, tip: Agreed) -> None:
+        """Whoever asks on an older agreement may lack ours; if it is we who lack one, it finds us behind."""
+        self._desk.outbox.send(peer, tip)
+
+
+def encode_own(own: Own) -> bytes:
+    """What is kept of an input of ours."""
+    return VERSION_BYTE + rlp.encode_list([own.input.to_rlp(), rlp.encode_int(int(own.wish.lasting))])
+
+
+def decode_own(data: bytes) -> Own:
+    """The input that was kept, without its signature. Raises DecodingError."""
+    each, lasting = decoded_list(decode_versioned(data, "input", max_bytes=_MAX_INPUT_BYTES), "input", 2)
+    if lasting not in (b"", b"\x01"):
+        raise DecodingError("input: lasting is 0 or 1")
+    read = Input.from_rlp(each)
+    wish = Wish(InputKind(read.kind), read.to, read.value, read.gas, read.data, read.parent, lasting == b"\x01")
+    return Own(wish, read)
