@@ -4,30 +4,19 @@ One key, one log, one process: whoever opens the log takes it over, and what an 
 (`LogTaken`). It must not know what the entries' contents mean.
 """
 
-import sqlite3
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
-from threading import RLock
 from types import TracebackType
 from typing import Self
 
 from evmthread.commit.signing import LogState
 from evmthread.errors import BackendError, InvalidInput
+from evmthread.store.database import Database, FileKind, Run
+from evmthread.store.signed_rows import SCHEMA, SignedEntry, SignedRows
 
 APPLICATION_ID = 0x65766D73
 """What SQLite keeps in the file's header to tell whose it is: "evms"."""
-FORMAT_VERSION = 1
-BUSY_SECONDS = 5.0
-_NONCE_BYTES = 8
-
-_SCHEMA = """
-CREATE TABLE meta(name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
-CREATE TABLE signed(thread BLOB, nonce BLOB, digest BLOB NOT NULL, final INTEGER NOT NULL, content BLOB NOT NULL,
-    PRIMARY KEY(thread, nonce)) WITHOUT ROWID;
-CREATE TABLE floors(thread BLOB PRIMARY KEY, nonce BLOB NOT NULL) WITHOUT ROWID;
-"""
+FORMAT_VERSION = 2
 
 
 class LogTaken(BackendError):  # noqa: N818 - as all names in errors.py, it says what happened
@@ -42,14 +31,7 @@ class DamagedSignLog(BackendError):  # noqa: N818 - see above
     """The file isn't what was written: nothing is to be signed by it."""
 
 
-@dataclass(frozen=True, slots=True)
-class SignedEntry:
-    """One commitment that was signed, with what has to be sent again."""
-
-    nonce: int
-    digest: bytes
-    final: bool
-    content: bytes
+_KIND = FileKind(APPLICATION_ID, FORMAT_VERSION, SCHEMA, NotASignLog, DamagedSignLog)
 
 
 class SqliteSignLog:
@@ -68,119 +50,55 @@ class SqliteSignLog:
         if len(key) != 20:
             raise InvalidInput(f"an address is 20 bytes, not {len(key)}")
         self.place = str(path)
-        self.before_commit: Callable[[], None] | None = None  # for tests
-        self._lock = RLock()
-        with self._errors():
-            self._connection = sqlite3.connect(
-                path, isolation_level=None, check_same_thread=False, timeout=BUSY_SECONDS
-            )
+        self._database = Database(path, _KIND, durable=durable)
+        self._rows = SignedRows(self._database)
         try:
-            with self._errors():
-                self._set_up(key, restored=restored, durable=durable)
+            with self._database.writing() as run:
+                self._take_over(run, key, restored=restored)
         except BaseException:
-            self._connection.close()
+            self._database.close()
             raise
 
-    def _set_up(self, key: bytes, *, restored: bool, durable: bool) -> None:
-        run = self._connection.execute
-        (application,) = run("PRAGMA application_id").fetchone()
-        (version,) = run("PRAGMA user_version").fetchone()
-        (tables,) = run("SELECT count(*) FROM sqlite_master").fetchone()
-        if (application, version, tables) == (0, 0, 0):
-            run("PRAGMA journal_mode = WAL")
-        elif (application, version) != (APPLICATION_ID, FORMAT_VERSION):
-            raise NotASignLog(f"{self.place}: application {application:#x}, version {version}")
-        run(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
-        with self._writing():
-            if not run("SELECT count(*) FROM sqlite_master").fetchone()[0]:
-                run(f"PRAGMA application_id = {APPLICATION_ID}")
-                run(f"PRAGMA user_version = {FORMAT_VERSION}")
-                for statement in filter(str.strip, _SCHEMA.split(";")):
-                    run(statement)
-                self._put_meta("key", key)
-            if self._meta("key") != key:
-                raise NotASignLog(f"{self.place} belongs to 0x{self._meta('key').hex()}, not to 0x{key.hex()}")
-            self._epoch = int.from_bytes(self._meta("epoch"), "big") + 1
-            self._put_meta("epoch", self._epoch.to_bytes(8, "big"))
-            if restored:
-                self._put_meta("restored", b"\x01")
-            self._restored = self._meta("restored") == b"\x01"
+    def _take_over(self, run: Run, key: bytes, *, restored: bool) -> None:
+        database = self._database
+        owner = database.meta(run, "key")
+        if not owner:
+            database.put_meta(run, "key", key)
+        elif owner != key:
+            raise NotASignLog(f"{self.place} belongs to 0x{owner.hex()}, not to 0x{key.hex()}")
+        self._epoch = int.from_bytes(database.meta(run, "epoch"), "big") + 1
+        database.put_meta(run, "epoch", self._epoch.to_bytes(8, "big"))
+        if restored:
+            self._rows.count_restore(run)
+        self._restored = self._rows.restores(run) > 0
 
-    def _meta(self, name: str) -> bytes:
-        row = self._connection.execute("SELECT value FROM meta WHERE name = ?", (name,)).fetchone()
-        return b"" if row is None else bytes(row[0])
-
-    def _put_meta(self, name: str, value: bytes) -> None:
-        self._connection.execute("INSERT OR REPLACE INTO meta VALUES(?, ?)", (name, value))
-
-    @contextmanager
-    def _errors(self) -> Iterator[None]:
-        try:
-            yield
-        except sqlite3.DatabaseError as error:
-            code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-            if code == sqlite3.SQLITE_NOTADB:
-                raise NotASignLog(f"{self.place}: {error}") from error
-            if code == sqlite3.SQLITE_CORRUPT:
-                raise DamagedSignLog(f"{self.place}: {error}") from error
-            raise BackendError(f"{self.place}: {error}") from error
-
-    @contextmanager
-    def _writing(self) -> Iterator[None]:
-        """One transaction, synced at its end."""
-        run = self._connection.execute
-        run("BEGIN IMMEDIATE")
-        try:
-            yield
-            if self.before_commit is not None:
-                self.before_commit()
-            run("COMMIT")
-        except BaseException:
-            with suppress(sqlite3.Error):
-                run("ROLLBACK")
-            raise
-
-    def _check_epoch(self) -> None:
-        if int.from_bytes(self._meta("epoch"), "big") != self._epoch:
+    def _check_epoch(self, run: Run) -> None:
+        if int.from_bytes(self._database.meta(run, "epoch"), "big") != self._epoch:
             raise LogTaken(f"{self.place}: another process has opened it")
 
     # What a SignLog does ----------------------------------------------------------------------------------------------
     def put_if_absent(self, thread_id: bytes, nonce: int, digest: bytes, *, final: bool, content: bytes) -> LogState:
-        """See SignLog. Raises LogTaken and other BackendErrors; InvalidInput in a restored log without a floor."""
-        with self._lock, self._errors(), self._writing():
-            self._check_epoch()
-            state = self._state(thread_id, nonce)
-            if state.digest is None and nonce > state.highest and state.final is None:
-                if self._restored and self._floor(thread_id) is None:
-                    raise InvalidInput(f"{self.place} was restored: thread 0x{thread_id.hex()} needs a floor first")
-                row = (thread_id, _nonce(nonce), digest, int(final), content)
-                self._connection.execute("INSERT INTO signed VALUES(?, ?, ?, ?, ?)", row)
-                return LogState(digest, nonce, digest if final else None)
-            return state
-
-    def _state(self, thread_id: bytes, nonce: int) -> LogState:
-        run = self._connection.execute
-        row = run("SELECT digest FROM signed WHERE thread = ? AND nonce = ?", (thread_id, _nonce(nonce))).fetchone()
-        (highest,) = run("SELECT max(nonce) FROM signed WHERE thread = ?", (thread_id,)).fetchone()
-        floor = self._floor(thread_id)
-        most = max(-1 if highest is None else int.from_bytes(highest, "big"), -1 if floor is None else floor)
-        return LogState(None if row is None else bytes(row[0]), most, self._final(thread_id))
-
-    def _final(self, thread_id: bytes) -> bytes | None:
-        query = "SELECT digest FROM signed WHERE thread = ? AND final = 1"
-        row = self._connection.execute(query, (thread_id,)).fetchone()
-        return None if row is None else bytes(row[0])
-
-    def _floor(self, thread_id: bytes) -> int | None:
-        row = self._connection.execute("SELECT nonce FROM floors WHERE thread = ?", (thread_id,)).fetchone()
-        return None if row is None else int.from_bytes(row[0], "big")
+        """See SignLog. Raises LogTaken and other BackendErrors; FloorWanted in a restored log without a floor."""
+        with self._database.writing() as run:
+            self._check_epoch(run)
+            return self._rows.put(run, thread_id, nonce, digest, final=final, content=content)
 
     def final(self, thread_id: bytes) -> bytes | None:
         """See SignLog."""
-        with self._lock, self._errors():
-            return self._final(thread_id)
+        with self._database.reading() as run:
+            last = self._rows.last(run, thread_id)
+            return last.digest if last is not None and last.final else None
 
     # What comes beside it ---------------------------------------------------------------------------------------------
+    @property
+    def before_commit(self) -> Callable[[], None] | None:
+        """For tests: called when all is written and nothing is synced."""
+        return self._database.before_commit
+
+    @before_commit.setter
+    def before_commit(self, called: Callable[[], None] | None) -> None:
+        self._database.before_commit = called
+
     @property
     def restored(self) -> bool:
         """Whether the file was once put back from a copy."""
@@ -188,42 +106,35 @@ class SqliteSignLog:
 
     def set_floor(self, thread_id: bytes, nonce: int) -> None:
         """Never sign at or below this nonce again (signer law, rule 5); durable. A floor is only ever raised."""
-        with self._lock, self._errors(), self._writing():
-            self._check_epoch()
-            floor = max(nonce, self._floor(thread_id) or 0)
-            self._connection.execute("INSERT OR REPLACE INTO floors VALUES(?, ?)", (thread_id, _nonce(floor)))
+        with self._database.writing() as run:
+            self._check_epoch(run)
+            self._rows.raise_floor(run, thread_id, nonce)
 
     def floor(self, thread_id: bytes) -> int:
         """The floor, 0 for none."""
-        with self._lock, self._errors():
-            return self._floor(thread_id) or 0
+        with self._database.reading() as run:
+            return self._rows.floor(run, thread_id) or 0
 
     def content(self, thread_id: bytes, nonce: int) -> bytes | None:
         """What was written with the entry, to be sent again as the same bytes."""
-        with self._lock, self._errors():
-            query = "SELECT content FROM signed WHERE thread = ? AND nonce = ?"
-            row = self._connection.execute(query, (thread_id, _nonce(nonce))).fetchone()
-            return None if row is None else bytes(row[0])
+        with self._database.reading() as run:
+            entry = self._rows.at(run, thread_id, nonce)
+            return None if entry is None else entry.content
 
     def entries(self, thread_id: bytes, *, above: int = -1) -> list[SignedEntry]:
         """What was signed in a thread above a nonce, in order."""
-        with self._lock, self._errors():
-            query = "SELECT nonce, digest, final, content FROM signed WHERE thread = ? AND nonce >= ? ORDER BY nonce"
-            rows = self._connection.execute(query, (thread_id, _nonce(above + 1))).fetchall()
-            return [
-                SignedEntry(int.from_bytes(row[0], "big"), bytes(row[1]), bool(row[2]), bytes(row[3])) for row in rows
-            ]
+        with self._database.reading() as run:
+            return self._rows.above(run, thread_id, above)
 
     def check(self) -> None:
         """Reads everything. Raises DamagedSignLog where the file isn't whole."""
-        with self._lock, self._errors():
-            (said,) = self._connection.execute("PRAGMA integrity_check(1)").fetchone()
-            if said != "ok":
-                raise DamagedSignLog(f"{self.place}: {said}")
+        self._database.check()
+        with self._database.reading() as run:
+            self._rows.check(run)
 
     def close(self) -> None:
         """Lets go of the file. A second time does nothing."""
-        self._connection.close()
+        self._database.close()
 
     def __enter__(self) -> Self:
         return self
@@ -232,10 +143,3 @@ class SqliteSignLog:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
-
-
-def _nonce(nonce: int) -> bytes:
-    """A nonce as SQLite sorts it: its own integers end at 2^63."""
-    if not 0 <= nonce < 1 << (8 * _NONCE_BYTES):
-        raise InvalidInput(f"nonce {nonce} is no unsigned number of 64 bits")
-    return nonce.to_bytes(_NONCE_BYTES, "big")

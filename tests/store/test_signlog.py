@@ -16,6 +16,7 @@ import pytest
 from evmthread.commit import EquivocationError, GuardedSigner, MemorySignLog, TypedData
 from evmthread.errors import BackendError, InvalidInput
 from evmthread.store.signlog import DamagedSignLog, LogTaken, NotASignLog, SqliteSignLog
+from evmthread.store.thread_store import FloorWanted
 from evmthread.testing.sign_logs import sign_log_tests
 from tests.channel.games import Match, signers
 
@@ -89,11 +90,23 @@ def test_a_restored_log_signs_nothing_without_a_floor(tmp_path: Path) -> None:
     SqliteSignLog(tmp_path / "log", KEY, restored=True).close()
     log = SqliteSignLog(tmp_path / "log", KEY)
     assert log.restored
-    with pytest.raises(InvalidInput, match="floor"):
+    with pytest.raises(FloorWanted, match="floor"):
         put(log, 5)
     log.set_floor(THREAD, 4)
     put(log, 5)
     assert log.entries(THREAD)[0].nonce == 5
+
+
+def test_a_log_that_is_restored_again_needs_a_new_floor(tmp_path: Path) -> None:
+    with SqliteSignLog(tmp_path / "log", KEY, restored=True) as log:
+        log.set_floor(THREAD, 4)
+        put(log, 5)
+    with SqliteSignLog(tmp_path / "log", KEY, restored=True) as log:
+        put(log, 5)  # what stands is no new signature
+        with pytest.raises(FloorWanted):
+            put(log, 6)
+        log.set_floor(THREAD, 6)
+        put(log, 7)
 
 
 def test_whoever_opens_it_takes_it_over(tmp_path: Path) -> None:

@@ -1,0 +1,375 @@
+"""A store of threads that is as durable as the process: for tests and simulations, with crashes that can be played.
+
+Without `syncs` what is written is there for whoever reads, and safe once `sync` was called: `crash` loses the rest, as
+a power cut does.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from copy import copy
+from dataclasses import dataclass, field
+from itertools import takewhile
+from threading import RLock
+
+from evmthread.channel.kept import AgreedRecord, EvidenceRecord, InputRecord, Record, SignedRecord
+from evmthread.commit.signing import AlreadyFinal, LogState
+from evmthread.errors import BackendError, EvmthreadError, InvalidInput
+from evmthread.primitives.types import ZERO_HASH
+from evmthread.store.thread_store import (
+    EarlierRefused,
+    FloorWanted,
+    InputEquivocationError,
+    Lease,
+    LeaseLost,
+    SavedThread,
+    ThreadExists,
+    UnknownThread,
+    check_parent,
+    check_record,
+    check_signed,
+    identify,
+)
+from evmthread.store.threadfile import ThreadHead
+
+
+@dataclass(slots=True)
+class _Rows:
+    """What is kept of one thread. `line` is the agreed line that ends in the tip, `places` where each stands in it."""
+
+    thread_id: bytes
+    head: ThreadHead
+    key: bytes
+    epoch: int = 0
+    floor: int | None = None
+    restored: bool = False
+    signed: dict[int, SignedRecord] = field(default_factory=dict)
+    inputs: dict[tuple[int, int, bytes], InputRecord] = field(default_factory=dict)
+    agreed: dict[bytes, AgreedRecord] = field(default_factory=dict)
+    line: list[AgreedRecord] = field(default_factory=list)
+    places: dict[bytes, int] = field(default_factory=dict)
+    evidence: dict[EvidenceRecord, None] = field(default_factory=dict)
+
+    def copied(self, *, restored: bool) -> "_Rows":
+        """The same, sharing nothing that changes."""
+        other = copy(self)
+        other.restored = self.restored or restored
+        for name in ("signed", "inputs", "agreed", "line", "places", "evidence"):
+            setattr(other, name, copy(getattr(self, name)))
+        return other
+
+    @property
+    def last(self) -> SignedRecord | None:
+        return self.signed[next(reversed(self.signed))] if self.signed else None  # they were put in ascending order
+
+    def state(self, nonce: int) -> LogState:
+        """See SignLog."""
+        standing, last = self.signed.get(nonce), self.last
+        highest = max(-1 if last is None else last.nonce, -1 if self.floor is None else self.floor)
+        final = last.digest if last is not None and last.final else None
+        return LogState(None if standing is None else standing.digest, highest, final)
+
+
+_Undo = list[Callable[[], object]]
+
+
+def _put(rows: _Rows, record: Record, undo: _Undo) -> None:
+    check_record(record)
+    match record:
+        case SignedRecord():
+            check_signed(rows.thread_id, record, _put_signed(rows, record, undo))
+        case InputRecord():
+            _put_input(rows, record, undo)
+        case AgreedRecord():
+            _put_agreed(rows, record, undo)
+        case EvidenceRecord() if record not in rows.evidence:
+            rows.evidence[record] = None
+            undo.append(lambda: rows.evidence.pop(record))
+
+
+def _put_signed(rows: _Rows, record: SignedRecord, undo: _Undo) -> LogState:
+    state = rows.state(record.nonce)
+    if state.digest is not None or record.nonce <= state.highest or state.final is not None:
+        return state
+    if rows.restored:
+        raise FloorWanted(rows.thread_id)
+    rows.signed[record.nonce] = record
+    undo.append(lambda: rows.signed.pop(record.nonce))
+    return rows.state(record.nonce)
+
+
+def _put_input(rows: _Rows, record: InputRecord, undo: _Undo) -> None:
+    key = (record.kind, record.nonce, record.parent)
+    if (standing := rows.inputs.get(key)) is not None:
+        if standing.digest != record.digest:
+            raise InputEquivocationError(rows.thread_id, *key, standing.digest, record.digest)
+        return
+    if (last := rows.last) is not None and last.final:
+        raise AlreadyFinal(rows.thread_id, last.digest)
+    if rows.restored:
+        raise FloorWanted(rows.thread_id)
+    rows.inputs[key] = record
+    undo.append(lambda: rows.inputs.pop(key))
+
+
+def _put_agreed(rows: _Rows, record: AgreedRecord, undo: _Undo) -> None:
+    if record.digest in rows.agreed:
+        return
+    parent = rows.agreed.get(record.parent)
+    check_parent(record, None if parent is None else parent.nonce)
+    rows.agreed[record.digest] = record
+    undo.append(lambda: rows.agreed.pop(record.digest))
+    if rows.line and record.nonce <= rows.line[-1].nonce:
+        return
+    branch, under = [record], parent
+    while under is not None and under.digest not in rows.places:
+        branch.append(under)
+        under = rows.agreed.get(under.parent)
+    start = 0 if under is None else rows.places[under.digest] + 1
+    left = rows.line[start:]
+    _set_line(rows, start, branch[::-1])
+    undo.append(lambda: _set_line(rows, start, left))
+
+
+def _set_line(rows: _Rows, start: int, records: list[AgreedRecord]) -> None:
+    for gone in rows.line[start:]:
+        del rows.places[gone.digest]
+    rows.line[start:] = records
+    rows.places.update((each.digest, start + number) for number, each in enumerate(records))
+
+
+class MemoryThread:
+    """A thread of a MemoryThreadStore. See KeptThread."""
+
+    def __init__(self, store: "MemoryThreadStore", rows: _Rows) -> None:
+        self._store = store
+        self._rows = rows
+
+    @property
+    def thread_id(self) -> bytes:
+        return self._rows.thread_id
+
+    @property
+    def head(self) -> ThreadHead:
+        return self._rows.head
+
+    @property
+    def key(self) -> bytes:
+        return self._rows.key
+
+    @property
+    def restored(self) -> bool:
+        return self._rows.restored
+
+    @property
+    def floor(self) -> int | None:
+        return self._rows.floor
+
+    def load(self) -> SavedThread:
+        """See KeptThread."""
+        with self._store.open():
+            rows = self._rows
+            tip = rows.line[-1] if rows.line else None
+            first = next((at for at in range(len(rows.line) - 1, -1, -1) if rows.line[at].whole), 0)
+            last = rows.last
+            above, parent = (-1, ZERO_HASH) if tip is None else (tip.nonce, tip.digest)
+            signed = takewhile(lambda nonce: nonce > above, reversed(rows.signed))
+            return SavedThread(
+                tip=tip,
+                states=tuple([record.state for record in rows.line[first:]]),
+                signed=tuple([rows.signed[nonce] for nonce in signed][::-1]),
+                highest=-1 if last is None else last.nonce,
+                final=last.digest if last is not None and last.final else None,
+                inputs=tuple([rows.inputs[key] for key in sorted(rows.inputs) if key[2] == parent]),
+                agreed=len(rows.agreed),
+            )
+
+    def agreed(self, digest: bytes) -> AgreedRecord | None:
+        """See KeptThread."""
+        with self._store.open():
+            return self._rows.agreed.get(digest)
+
+    def line_after(self, nonce: int, limit: int) -> list[AgreedRecord]:
+        """See KeptThread."""
+        with self._store.open():
+            line = self._rows.line
+            at = len(line)
+            while at and line[at - 1].nonce > nonce:
+                at -= 1
+            return line[at : at + limit]
+
+    def evidence(self) -> list[EvidenceRecord]:
+        """See KeptThread."""
+        with self._store.open():
+            return list(self._rows.evidence)
+
+
+class MemoryLease(MemoryThread):
+    """The right to write to a thread of a MemoryThreadStore. See Lease."""
+
+    def __init__(self, store: "MemoryThreadStore", rows: _Rows) -> None:
+        super().__init__(store, rows)
+        self._epoch = rows.epoch
+
+    @property
+    def epoch(self) -> int:
+        return self._epoch
+
+    def is_of(self, store: "MemoryThreadStore") -> bool:
+        """Whether the lease was acquired there."""
+        return self._store is store
+
+    def set_floor(self, nonce: int) -> None:
+        """See Lease."""
+        with self._store.changing(self) as (rows, undo):
+            check_record(SignedRecord(nonce, ZERO_HASH, False, b""))
+            before = (rows.floor, rows.restored)
+
+            def back() -> None:
+                rows.floor, rows.restored = before
+
+            undo.append(back)
+            rows.floor, rows.restored = max(nonce, rows.floor or 0), False
+
+    def sign_log(self) -> "MemoryLease":
+        """See Lease."""
+        return self
+
+    def put_if_absent(self, thread_id: bytes, nonce: int, digest: bytes, *, final: bool, content: bytes) -> LogState:
+        """See SignLog."""
+        _check_thread(self, thread_id)
+        with self._store.changing(self) as (rows, undo):
+            record = SignedRecord(nonce, digest, final, content)
+            check_record(record)
+            return _put_signed(rows, record, undo)
+
+    def final(self, thread_id: bytes) -> bytes | None:
+        """See SignLog."""
+        _check_thread(self, thread_id)
+        return self.load().final
+
+
+def _check_thread(lease: MemoryLease, thread_id: bytes) -> None:
+    if thread_id != lease.thread_id:
+        raise InvalidInput(f"the log is of thread 0x{lease.thread_id.hex()}, not of 0x{thread_id.hex()}")
+
+
+class MemoryThreadStore:
+    """A ThreadStore in memory. See the module's docstring."""
+
+    def __init__(self, *, syncs: bool = True) -> None:
+        """`syncs` False: what `write` keeps is safe once `sync`, or what must be durable at once, comes after it."""
+        self._syncs = syncs
+        self._lock = RLock()
+        self._threads: dict[bytes, _Rows] = {}
+        self._undo: _Undo = []  # of what isn't safe yet, oldest first
+        self._closed = False
+
+    @contextmanager
+    def open(self) -> Iterator[None]:
+        """Inside, nobody else changes anything. Raises BackendError in a store that was closed, or crashed."""
+        with self._lock:
+            if self._closed:
+                raise BackendError("the store is closed")
+            yield
+
+    @contextmanager
+    def changing(self, lease: MemoryLease, *, synced: bool = True) -> Iterator[tuple[_Rows, _Undo]]:
+        """A change of one thread, with what undoes it: all of it or nothing. Raises LeaseLost."""
+        with self.open():
+            rows, undo = self._threads[lease.thread_id], list[Callable[[], object]]()
+            if rows.epoch != lease.epoch:
+                raise LeaseLost(f"thread 0x{lease.thread_id.hex()}: acquired again since epoch {lease.epoch}")
+            try:
+                yield rows, undo
+            except BaseException:
+                _go_back(undo)
+                raise
+            self._undo += undo
+            if synced:
+                self.sync()
+
+    def create(self, head: ThreadHead, key: bytes) -> None:
+        """See ThreadStore."""
+        identity = identify(head, key)
+        with self.open():
+            if identity in self._threads:
+                raise ThreadExists(identity)
+            self._threads[identity] = _Rows(identity, head, key)
+            self.sync()
+
+    def threads(self) -> list[bytes]:
+        """See ThreadStore."""
+        with self.open():
+            return sorted(self._threads)
+
+    def look(self, thread_id: bytes) -> MemoryThread:
+        """See ThreadStore."""
+        with self.open():
+            return MemoryThread(self, self._found(thread_id))
+
+    def acquire(self, thread_id: bytes) -> MemoryLease:
+        """See ThreadStore."""
+        with self.open():
+            rows = self._found(thread_id)
+            rows.epoch += 1
+            return MemoryLease(self, rows)
+
+    def _found(self, thread_id: bytes) -> _Rows:
+        if (rows := self._threads.get(thread_id)) is None:
+            raise UnknownThread(thread_id)
+        return rows
+
+    def write(self, batch: Sequence[tuple[Lease, Sequence[Record]]]) -> list[Exception | None]:
+        """See ThreadStore."""
+        with self.open():
+            refused: set[bytes] = set()
+            results = [self._written(lease, records, refused) for lease, records in batch]
+            if self._syncs:
+                self.sync()
+            return results
+
+    def _written(self, lease: Lease, records: Sequence[Record], refused: set[bytes]) -> Exception | None:
+        if not isinstance(lease, MemoryLease) or not lease.is_of(self):
+            raise InvalidInput("a lease of this store is wanted")
+        if lease.thread_id in refused:
+            return EarlierRefused(f"thread 0x{lease.thread_id.hex()}: what was handed over before was refused")
+        try:
+            with self.changing(lease, synced=False) as (rows, undo):
+                for record in records:
+                    _put(rows, record, undo)
+        except EvmthreadError as error:
+            refused.add(lease.thread_id)
+            return error
+        return None
+
+    def sync(self) -> None:
+        """What was written until now outlasts a crash."""
+        with self.open():
+            self._undo.clear()
+
+    def close(self) -> None:
+        """See ThreadStore."""
+        self._closed = True
+
+    # What only a store in memory can do -------------------------------------------------------------------------------
+    def crash(self) -> "MemoryThreadStore":
+        """The store as a restart finds it: what wasn't synced is gone. This one, and its leases, are of no use then."""
+        with self.open():
+            _go_back(self._undo)
+            self._closed = True
+            return self._with({each.thread_id: each for each in self._threads.values()})
+
+    def copy(self, *, restored: bool) -> "MemoryThreadStore":
+        """A copy of the store as it is now: a backup, which is `restored` when it is used."""
+        with self.open():
+            return self._with({each.thread_id: each.copied(restored=restored) for each in self._threads.values()})
+
+    def _with(self, threads: dict[bytes, _Rows]) -> "MemoryThreadStore":
+        other = MemoryThreadStore(syncs=self._syncs)
+        other._threads = threads
+        return other
+
+
+def _go_back(undo: _Undo) -> None:
+    while undo:
+        undo.pop()()
