@@ -32,7 +32,7 @@ class CatchUp:
         self._rounds = rounds
         self._watch = watch
         self._ahead: dict[int, int] = {}
-        self._awaited: set[int] = set()
+        self._told: dict[int, tuple[Hello, float]] = {}
         self._orphans: dict[bytes, tuple[Agreement, Agreed]] = {}
         self._since_hello = 0
 
@@ -47,13 +47,20 @@ class CatchUp:
         return any(nonce > self._desk.tip_nonce for nonce in self._ahead.values())
 
     def greet(self, participants: tuple[int, ...]) -> None:
-        """Says what we have, and waits for the same."""
-        self._awaited.update(participants)
-        self._desk.outbox.send_all(participants, self._hello())
+        """Says what we have."""
+        hello = self._hello()
+        self._told.update((each, (hello, self._desk.now)) for each in participants)
+        self._desk.outbox.send_all(participants, hello)
 
     def _hello(self) -> Hello:
         desk = self._desk
         return Hello(desk.ballot.highest_signed, desk.tip_nonce, desk.thread.parent, desk.own_floor)
+
+    def _answer(self, peer: int) -> None:
+        """Says what we have to who greets us, unless it has just heard the same: a greeting answers no greeting."""
+        told = self._told.get(peer)
+        if told is None or told[0] != self._hello() or self._desk.now - told[1] >= self._desk.options.base_timer:
+            self.greet((peer,))
 
     def ask_those_ahead(self) -> None:
         """Asks the participants that say they have later agreements."""
@@ -64,12 +71,10 @@ class CatchUp:
         """Notes where a participant stands, answers, and sends it what it lacks."""
         desk = self._desk
         desk.heard.add(peer)
-        desk.ballot.floors[peer] = min(hello.floor, max(desk.tip_nonce, 0) + MAX_NONCE_STEP // 2)
+        if hello.floor:
+            desk.ballot.floors[peer] = min(hello.floor, max(desk.tip_nonce, 0) + MAX_NONCE_STEP // 2)
         self._ahead[peer] = hello.agreed
-        if peer in self._awaited:
-            self._awaited.discard(peer)
-        else:
-            desk.outbox.send(peer, self._hello())
+        self._answer(peer)
         if desk.tip is not None and hello.agreed <= desk.tip_nonce and hello.digest != desk.thread.parent:
             self._send_line(peer, hello)
         elif hello.digest == desk.thread.parent:

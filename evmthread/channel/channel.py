@@ -136,7 +136,7 @@ class Channel:
 
         def act() -> None:
             self._catch_up.greet(self._desk.others)
-            self._send_again()
+            self._send_again(greeted=True)
             self._desk.pacing.arm(self._desk.now)
 
         return self._happen(What.TOLD, act)
@@ -356,9 +356,10 @@ class Channel:
         if desk.pacing.misses >= _SILENT_TRIES and not waits_for_answers:
             self._rounds.may_skip = True
 
-    def _send_again(self) -> None:
+    def _send_again(self, *, greeted: bool = False) -> None:
         desk = self._desk
-        self._catch_up.greet(self._catch_up.unheard)
+        if not greeted:
+            self._catch_up.greet(self._catch_up.unheard)
         if self._catch_up.is_behind:
             self._catch_up.ask_those_ahead()
         standing = desk.ballot.own_standing

@@ -75,26 +75,23 @@ class SavedChannel:
         desk.ballot.add(standing)
 
 
-def restore_thread(thread: Thread, base: Sequence[AgreedRecord], kept_back: int) -> tuple[Adoption, ...]:
-    """Puts a thread without its genesis at the last of these agreements; the last ones, `kept_back` at most.
+def restore_thread(thread: Thread, last: Sequence[AgreedRecord], states: Sequence[bytes]) -> tuple[Adoption, ...]:
+    """Puts a thread without its genesis at the last of these agreements; gives those that it can go back among.
 
-    The first record has a whole state or is the genesis; each of the others follows the one before it. Raises
-    DecodingError, a Refusal, or DivergentField, where what was kept isn't what was agreed.
+    `states` lead there from nothing: the first is whole or the genesis's. Raises DecodingError, a Refusal,
+    DivergentField, where what was kept isn't what was agreed.
     """
-    if not base:
+    if not last:
         return ()
-    batch_bytes = thread.ruleset.batch_bytes
-    steps = [decode_step(record.state) for record in base]
-    last = base[-kept_back:]
-    adoptions = []
-    for record, step in zip(last, steps[-len(last) :], strict=True):
-        agreed = decode_agreed(record.content, batch_bytes=batch_bytes)
-        adoptions.append(Adoption(verify(thread.domain, thread.terms, agreed.signed), agreed, step))
+    steps = [decode_step(state) for state in states]
+    adoptions: list[Adoption] = []
+    # What leads to a whole state from the one before isn't kept: the line can't be taken back beyond it.
+    for record, step in zip(reversed(last), reversed(steps), strict=False):
+        agreed = decode_agreed(record.content, batch_bytes=thread.ruleset.batch_bytes)
+        adoptions.insert(0, Adoption(verify(thread.domain, thread.terms, agreed.signed), agreed, step))
+        if record.whole:
+            break
     thread.advance(adoptions[-1].agreement, steps)
-    if any(record.whole for record in last):
-        # What leads to a whole state from the one before isn't kept: the line can't be taken back beyond it.
-        first = max(place for place, record in enumerate(last) if record.whole)
-        adoptions = adoptions[first:]
     return tuple(adoptions)
 
 

@@ -14,7 +14,7 @@ from evmthread.commit.eip712 import Domain
 from evmthread.commit.signing import AlreadyFinal, EquivocationError, LogState, NonceNotAbove, SigningRefused, SignLog
 from evmthread.commit.terms import thread_id
 from evmthread.errors import BackendError, InvalidInput
-from evmthread.primitives.types import ZERO_HASH
+from evmthread.primitives.types import ZERO_ADDRESS, ZERO_HASH
 from evmthread.store.threadfile import ThreadHead
 from evmthread.store.verification import verify_head
 
@@ -209,8 +209,8 @@ def identify(head: ThreadHead, key: bytes) -> bytes:
     if type(head) is not ThreadHead or type(head.domain) is not Domain:
         raise InvalidInput("a ThreadHead is wanted")
     verify_head(head)
-    if key not in head.terms.keys:
-        raise InvalidInput(f"0x{bytes(key).hex()} is none of the thread's session keys")
+    if key not in head.terms.keys and (key != head.terms.operator or key == ZERO_ADDRESS):
+        raise InvalidInput(f"0x{bytes(key).hex()} is neither a session key of the thread nor its operator")
     return thread_id(head.domain, head.terms)
 
 

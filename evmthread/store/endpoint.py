@@ -1,0 +1,189 @@
+"""A channel with its store and its signer: performs what the channel asks, in order, and answers it.
+
+Sockets and clocks stay its caller's: bytes go out through `send`, and `tick` tells the time.
+"""
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from random import Random
+from typing import Self
+
+from evmthread.channel.channel import Channel
+from evmthread.channel.desk import ChainHead, ChannelOptions
+from evmthread.channel.effects import Effect, Notify, Persist, Send, SetTimer, Sign
+from evmthread.channel.events import Event
+from evmthread.channel.kept import AgreedRecord
+from evmthread.channel.line import KEPT_BACK
+from evmthread.channel.restoring import SavedChannel, restore_thread
+from evmthread.channel.thread import Thread
+from evmthread.commit.signing import GuardedSigner, Signer
+from evmthread.errors import EvmthreadError
+from evmthread.machine.code_cache import CodeCache
+from evmthread.store.thread_store import Lease, ThreadStore
+
+
+class Endpoint:
+    """One participant of one thread, in one process. Not for several threads at once."""
+
+    def __init__(
+        self,
+        channel: Channel,
+        store: ThreadStore,
+        lease: Lease,
+        signer: Signer,
+        *,
+        send: Callable[[int, bytes], None],
+        notify: Callable[[Event], None],
+        keep: "Callable[[Endpoint, Persist], None] | None" = None,
+    ) -> None:
+        """`signer` is the bare one: the guard over the store's log of signatures is put around it here.
+
+        `send(participant, bytes)` mustn't call back before it returns, nor may `notify`. `keep` takes over what is to
+        be kept, and calls `kept` later; by default it is written at once.
+        """
+        self.channel = channel
+        self.lease = lease
+        self.timer: float | None = None
+        """When `tick` wants to be called; None: never."""
+        self._store = store
+        self._signer = GuardedSigner(signer, lease.sign_log())
+        self._send = send
+        self._notify = notify
+        self._keep = keep
+        self._later: list[Persist] = []
+
+    @classmethod
+    def open(
+        cls,
+        store: ThreadStore,
+        thread_id: bytes,
+        signer: Signer,
+        *,
+        now: float,
+        random: Random,
+        send: Callable[[int, bytes], None],
+        notify: Callable[[Event], None],
+        options: ChannelOptions | None = None,
+        cache: CodeCache | None = None,
+        keep: "Callable[[Endpoint, Persist], None] | None" = None,
+    ) -> Self:
+        """The endpoint of a thread that the store has, as it was left; `start` is to be called next.
+
+        Raises UnknownThread, LeaseLost and other BackendErrors, and what Channel raises.
+        """
+        lease = store.acquire(thread_id)
+        channel = open_channel(lease, now=now, random=random, options=options, cache=cache)
+        return cls(channel, store, lease, signer, send=send, notify=notify, keep=keep)
+
+    # What can be asked of it ------------------------------------------------------------------------------------------
+    def do(self, decide: Callable[[Channel], list[Effect]]) -> None:
+        """Takes a decision, such as `lambda channel: channel.request(data, gas=100_000)`. Raises what that raises."""
+        self._perform(decide(self.channel))
+
+    def start(self) -> None:
+        """Greets the others. To be called once, first."""
+        self._perform(self.channel.start())
+
+    def receive(self, peer: int, data: bytes) -> None:
+        """Bytes from another participant."""
+        self._perform(self.channel.receive(peer, data))
+
+    def tick(self, now: float) -> None:
+        """It is this time, in seconds since 1970; also writes what could wait."""
+        self.timer = None
+        self._perform(self.channel.tick(now))
+        self.flush()
+
+    def head(self, head: ChainHead) -> None:
+        """What the chain shows now."""
+        self._perform(self.channel.head(head))
+
+    def flush(self) -> None:
+        """Writes what could wait."""
+        effects: deque[Effect] = deque()
+        self._write(effects)
+        self._perform(effects)
+
+    def kept(self, token: int, error: Exception | None) -> None:
+        """The answer to what `keep` took over."""
+        self._perform(self._answer(token, error))
+
+    # Performing -------------------------------------------------------------------------------------------------------
+    def _perform(self, asked: Sequence[Effect]) -> None:
+        effects = deque(asked)
+        while effects:
+            effect = effects.popleft()
+            match effect:
+                case Persist():
+                    self._persist(effect, effects)
+                case Sign(token, typed_data, content):
+                    try:
+                        signature = self._signer.sign(typed_data, content=content)
+                    except EvmthreadError as error:
+                        effects.extend(self.channel.not_signed(token, str(error)))
+                    else:
+                        effects.extend(self.channel.signed(token, signature))
+                case Send(to, data):
+                    self._send(to, data)
+                case SetTimer(at):
+                    self.timer = at
+                case Notify(event):
+                    self._notify(event)
+
+    def _persist(self, effect: Persist, effects: deque[Effect]) -> None:
+        if self._keep is not None:
+            self._keep(self, effect)
+            return
+        self._later.append(effect)
+        if effect.urgent:
+            self._write(effects)
+
+    def _write(self, effects: deque[Effect]) -> None:
+        later, self._later = self._later, []
+        if not later:
+            return
+        try:
+            refused = self._store.write([(self.lease, each.records) for each in later])
+        except EvmthreadError as error:
+            refused = [error] * len(later)
+        for each, why in zip(later, refused, strict=True):
+            effects.extend(self._answer(each.token, why))
+
+    def _answer(self, token: int, error: Exception | None) -> list[Effect]:
+        if error is None:
+            return self.channel.persisted(token)
+        return self.channel.not_persisted(token, str(error))
+
+
+def open_channel(
+    lease: Lease,
+    *,
+    now: float,
+    random: Random,
+    options: ChannelOptions | None = None,
+    cache: CodeCache | None = None,
+) -> Channel:
+    """The channel of a thread as its store kept it. Raises BackendErrors, and what reading back and Channel raise."""
+    head, kept = lease.head, lease.load()
+    thread = Thread.open(head.domain, head.terms, head.ruleset, code=head.code, cache=cache)
+    back = KEPT_BACK + 1 if head.terms.threshold < len(head.terms.keys) else 1
+    saved = SavedChannel(
+        restore_thread(thread, _last_of(lease, kept.tip, back), kept.states),
+        kept.agreed,
+        kept.signed,
+        max(kept.highest, -1 if lease.floor is None else lease.floor),
+        kept.final,
+        kept.inputs,
+        lease.floor or 0,
+    )
+    return Channel(thread, lease.key, history=lease, random=random, now=now, options=options, saved=saved)
+
+
+def _last_of(lease: Lease, tip: AgreedRecord | None, most: int) -> list[AgreedRecord]:
+    """The last agreements of the line, oldest first."""
+    last: list[AgreedRecord] = []
+    record = tip
+    while record is not None and len(last) < most:
+        last.insert(0, record)
+        record = lease.agreed(record.parent) if record.nonce and len(last) < most else None
+    return last
