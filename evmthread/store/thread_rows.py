@@ -18,7 +18,7 @@ from evmthread.commit.signing import AlreadyFinal
 from evmthread.commit.terms import Ruleset, Terms
 from evmthread.errors import EvmthreadError
 from evmthread.primitives.types import ZERO_HASH
-from evmthread.store.database import Database, Run, nonce_bytes
+from evmthread.store.database import Database, Run, above_bytes, nonce_bytes
 from evmthread.store.signed_rows import SignedRows
 from evmthread.store.thread_store import (
     FloorWanted,
@@ -53,7 +53,7 @@ _INPUT_AT = f"{_INPUT} AND kind = ? AND nonce = ?"
 _INPUTS = f"{_INPUT} ORDER BY kind, nonce"
 _AGREED = "SELECT thread, nonce, digest, parent, whole, state, content, checksum FROM agreed WHERE thread = ?"
 _AGREED_OF = f"{_AGREED} AND digest = ?"
-_LINE = f"{_AGREED} AND on_line = 1 AND nonce >= ? ORDER BY nonce LIMIT ?"
+_LINE = f"{_AGREED} AND on_line = 1 AND nonce > ? ORDER BY nonce LIMIT ?"
 _LINE_BACK = f"{_AGREED} AND on_line = 1 ORDER BY nonce DESC"
 _TIP = "SELECT nonce, digest FROM agreed WHERE thread = ? AND on_line = 1 ORDER BY nonce DESC LIMIT 1"
 _PLACE = "SELECT nonce, parent, on_line FROM agreed WHERE thread = ? AND digest = ?"
@@ -208,7 +208,7 @@ class ThreadRows:
 
     def line_after(self, run: Run, thread_id: bytes, nonce: int, limit: int) -> list[AgreedRecord]:
         """See KeptThread."""
-        line = list(self._records(run(_LINE, (thread_id, nonce_bytes(nonce + 1), limit)).fetchall()))
+        line = list(self._records(run(_LINE, (thread_id, above_bytes(nonce), limit)).fetchall()))
         for below, record in pairwise(line):
             if record.parent != below.digest:
                 raise self._gap(thread_id, record.nonce)

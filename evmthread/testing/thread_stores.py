@@ -18,7 +18,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from evmthread.channel.kept import AgreedRecord, EvidenceRecord, InputRecord, Record, SignedRecord
 from evmthread.commit.eip712 import Domain
-from evmthread.commit.signing import EquivocationError, LogState, SignLog
+from evmthread.commit.signing import EquivocationError, LogState, NonceNotAbove, SignLog
 from evmthread.commit.terms import Ruleset, Terms, thread_id
 from evmthread.errors import InvalidInput
 from evmthread.primitives.keccak import keccak256
@@ -168,19 +168,19 @@ class _Machine(RuleBasedStateMachine):
         """Records of several threads, some of them with lost leases, in one batch."""
         batch: list[tuple[Lease, Sequence[Record]]] = []
         expected: list[type[Exception] | None] = []
-        refused: set[bytes] = set()
+        refused: set[Lease] = set()
         for thread in data.draw(st.lists(st.sampled_from(list(self.model)), max_size=4)):
             records = data.draw(_items(self.model[thread]))
             lease = data.draw(st.sampled_from([self.lease(thread)] * 6 + self.lost[-1:]))
             batch.append((lease, records))
-            if lease.thread_id in refused:
+            if lease in refused:
                 reason: type[Exception] | None = EarlierRefused
             elif lease in self.lost:
                 reason = LeaseLost
             else:
                 reason = self.model[lease.thread_id].write(records)
             if reason is not None:
-                refused.add(lease.thread_id)
+                refused.add(lease)
             expected.append(reason)
         told = self.store.write(batch)
         assert [None if error is None else type(error) for error in told] == expected
@@ -375,6 +375,25 @@ class _Races(TestCase):
         assert _put(lease.sign_log(), thread, 5, DIGESTS[1]) == LogState(DIGESTS[0], 5, None)
         assert lease.load().signed == (SignedRecord(5, DIGESTS[0], False, b"sent"),)
 
+    def test_nothing_is_signed_at_a_floor(self) -> None:
+        thread = next(iter(HEADS))
+        lease = self.store.acquire(thread)
+        lease.set_floor(7)
+        (error,) = self.store.write([(lease, [SignedRecord(7, DIGESTS[0], False, b"")])])
+        assert isinstance(error, NonceNotAbove)
+        assert _put(lease.sign_log(), thread, 7, DIGESTS[0]) == LogState(None, 7, None)
+        assert self.store.write([(lease, [SignedRecord(8, DIGESTS[0], False, b"")])]) == [None]
+
+    def test_nonces_end_where_their_bits_do(self) -> None:
+        lease = self.store.acquire(next(iter(HEADS)))
+        genesis = AgreedRecord(0, DIGESTS[0], ZERO, b"", b"", True)
+        last = AgreedRecord(2**64 - 1, DIGESTS[1], DIGESTS[0], b"", b"", False)
+        signed = SignedRecord(2**64 - 1, DIGESTS[1], False, b"")
+        assert self.store.write([(lease, [genesis, signed, last])]) == [None]
+        assert lease.line_after(0, 9) == [last]
+        assert lease.line_after(2**64 - 1, 9) == []
+        assert lease.load().signed == ()
+
     def test_records_of_a_wrong_form(self) -> None:
         thread = next(iter(HEADS))
         lease = self.store.acquire(thread)
@@ -398,7 +417,8 @@ class _Races(TestCase):
             assert isinstance(error, InvalidInput), record
         assert lease.load().highest == -1
         other = self.WAYS.make()
-        _raises(InvalidInput, other.write, [(lease, [])])
+        (error,) = other.write([(lease, [])])
+        assert isinstance(error, InvalidInput)
         other.close()
 
 
