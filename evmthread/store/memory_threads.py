@@ -174,8 +174,7 @@ class MemoryThread:
             above, parent = (-1, ZERO_HASH) if tip is None else (tip.nonce, tip.digest)
             signed = takewhile(lambda nonce: nonce > above, reversed(rows.signed))
             return SavedThread(
-                tip=tip,
-                states=tuple([record.state for record in rows.line[first:]]),
+                base=tuple(rows.line[first:]),
                 signed=tuple([rows.signed[nonce] for nonce in signed][::-1]),
                 highest=-1 if last is None else last.nonce,
                 final=last.digest if last is not None and last.final else None,

@@ -173,15 +173,14 @@ class ThreadRows:
     # Reading records --------------------------------------------------------------------------------------------------
     def load(self, run: Run, thread_id: bytes) -> SavedThread:
         """See KeptThread."""
-        tip, states = self._tip_and_states(run, thread_id)
+        base = self._base(run, thread_id)
         last = self.signed.last(run, thread_id)
-        above, parent = (-1, ZERO_HASH) if tip is None else (tip.nonce, tip.digest)
+        above, parent = (base[-1].nonce, base[-1].digest) if base else (-1, ZERO_HASH)
         inputs = run(_INPUTS, (thread_id, parent)).fetchall()
         (agreed,) = run("SELECT count(*) FROM agreed WHERE thread = ?", (thread_id,)).fetchone()
         signed = self.signed.above(run, thread_id, above) if last is not None and last.nonce > above else []
         return SavedThread(
-            tip=tip,
-            states=states,
+            base=base,
             signed=tuple([SignedRecord(each.nonce, each.digest, each.final, each.content) for each in signed]),
             highest=-1 if last is None else last.nonce,
             final=last.digest if last is not None and last.final else None,
@@ -189,7 +188,7 @@ class ThreadRows:
             agreed=agreed,
         )
 
-    def _tip_and_states(self, run: Run, thread_id: bytes) -> tuple[AgreedRecord | None, tuple[bytes, ...]]:
+    def _base(self, run: Run, thread_id: bytes) -> tuple[AgreedRecord, ...]:
         back: list[AgreedRecord] = []
         with closing(run(_LINE_BACK, (thread_id,))) as cursor:  # an open one would hold the moment that it sees
             for record in self._records(cursor):
@@ -200,7 +199,7 @@ class ThreadRows:
                     break
         if back and not back[-1].whole and back[-1].parent != ZERO_HASH:
             raise self._gap(thread_id, back[-1].nonce)
-        return back[0] if back else None, tuple([record.state for record in reversed(back)])
+        return tuple(reversed(back))
 
     def agreed(self, run: Run, thread_id: bytes, digest: bytes) -> AgreedRecord | None:
         """See KeptThread."""

@@ -91,20 +91,24 @@ class InputEquivocationError(SigningRefused):
 class SavedThread:
     """What a channel goes on from.
 
-    `tip` is the agreed record with the highest nonce, and of equals the first kept. `states` lead to the state at the
-    tip, oldest first: the newest `whole` one on the tip's line, or the genesis's, and those of the records after it.
-    `signed` are the own signatures above the tip's nonce, ascending; `highest` is the highest nonce ever signed, -1 for
-    none; `final` the digest of the final commitment that was signed. `inputs` are the own ones whose parent is the tip
-    (zero before the genesis). `agreed` counts all agreed records, superseded ones too.
+    `base` is what the state at the tip is rebuilt of, oldest first: the newest `whole` record on the tip's line, or the
+    genesis, and all after it to the tip, which is the agreed record with the highest nonce, and of equals the one kept
+    first. `signed` are the own signatures above the tip's nonce, ascending; `highest` is the highest nonce ever signed,
+    -1 for none; `final` the digest of the final commitment that was signed. `inputs` are the own ones whose parent is
+    the tip (zero before the genesis). `agreed` counts all agreed records, superseded ones too.
     """
 
-    tip: AgreedRecord | None
-    states: tuple[bytes, ...]
+    base: tuple[AgreedRecord, ...]
     signed: tuple[SignedRecord, ...]
     highest: int
     final: bytes | None
     inputs: tuple[InputRecord, ...]
     agreed: int
+
+    @property
+    def tip(self) -> AgreedRecord | None:
+        """The latest agreement; None before the genesis."""
+        return self.base[-1] if self.base else None
 
 
 class KeptThread(Protocol):

@@ -8,7 +8,7 @@ the last one to acquire a thread write and nobody else, and say after it is open
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar, cast
 from unittest import TestCase
 
@@ -25,6 +25,7 @@ from evmthread.primitives.keccak import keccak256
 from evmthread.store.thread_store import (
     EarlierRefused,
     FloorWanted,
+    InputEquivocationError,
     Lease,
     LeaseLost,
     ThreadExists,
@@ -69,10 +70,16 @@ NONCES = [0, 1, 2, 3, 127, 255, 256, 2**32, 2**63 - 1, 2**63, 2**64 - 2, 2**64 -
 DIGESTS = [bytes([number]) * 32 for number in range(1, 12)]
 _nonces, _digests, _contents = st.sampled_from(NONCES), st.sampled_from(DIGESTS), st.binary(max_size=40)
 _threads = st.sampled_from(list(HEADS))
-_parents = st.sampled_from([ZERO, *DIGESTS])
 _small = st.integers(0, 3)
 _signed = st.builds(SignedRecord, _nonces, _digests, st.sampled_from([False] * 7 + [True]), _contents)
-_inputs = st.builds(InputRecord, _small, _small, _parents, _digests, _contents)
+_inputs = st.builds(
+    InputRecord,
+    st.sampled_from([0, 2]),
+    st.sampled_from([0, 2**64 - 1]),
+    st.sampled_from([ZERO, *DIGESTS[:3]]),
+    _digests,
+    _contents,
+)
 _evidence = st.builds(EvidenceRecord, st.sampled_from(["Equivocation", "InputEquivocation"]), _small, _contents)
 
 
@@ -374,6 +381,19 @@ class _Races(TestCase):
         assert isinstance(error, EquivocationError)
         assert _put(lease.sign_log(), thread, 5, DIGESTS[1]) == LogState(DIGESTS[0], 5, None)
         assert lease.load().signed == (SignedRecord(5, DIGESTS[0], False, b"sent"),)
+
+    def test_of_two_inputs_in_one_place_one_stands(self) -> None:
+        lease = self.store.acquire(next(iter(HEADS)))
+        first = InputRecord(0, 3, ZERO, DIGESTS[0], b"first")
+        assert self.store.write([(lease, [first])]) == [None]
+        for changed in (replace(first, kind=2), replace(first, nonce=4), replace(first, parent=DIGESTS[1])):
+            assert self.store.write([(lease, [replace(changed, digest=DIGESTS[2])])]) == [None]
+        assert self.store.write([(lease, [replace(first, content=b"again")])]) == [None]
+        (error,) = self.store.write([(lease, [replace(first, digest=DIGESTS[3])])])
+        assert isinstance(error, InputEquivocationError)
+        assert (error.signed, error.asked) == (DIGESTS[0], DIGESTS[3])
+        assert lease.load().inputs[0] == first
+        assert len(lease.load().inputs) == 3
 
     def test_nothing_is_signed_at_a_floor(self) -> None:
         thread = next(iter(HEADS))
