@@ -37,6 +37,15 @@ from evmthread.commit.commitment import (
 from evmthread.commit.eip712 import Domain, TypedData, digest, typed_data
 from evmthread.commit.evidence import Equivocation, InputEquivocation
 from evmthread.commit.money import equal_shares, genesis_deposits, operator_fee, owner_balances
+from evmthread.commit.proofs import (
+    Excluded,
+    Included,
+    Proven,
+    verify_account,
+    verify_eth_get_proof,
+    verify_receipt,
+    verify_slot,
+)
 from evmthread.commit.signature import SIGNATURE_BYTES, parse_signature, recover_signer
 from evmthread.commit.signing import (
     AlreadyFinal,
@@ -86,7 +95,9 @@ __all__ = [
     "Environment",
     "Equivocation",
     "EquivocationError",
+    "Excluded",
     "GuardedSigner",
+    "Included",
     "Input",
     "InputEquivocation",
     "InputKind",
@@ -95,6 +106,7 @@ __all__ = [
     "LogState",
     "MemorySignLog",
     "NonceNotAbove",
+    "Proven",
     "Resume",
     "Ruleset",
     "SignLog",
@@ -133,8 +145,12 @@ __all__ = [
     "thread_id",
     "typed_data",
     "verify",
+    "verify_account",
     "verify_chain",
+    "verify_eth_get_proof",
     "verify_key_grant",
+    "verify_receipt",
     "verify_resume",
+    "verify_slot",
     "well_formed",
 ]
