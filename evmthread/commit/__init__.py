@@ -37,6 +37,7 @@ from evmthread.commit.commitment import (
 from evmthread.commit.eip712 import Domain, TypedData, digest, typed_data
 from evmthread.commit.evidence import Equivocation, InputEquivocation
 from evmthread.commit.money import equal_shares, genesis_deposits, operator_fee, owner_balances
+from evmthread.commit.opening import DEFAULT_INCLUSION, check_opening, exit_time
 from evmthread.commit.proofs import (
     Excluded,
     Included,
@@ -69,8 +70,8 @@ from evmthread.commit.terms import (
     Resume,
     Ruleset,
     Terms,
-    check_opening,
     check_origin_code,
+    check_rules,
     check_ruleset,
     check_terms,
     proxy_address,
@@ -80,6 +81,7 @@ from evmthread.commit.terms import (
 
 __all__ = [
     "BREAKPOINT_TOPIC",
+    "DEFAULT_INCLUSION",
     "DIALECT",
     "EMPTY_TRIE_ROOT",
     "FORKS",
@@ -125,6 +127,7 @@ __all__ = [
     "check_input_signatures",
     "check_opening",
     "check_origin_code",
+    "check_rules",
     "check_ruleset",
     "check_signatures",
     "check_signed_batch",
@@ -134,6 +137,7 @@ __all__ = [
     "check_well_formed",
     "digest",
     "equal_shares",
+    "exit_time",
     "genesis_deposits",
     "operator_fee",
     "owner_balances",
