@@ -36,6 +36,7 @@ from evmthread.commit.commitment import (
 )
 from evmthread.commit.eip712 import Domain, TypedData, digest, typed_data
 from evmthread.commit.evidence import Equivocation, InputEquivocation
+from evmthread.commit.key_files import make_keystore, open_keystore
 from evmthread.commit.money import equal_shares, genesis_deposits, operator_fee, owner_balances
 from evmthread.commit.opening import DEFAULT_INCLUSION, check_opening, exit_time
 from evmthread.commit.proofs import (
@@ -139,6 +140,8 @@ __all__ = [
     "equal_shares",
     "exit_time",
     "genesis_deposits",
+    "make_keystore",
+    "open_keystore",
     "operator_fee",
     "owner_balances",
     "parse_signature",
