@@ -15,6 +15,8 @@ from evmthread.primitives.keccak import keccak256
 DOMAIN_NAME = "evmthread"
 DOMAIN_VERSION = "1"
 
+_ROUNDED_NUMBERS = 1 << 53
+
 ADDRESS_PADDING = bytes(12)
 """What comes before an address in its 32-byte word."""
 
@@ -109,7 +111,7 @@ class TypedData:
     def to_json(self) -> dict[str, Json]:
         """The parameter of eth_signTypedData_v4: types, primaryType, domain, message.
 
-        The message is the record's canonical JSON; chainId is a number, as wallets expect it.
+        The message is the record's canonical JSON; chainId is a number, as wallets expect it, up to 2^53 - 1.
         """
         return typed_data(self.domain, self.record)
 
@@ -125,6 +127,7 @@ def typed_data(domain: Domain, record: Record) -> dict[str, Json]:
     return {
         "types": types,
         "primaryType": struct.name,
-        "domain": domain.to_json() | {"chainId": domain.chain_id},
+        # A number that JavaScript would round is a decimal string.
+        "domain": domain.to_json() | ({"chainId": domain.chain_id} if domain.chain_id < _ROUNDED_NUMBERS else {}),
         "message": record.to_json(),
     }

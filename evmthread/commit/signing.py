@@ -74,6 +74,12 @@ class Signer(Protocol):
         """
 
 
+def check_typed_data(typed_data: TypedData) -> None:
+    """Nothing, or InvalidInput: something else than TypedData, which might have a digest of its own choice."""
+    if type(typed_data) is not TypedData:
+        raise InvalidInput(f"a TypedData is wanted, not a {type(typed_data).__name__}")
+
+
 class LocalSigner:
     """A signer whose private key is in this process. It shows in no repr and no error, and can't be pickled."""
 
@@ -101,7 +107,8 @@ class LocalSigner:
         return self._address
 
     def sign(self, typed_data: TypedData) -> bytes:
-        """The 65-byte signature; the same data gives the same bytes (RFC 6979)."""
+        """The 65-byte signature; the same data gives the same bytes (RFC 6979). Raises InvalidInput for other data."""
+        check_typed_data(typed_data)
         return join_signature(*self._key.sign(typed_data.digest()))
 
     def __repr__(self) -> str:
@@ -219,8 +226,7 @@ class GuardedSigner:
         deterministic, as LocalSigner is. Raises EquivocationError, NonceNotAbove, AlreadyFinal; InvalidInput for what
         is never signed; BackendError when the signer's answer isn't its own signature over these data.
         """
-        if type(typed_data) is not TypedData:
-            raise InvalidInput(f"a TypedData is wanted, not a {type(typed_data).__name__}")
+        check_typed_data(typed_data)
         record = typed_data.record
         # Exact types: a subclass could hash to a commitment and yet pass as something else.
         if type(record) is Commitment:
