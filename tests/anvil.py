@@ -29,10 +29,9 @@ REQUIRE_VARIABLE = "EVMTHREAD_REQUIRE_ANVIL"
 CHAIN_ID = 1337  # that of the cases in tests/differential
 START_SECONDS = 30.0
 LISTENING = re.compile(r"Listening on 127\.0\.0\.1:(\d+)")
-# A state holds what a test has put there: no accounts of anvil's own.
 OPTIONS = (
     *("--host", "127.0.0.1", "--port", "0", "--chain-id", str(CHAIN_ID)),
-    *("--accounts", "0", "--disable-default-create2-deployer"),
+    "--disable-default-create2-deployer",
 )
 
 
@@ -119,15 +118,18 @@ class Anvil:
 
 
 @contextmanager
-def running_anvil(*options: str, hardfork: str | None = None) -> Iterator[Anvil]:
-    """A node with anvil's own hardfork, unless another is named."""
+def running_anvil(*options: str, hardfork: str | None = None, accounts: int = 0) -> Iterator[Anvil]:
+    """A node with anvil's own hardfork, unless another is named.
+
+    Its state holds what a test has put there: no accounts of anvil's own, unless some are asked for, unlocked ones.
+    """
     fork_options = () if hardfork is None else ("--hardfork", hardfork)
     with tempfile.TemporaryDirectory() as home:
         said = Path(home, "said")
         with (
             said.open("wb") as output,
             subprocess.Popen(
-                [program(), *OPTIONS, *fork_options, *options],
+                [program(), *OPTIONS, "--accounts", str(accounts), *fork_options, *options],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,

@@ -38,6 +38,7 @@ from evmthread.channel.wishes import Wishes
 from evmthread.commit.agreement import Agreement
 from evmthread.commit.batch import InputKind
 from evmthread.commit.commitment import Status
+from evmthread.commit.opening import check_opening, exit_time
 from evmthread.errors import DecodingError, InvalidInput
 from evmthread.primitives.types import ZERO_ADDRESS
 
@@ -74,7 +75,8 @@ class Channel:
         """The endpoint of the participant who signs with this address.
 
         `saved` is what a store kept of it; `thread` stands where that says. `random` spreads timers and nothing else.
-        `now` is in seconds since 1970. Raises InvalidInput for an address that takes no part.
+        `now` is in seconds since 1970. Raises InvalidInput for an address that takes no part, and a Refusal as
+        check_opening does for a thread whose genesis isn't agreed yet.
         """
         terms = thread.terms
         if address in terms.keys:
@@ -86,6 +88,8 @@ class Channel:
         options = ChannelOptions() if options is None else options
         if options.operator_leads and terms.operator == ZERO_ADDRESS:
             raise InvalidInput("the operator can't lead a thread that has none")
+        if thread.agreement is None:
+            check_opening(terms, thread.ruleset, inclusion=options.inclusion)
         self._desk = Desk(thread, index, options, history, random, now)
         self._line = Line(self._desk)
         self._watch = Watch(self._desk)
@@ -392,15 +396,10 @@ class Channel:
             return None
         if not any(own.signature for own in desk.pool.own) or self.phase not in (Phase.READY, Phase.PENDING):
             return None
-        return since + timeout - exit_seconds(desk.thread, desk.options.inclusion)
+        return since + timeout - exit_time(desk.thread.terms, desk.thread.ruleset, inclusion=desk.options.inclusion)
 
     def _look_at_turn(self) -> None:
         desk, at = self._desk, self._challenge_at()
         if at is not None and desk.now >= at and desk.thread.agreement is not None:
             self._challenged_turn = self._line.turn_since
             desk.outbox.notify(ChallengeDue(desk.thread.agreement))
-
-
-def exit_seconds(thread: Thread, inclusion: int) -> int:
-    """How long the way back to the chain takes at most: challengePeriod + clockDrift + 3 x inclusion (section 5)."""
-    return thread.terms.challenge_period + thread.ruleset.clock_drift + 3 * inclusion

@@ -17,10 +17,8 @@ from evmthread.channel.outbox import Outbox
 from evmthread.channel.pacing import Pacing
 from evmthread.channel.pool import Pool
 from evmthread.channel.thread import Thread
+from evmthread.commit.opening import DEFAULT_INCLUSION
 from evmthread.primitives.types import ZERO_ADDRESS
-
-INCLUSION_SECONDS = 600
-"""How long a transaction may take to be in a block (commitment.md, section 5)."""
 
 
 class Mode(IntEnum):
@@ -51,7 +49,7 @@ class ChannelOptions:
     `base_timer`: seconds until something is sent again. `operator_leads`: the operator orders all batches, else the
     parties in turn. `on_chain`: there is a registry, and nothing above nonce 0 is signed before it says LIVE. `manual`:
     the user decides on each proposal. `automatic`: who leads proposes as soon as there are inputs, else when told to.
-    `linger`: how many seconds it waits for more of them. `inclusion`: see INCLUSION_SECONDS.
+    `linger`: how many seconds it waits for more of them. `inclusion`: as check_opening takes it.
     """
 
     base_timer: float = 2.0
@@ -60,7 +58,7 @@ class ChannelOptions:
     manual: bool = False
     automatic: bool = True
     linger: float = 0.0
-    inclusion: int = INCLUSION_SECONDS
+    inclusion: int = DEFAULT_INCLUSION
 
 
 class History(Protocol):

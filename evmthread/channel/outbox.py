@@ -19,6 +19,7 @@ class _Waiting:
     then: Callable[[bytes], None]
     failed: Callable[[str], None]
     signs: bool
+    urgent: bool
 
 
 class Outbox:
@@ -38,13 +39,13 @@ class Outbox:
 
     @property
     def waits(self) -> bool:
-        """Whether an answer is outstanding."""
-        return bool(self._waiting)
+        """Whether an answer is outstanding after which something is signed or sent."""
+        return any(waiting.urgent for waiting in self._waiting.values())
 
     def persist(self, *records: Record, urgent: bool, then: Callable[[], None], failed: Callable[[str], None]) -> None:
         """Asks to keep records."""
         self._token += 1
-        self._waiting[self._token] = _Waiting(lambda _: then(), failed, signs=False)
+        self._waiting[self._token] = _Waiting(lambda _: then(), failed, signs=False, urgent=urgent)
         self._effects.append(Persist(self._token, records, urgent))
 
     def sign(
@@ -56,7 +57,7 @@ class Outbox:
     ) -> None:
         """Asks for a signature."""
         self._token += 1
-        self._waiting[self._token] = _Waiting(then, failed, signs=True)
+        self._waiting[self._token] = _Waiting(then, failed, signs=True, urgent=True)
         self._effects.append(Sign(self._token, typed_data, content))
 
     def send(self, to: int, message: Message) -> None:

@@ -22,6 +22,7 @@ from evmthread.commit.agreement import Agreement, SignatureSet
 from evmthread.commit.batch import Batch, Environment, Input, InputKind, SignedBatch
 from evmthread.commit.commitment import Commitment, Status, Suspension
 from evmthread.commit.eip712 import TypedData, digest
+from evmthread.commit.opening import DEFAULT_INCLUSION, check_opening
 from evmthread.commit.signing import GuardedSigner
 from evmthread.errors import InvalidInput
 from evmthread.primitives import rlp
@@ -59,10 +60,15 @@ class Acceptance:
 class Party:
     """One participant. Everything that it signs, it has executed itself, on its own state."""
 
-    def __init__(self, thread: Thread, signer: GuardedSigner) -> None:
-        """The party whose session key the signer holds. Raises InvalidInput when the terms have no such key."""
+    def __init__(self, thread: Thread, signer: GuardedSigner, *, inclusion: int = DEFAULT_INCLUSION) -> None:
+        """The party whose session key the signer holds. Raises InvalidInput when the terms have no such key.
+
+        Raises a Refusal as check_opening does, for a thread whose genesis isn't agreed yet.
+        """
         if signer.address not in thread.terms.keys:
             raise InvalidInput(f"0x{signer.address.hex()} is no session key of this thread")
+        if thread.agreement is None:
+            check_opening(thread.terms, thread.ruleset, inclusion=inclusion)
         self.thread = thread
         self.index = thread.terms.keys.index(signer.address)
         self._signer = signer

@@ -75,18 +75,18 @@ class SavedChannel:
         desk.ballot.add(standing)
 
 
-def restore_thread(thread: Thread, last: Sequence[AgreedRecord], states: Sequence[bytes]) -> tuple[Adoption, ...]:
-    """Puts a thread without its genesis at the last of these agreements; gives those that it can go back among.
+def restore_thread(thread: Thread, base: Sequence[AgreedRecord], most: int) -> tuple[Adoption, ...]:
+    """Puts a thread without its genesis at the last of these agreements; gives the last ones, at most so many.
 
-    `states` lead there from nothing: the first is whole or the genesis's. Raises DecodingError, a Refusal,
-    DivergentField, where what was kept isn't what was agreed.
+    The first has a whole state, or is the genesis; each of the others follows the one before. Raises DecodingError, a
+    Refusal, DivergentField, where what was kept isn't what was agreed.
     """
-    if not last:
+    if not base:
         return ()
-    steps = [decode_step(state) for state in states]
+    steps = [decode_step(record.state) for record in base]
     adoptions: list[Adoption] = []
     # What leads to a whole state from the one before isn't kept: the line can't be taken back beyond it.
-    for record, step in zip(reversed(last), reversed(steps), strict=False):
+    for record, step in zip(reversed(base[-most:]), reversed(steps), strict=False):
         agreed = decode_agreed(record.content, batch_bytes=thread.ruleset.batch_bytes)
         adoptions.insert(0, Adoption(verify(thread.domain, thread.terms, agreed.signed), agreed, step))
         if record.whole:

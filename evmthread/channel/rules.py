@@ -9,7 +9,7 @@ from functools import lru_cache
 from evmthread.channel.errors import NotSupported
 from evmthread.commit.eip712 import Domain
 from evmthread.commit.refusals import IllFormedRuleset
-from evmthread.commit.terms import Ruleset, Terms, check_opening, thread_address, thread_id
+from evmthread.commit.terms import Ruleset, Terms, check_rules, thread_address, thread_id
 from evmthread.isa.forks import Fork, fork_named, with_dialect
 from evmthread.precompiles.precompile import Precompile, fixed_price
 from evmthread.primitives.types import ZERO_ADDRESS, ZERO_HASH
@@ -54,7 +54,7 @@ def thread_rules(domain: Domain, terms: Terms, ruleset: Ruleset) -> ThreadRules:
     Raises a Refusal where terms and ruleset aren't well-formed or don't belong together, NotSupported for a base
     state.
     """
-    check_opening(terms, ruleset)
+    check_rules(terms, ruleset)
     if ruleset.base_number:
         raise NotSupported(f"a base state (baseNumber {ruleset.base_number}) is not supported yet")
     base = fork_named(ruleset.fork)

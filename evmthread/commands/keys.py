@@ -1,43 +1,56 @@
-"""Session keys in files: 64 hex digits, readable by their owner alone."""
+"""Session keys in files: 64 hex digits that the owner alone may read, or a key file of version 3 under a password.
+
+The plain form is the one place where a key lies in clear, in a file of mode 0600: for keys of games and tests.
+"""
 
 import os
-import stat
 from pathlib import Path
 
-from evmthread.commands.reporting import warn
+from evmthread.commands.passwords import password_of
+from evmthread.commands.reporting import warn_if_others_read
+from evmthread.commit.key_files import MAX_KEYSTORE_BYTES, make_keystore, open_keystore
 from evmthread.commit.signing import LocalSigner
-from evmthread.errors import BackendError, CryptoError, InvalidInput
+from evmthread.errors import BackendError, CryptoError, DecodingError, InvalidInput
 from evmthread.primitives.types import parse_hex
 
-_LONGEST_FILE = 1024
+_LONGEST_PLAIN_FILE = 1024
 _PRIVATE = 0o600
 
 
-def read_key(path: str) -> LocalSigner:
-    """The signer of a key file. Warns where others may read it; no error shows what is in it.
+def read_key(path: str, *, password_file: str | None = None) -> LocalSigner:
+    """The signer of a key file, which is encrypted where it is a JSON object. No error shows what is in it.
 
-    Raises BackendError where it can't be read, InvalidInput or CryptoError where it holds no key.
+    Warns where others may read a plain one. Raises BackendError where it can't be read, InvalidInput, DecodingError or
+    CryptoError where it holds no key or the password is another.
     """
     try:
         with Path(path).open("rb") as file:
-            mode = os.fstat(file.fileno()).st_mode
-            text = file.read(_LONGEST_FILE + 1)
+            content = file.read(MAX_KEYSTORE_BYTES + 1)
+            if not _is_encrypted(content):
+                warn_if_others_read("key file", path, file)
     except OSError as error:
         raise BackendError(f"key file {path}: {error.strerror}") from error
-    if len(text) > _LONGEST_FILE:
-        raise InvalidInput(f"key file {path}: more than {_LONGEST_FILE} bytes")
-    if stat.S_ISREG(mode) and mode & (stat.S_IRWXG | stat.S_IRWXO):
-        warn(f"warning: key file {path} can be read by others; `chmod 600` keeps it to you")
+    if not _is_encrypted(content):
+        return _plain_key(path, content)
     try:
-        digits = text.decode("ascii").strip()
-    except UnicodeDecodeError:
-        raise InvalidInput(f"key file {path}: not hex") from None
-    try:
-        key = parse_hex(digits)
-    except InvalidInput:
-        # The parser's message would show the key.
+        return open_keystore(content, password_of(path, password_file=password_file))
+    except (CryptoError, DecodingError) as error:
+        raise type(error)(f"{path}: {error}") from None
+
+
+def _is_encrypted(content: bytes) -> bool:
+    return content.lstrip()[:1] == b"{"
+
+
+def _plain_key(path: str, content: bytes) -> LocalSigner:
+    if len(content) > _LONGEST_PLAIN_FILE:
+        raise InvalidInput(f"key file {path}: more than {_LONGEST_PLAIN_FILE} bytes")
+    # Of bytes that are no text, or no hex, the errors would show the key: they end here.
+    digits = content.decode("ascii", errors="replace").strip()
+    key = _hex(digits)
+    if key is None:
         what = "an odd number of hex digits" if len(digits) % 2 else "not hex"
-        raise InvalidInput(f"key file {path}: {what}") from None
+        raise InvalidInput(f"key file {path}: {what}")
     if len(key) != 32:
         raise InvalidInput(f"key file {path}: {len(key)} bytes where 32 are wanted")
     try:
@@ -46,13 +59,29 @@ def read_key(path: str) -> LocalSigner:
         raise CryptoError(f"key file {path}: {error}") from None
 
 
+def _hex(digits: str) -> bytes | None:
+    try:
+        return parse_hex(digits)
+    except InvalidInput:
+        return None
+
+
 def write_key(path: Path, key: bytes) -> None:
-    """A new key file of mode 0600. Raises BackendError, also where there is a file already."""
+    """A new plain key file of mode 0600. Raises BackendError, also where there is a file already."""
+    _write(path, key.hex().encode() + b"\n")
+
+
+def write_encrypted_key(path: Path, key: bytes, password: str) -> None:
+    """A new key file of version 3, of mode 0600. Raises BackendError, also where there is a file already."""
+    _write(path, make_keystore(key, password))
+
+
+def _write(path: Path, content: bytes) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _PRIVATE)
-        with os.fdopen(descriptor, "w") as file:
-            file.write(key.hex() + "\n")
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
             file.flush()
             os.fsync(file.fileno())
     except OSError as error:

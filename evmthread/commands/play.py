@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from evmthread.commands.morpion_moves import parse_moves
+from evmthread.commands.passwords import add_password_arguments, password_of
 from evmthread.commands.reporting import INTERRUPTED, OK, UNREADABLE, one_line, say, warn
 from evmthread.errors import EvmthreadError, InvalidInput
 
@@ -43,9 +44,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "yes, no, abort, claim",
     )
     moves.add_argument("--random", metavar="SEED", help="random legal moves; the same seed gives the same moves")
-    parser.add_argument("--x-key", metavar="FILE", help="X's session key: a file with 64 hex digits")
+    parser.add_argument(
+        "--x-key", metavar="FILE", help="X's session key: a file with 64 hex digits, or a version 3 one"
+    )
     parser.add_argument("--o-key", metavar="FILE", help="O's session key")
     parser.add_argument("--save-keys", metavar="DIR", help="keep keys that are made on the spot: DIR/x.key, DIR/o.key")
+    parser.add_argument("--encrypt-keys", action="store_true", help="keep them under a password (version 3 key files)")
+    add_password_arguments(parser)
     parser.add_argument(
         "--stake", metavar="WEI", default=str(DEFAULT_STAKE), help="what each player pays in (default: %(default)s)"
     )
@@ -66,7 +71,7 @@ def _play(arguments: argparse.Namespace) -> int:
     contract = _CONTRACTS[arguments.game]
     script = None if arguments.moves is None else parse_moves(arguments.moves, words=contract == "MorpionDraw")
     stake = _parse_stake(arguments.stake)
-    x, o = _signer("X", arguments.x_key, arguments.save_keys), _signer("O", arguments.o_key, arguments.save_keys)
+    x, o = _signer("X", arguments.x_key, arguments), _signer("O", arguments.o_key, arguments)
     from evmthread.commands.morpion_game import MorpionGame
     from evmthread.commands.morpion_table import Table
 
@@ -109,22 +114,25 @@ def _parse_stake(text: str) -> int:
     return int(text)
 
 
-def _signer(name: str, path: str | None, save_to: str | None) -> "LocalSigner":
+def _signer(name: str, path: str | None, arguments: argparse.Namespace) -> "LocalSigner":
     """The player's signer: from its file, or made on the spot."""
     import secrets
 
-    from evmthread.commands.keys import read_key, write_key
+    from evmthread.commands.keys import read_key, write_encrypted_key, write_key
     from evmthread.commit.signing import LocalSigner
 
     if path is not None:
-        return read_key(path)
-    if save_to is None:
+        return read_key(path, password_file=arguments.password_file)
+    if arguments.save_keys is None:
         signer = LocalSigner.generate()
         warn(f"{name}: a new key for 0x{signer.address.hex()}, forgotten at the end")
         return signer
     key = secrets.token_bytes(32)
     signer = LocalSigner(key)
-    target = Path(save_to) / f"{name.lower()}.key"
-    write_key(target, key)
+    target = Path(arguments.save_keys) / f"{name.lower()}.key"
+    if arguments.encrypt_keys:
+        write_encrypted_key(target, key, password_of(str(target), password_file=arguments.password_file, new=True))
+    else:
+        write_key(target, key)
     warn(f"{name}: a new key for 0x{signer.address.hex()}, kept in {target}")
     return signer

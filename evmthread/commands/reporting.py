@@ -1,7 +1,10 @@
 """How a command says what came out: lines or JSON on standard output, one line of reason, and an exit code."""
 
 import json
+import os
+import stat
 import sys
+from typing import IO
 
 from evmthread.commit.records import Json
 from evmthread.errors import EvmthreadError, VerificationError
@@ -25,6 +28,13 @@ def warn(line: str) -> None:
     """One line on standard error."""
     sys.stderr.write(line + "\n")
     sys.stderr.flush()
+
+
+def warn_if_others_read(what: str, path: str, file: IO[bytes]) -> None:
+    """A line on standard error where others than its owner may read an open file that holds a secret."""
+    mode = os.fstat(file.fileno()).st_mode
+    if stat.S_ISREG(mode) and mode & (stat.S_IRWXG | stat.S_IRWXO):
+        warn(f"warning: {what} {path} can be read by others; `chmod 600` keeps it to you")
 
 
 def show_hash(value: bytes) -> str:

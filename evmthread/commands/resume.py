@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from evmthread.commands.board import NAMES, O, X
 from evmthread.commands.morpion_moves import ANSWERS, Action, Word, parse_moves
+from evmthread.commands.passwords import add_password_arguments
 from evmthread.commands.reporting import INTERRUPTED, OK, UNREADABLE, one_line, say, warn
 from evmthread.errors import BackendError, EvmthreadError, InvalidInput
 
@@ -45,8 +46,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--keys", metavar="DIR", help="both keys, as `play --save-keys` keeps them: DIR/x.key, DIR/o.key"
     )
-    parser.add_argument("--x-key", metavar="FILE", help="X's session key: a file with 64 hex digits")
+    parser.add_argument(
+        "--x-key", metavar="FILE", help="X's session key: a file with 64 hex digits, or a version 3 one"
+    )
     parser.add_argument("--o-key", metavar="FILE", help="O's session key")
+    add_password_arguments(parser)
     parser.add_argument("--out", metavar="NEW", help="write to a new file and leave FILE as it is")
     parser.add_argument("--json", action="store_true", help="print one JSON object for each agreed batch")
 
@@ -132,4 +136,4 @@ def _signer(mark: int, arguments: argparse.Namespace) -> "LocalSigner":
         path = str(Path(arguments.keys) / f"{name}.key")
     if path is None:
         raise InvalidInput(f"{NAMES[mark]}'s key is wanted, as both sign: --{name}-key FILE, or --keys DIR")
-    return read_key(path)
+    return read_key(path, password_file=arguments.password_file)

@@ -36,7 +36,18 @@ from evmthread.commit.commitment import (
 )
 from evmthread.commit.eip712 import Domain, TypedData, digest, typed_data
 from evmthread.commit.evidence import Equivocation, InputEquivocation
+from evmthread.commit.key_files import make_keystore, open_keystore
 from evmthread.commit.money import equal_shares, genesis_deposits, operator_fee, owner_balances
+from evmthread.commit.opening import DEFAULT_INCLUSION, check_opening, exit_time
+from evmthread.commit.proofs import (
+    Excluded,
+    Included,
+    Proven,
+    verify_account,
+    verify_eth_get_proof,
+    verify_receipt,
+    verify_slot,
+)
 from evmthread.commit.signature import SIGNATURE_BYTES, parse_signature, recover_signer
 from evmthread.commit.signing import (
     AlreadyFinal,
@@ -60,8 +71,8 @@ from evmthread.commit.terms import (
     Resume,
     Ruleset,
     Terms,
-    check_opening,
     check_origin_code,
+    check_rules,
     check_ruleset,
     check_terms,
     proxy_address,
@@ -71,6 +82,7 @@ from evmthread.commit.terms import (
 
 __all__ = [
     "BREAKPOINT_TOPIC",
+    "DEFAULT_INCLUSION",
     "DIALECT",
     "EMPTY_TRIE_ROOT",
     "FORKS",
@@ -86,7 +98,9 @@ __all__ = [
     "Environment",
     "Equivocation",
     "EquivocationError",
+    "Excluded",
     "GuardedSigner",
+    "Included",
     "Input",
     "InputEquivocation",
     "InputKind",
@@ -95,6 +109,7 @@ __all__ = [
     "LogState",
     "MemorySignLog",
     "NonceNotAbove",
+    "Proven",
     "Resume",
     "Ruleset",
     "SignLog",
@@ -113,6 +128,7 @@ __all__ = [
     "check_input_signatures",
     "check_opening",
     "check_origin_code",
+    "check_rules",
     "check_ruleset",
     "check_signatures",
     "check_signed_batch",
@@ -122,7 +138,10 @@ __all__ = [
     "check_well_formed",
     "digest",
     "equal_shares",
+    "exit_time",
     "genesis_deposits",
+    "make_keystore",
+    "open_keystore",
     "operator_fee",
     "owner_balances",
     "parse_signature",
@@ -133,8 +152,12 @@ __all__ = [
     "thread_id",
     "typed_data",
     "verify",
+    "verify_account",
     "verify_chain",
+    "verify_eth_get_proof",
     "verify_key_grant",
+    "verify_receipt",
     "verify_resume",
+    "verify_slot",
     "well_formed",
 ]

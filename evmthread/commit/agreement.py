@@ -50,8 +50,8 @@ class SignatureSet:
     signatures: tuple[bytes, ...]
 
     def __post_init__(self) -> None:
-        _BITMAP.check(self.bitmap, "SignatureSet.bitmap")
-        _SIGNATURES.check(self.signatures, "SignatureSet.signatures")
+        object.__setattr__(self, "bitmap", _BITMAP.plain(self.bitmap, "SignatureSet.bitmap"))
+        object.__setattr__(self, "signatures", _SIGNATURES.plain(self.signatures, "SignatureSet.signatures"))
 
     @classmethod
     def of(cls, signatures: Mapping[int, bytes]) -> Self:

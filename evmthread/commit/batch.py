@@ -161,7 +161,7 @@ class SignedBatch:
     def __post_init__(self) -> None:
         if type(self.batch) is not Batch:
             raise InvalidInput("SignedBatch.batch: a Batch is wanted")
-        _SIGNATURES.check(self.signatures, "SignedBatch.signatures")
+        object.__setattr__(self, "signatures", _SIGNATURES.plain(self.signatures, "SignedBatch.signatures"))
 
     def to_rlp(self) -> bytes:
         """rlp([environment, [input, ...], [signature, ...]]): the bytes that Ruleset.batchBytes bounds."""

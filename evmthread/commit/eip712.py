@@ -15,6 +15,8 @@ from evmthread.primitives.keccak import keccak256
 DOMAIN_NAME = "evmthread"
 DOMAIN_VERSION = "1"
 
+_ROUNDED_NUMBERS = 1 << 53
+
 ADDRESS_PADDING = bytes(12)
 """What comes before an address in its 32-byte word."""
 
@@ -49,10 +51,11 @@ class Domain:
     separator: bytes = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        plain_type("uint256").check(self.chain_id, "EIP712Domain.chainId")
-        plain_type("address").check(self.verifying_contract, "EIP712Domain.verifyingContract")
-        separator = keccak256(_DOMAIN_START + word(self.chain_id) + ADDRESS_PADDING + self.verifying_contract)
-        object.__setattr__(self, "separator", separator)
+        chain_id = plain_type("uint256").plain(self.chain_id, "EIP712Domain.chainId")
+        registry = plain_type("address").plain(self.verifying_contract, "EIP712Domain.verifyingContract")
+        separator = keccak256(_DOMAIN_START + word(chain_id) + ADDRESS_PADDING + registry)
+        for name, value in (("chain_id", chain_id), ("verifying_contract", registry), ("separator", separator)):
+            object.__setattr__(self, name, value)
 
     def __reduce__(self) -> tuple[type["Domain"], tuple[int, bytes]]:
         return Domain, (self.chain_id, self.verifying_contract)
@@ -62,7 +65,7 @@ class Domain:
         return {
             "name": DOMAIN_NAME,
             "version": DOMAIN_VERSION,
-            "chainId": str(int(self.chain_id)),
+            "chainId": str(self.chain_id),
             "verifyingContract": "0x" + self.verifying_contract.hex(),
         }
 
@@ -108,7 +111,7 @@ class TypedData:
     def to_json(self) -> dict[str, Json]:
         """The parameter of eth_signTypedData_v4: types, primaryType, domain, message.
 
-        The message is the record's canonical JSON; chainId is a number, as wallets expect it.
+        The message is the record's canonical JSON; chainId is a number, as wallets expect it, up to 2^53 - 1.
         """
         return typed_data(self.domain, self.record)
 
@@ -124,6 +127,7 @@ def typed_data(domain: Domain, record: Record) -> dict[str, Json]:
     return {
         "types": types,
         "primaryType": struct.name,
-        "domain": domain.to_json() | {"chainId": int(domain.chain_id)},
+        # A number that JavaScript would round is a decimal string.
+        "domain": domain.to_json() | ({"chainId": domain.chain_id} if domain.chain_id < _ROUNDED_NUMBERS else {}),
         "message": record.to_json(),
     }

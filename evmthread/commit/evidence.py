@@ -49,6 +49,9 @@ class Equivocation:
         second_signature: bytes,
     ) -> None:
         """Verify and keep. Raises a Refusal when the two don't convict the party."""
+        index = _INDEX.plain(index, "Equivocation.index")
+        first_signature = _SIGNATURE.plain(first_signature, "Equivocation.firstSignature")
+        second_signature = _SIGNATURE.plain(second_signature, "Equivocation.secondSignature")
         _check_equivocation(domain, terms, index, (first, first_signature), (second, second_signature))
         values = (domain, terms, index, first, first_signature, second, second_signature)
         for name, value in zip(Equivocation.__slots__, values, strict=True):
@@ -78,9 +81,7 @@ class Equivocation:
         """The verified evidence of its JSON object. Raises InvalidInput, or a Refusal."""
         check_object(value, "Equivocation", ["index", "first", "firstSignature", "second", "secondSignature"])
         assert isinstance(value, dict)
-        index = value["index"]
-        _INDEX.check(index, "Equivocation.index")
-        assert isinstance(index, int)
+        index = _INDEX.plain(value["index"], "Equivocation.index")
         first, second = Commitment.from_json(value["first"]), Commitment.from_json(value["second"])
         return cls(domain, terms, index, first, _read(value, "firstSignature"), second, _read(value, "secondSignature"))
 
@@ -98,7 +99,6 @@ def _check_equivocation(
         raise InvalidInput("Equivocation: a Domain and Terms are wanted")
     if type(first[0]) is not Commitment or type(second[0]) is not Commitment:
         raise InvalidInput("Equivocation: two Commitments are wanted")
-    _INDEX.check(index, "Equivocation.index")
     check_terms(terms)
     if index >= len(terms.keys):
         raise UnknownSigner(index, len(terms.keys))
@@ -135,6 +135,8 @@ class InputEquivocation:
         self, domain: Domain, terms: Terms, first: Input, first_signature: bytes, second: Input, second_signature: bytes
     ) -> None:
         """Verify and keep. Raises a Refusal when the two don't convict the actor."""
+        first_signature = _SIGNATURE.plain(first_signature, "InputEquivocation.firstSignature")
+        second_signature = _SIGNATURE.plain(second_signature, "InputEquivocation.secondSignature")
         _check_input_equivocation(domain, terms, (first, first_signature), (second, second_signature))
         values = (domain, terms, first, first_signature, second, second_signature)
         for name, value in zip(InputEquivocation.__slots__, values, strict=True):

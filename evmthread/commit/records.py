@@ -14,7 +14,7 @@ keep their 20 and 32 bytes, string is UTF-8, arrays and structs are lists. Bytes
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol, Self, TypeAlias
+from typing import Any, ClassVar, Protocol, Self, TypeAlias, TypeGuard, TypeVar
 
 from evmthread.errors import DecodingError, InvalidInput
 from evmthread.primitives import rlp
@@ -30,13 +30,18 @@ SMALL_RECORD_BYTES = 4096
 
 _DECIMAL = re.compile(r"0|[1-9][0-9]{0,77}")
 _NUMBER_BITS = 32
+_ALL = slice(None)
 
 
 class MemberType(Protocol):
     """How one EIP-712 member type is checked, written and read. Values handed to the writers were checked before."""
 
-    def check(self, value: object, where: str) -> None:
-        """Nothing, or InvalidInput naming `where`."""
+    def plain(self, value: object, where: str) -> Any:
+        """The value as int, bytes, str, bool, tuple or record of exactly that type; else InvalidInput naming `where`.
+
+        What a record keeps is plain, whatever subclass it was given: one that compares in one way and encodes in
+        another would pass a check as one value and be signed as another. Its own methods are never asked.
+        """
 
     def to_json(self, value: Any) -> Json:
         """The canonical JSON of a checked value."""
@@ -51,13 +56,21 @@ class MemberType(Protocol):
         """The value of an RLP item. Raises DecodingError naming `where`."""
 
 
+V = TypeVar("V")
+
+
+def _is(value: object, kind: type[V]) -> TypeGuard[V]:
+    """As isinstance, but not taken in by an object whose __class__ says what it isn't."""
+    return issubclass(type(value), kind)
+
+
 def _show(value: object) -> str:
     """A short rendering for error messages, safe for integers and bytes of any size."""
-    if isinstance(value, int) and value.bit_length() > 300:
+    if type(value) is int and value.bit_length() > 300:
         return f"an integer of {value.bit_length()} bits"
-    if isinstance(value, bytes):
+    if type(value) is bytes:
         return "0x" + value[:40].hex() + ("..." if len(value) > 40 else "")
-    text = repr(value) if isinstance(value, int | str | float | None) else f"a {type(value).__name__}"
+    text = repr(value) if value is None or type(value) in (bool, int, str, float) else f"a {type(value).__name__}"
     return text if len(text) <= 100 else text[:100] + "..."
 
 
@@ -78,14 +91,16 @@ class _Uint:
         self.bits = bits
         self.limit = 1 << bits
 
-    def check(self, value: object, where: str) -> None:
-        if not isinstance(value, int) or isinstance(value, bool):
+    def plain(self, value: object, where: str) -> int:
+        if not _is(value, int) or _is(value, bool):
             raise InvalidInput(f"{where}: {_show(value)} where an integer is wanted")
-        if not 0 <= value < self.limit:
-            raise InvalidInput(f"{where}: {_show(value)} doesn't fit uint{self.bits}")
+        number = int.__index__(value)
+        if not 0 <= number < self.limit:
+            raise InvalidInput(f"{where}: {_show(number)} doesn't fit uint{self.bits}")
+        return number
 
     def to_json(self, value: int) -> Json:
-        return int(value) if self.bits <= _NUMBER_BITS else str(int(value))
+        return value if self.bits <= _NUMBER_BITS else str(value)
 
     def from_json(self, value: Json, where: str) -> object:
         if self.bits <= _NUMBER_BITS:
@@ -109,11 +124,13 @@ class _Bytes:
     def __init__(self, size: int | None) -> None:
         self.size = size
 
-    def check(self, value: object, where: str) -> None:
-        if not isinstance(value, bytes):
+    def plain(self, value: object, where: str) -> bytes:
+        if not _is(value, bytes):
             raise InvalidInput(f"{where}: {_show(value)} where bytes are wanted")
-        if self.size is not None and len(value) != self.size:
-            raise InvalidInput(f"{where}: {len(value)} bytes where {self.size} are wanted")
+        data = bytes.__getitem__(value, _ALL)
+        if self.size is not None and len(data) != self.size:
+            raise InvalidInput(f"{where}: {len(data)} bytes where {self.size} are wanted")
+        return data
 
     def to_json(self, value: bytes) -> Json:
         return "0x" + value.hex()
@@ -131,13 +148,15 @@ class _Bytes:
 
 
 class _Text:
-    def check(self, value: object, where: str) -> None:
-        if not isinstance(value, str):
+    def plain(self, value: object, where: str) -> str:
+        if not _is(value, str):
             raise InvalidInput(f"{where}: {_show(value)} where a string is wanted")
+        text = str.__str__(value)
         try:
-            value.encode()
+            text.encode()
         except UnicodeEncodeError:
-            raise InvalidInput(f"{where}: {_show(value)} has no UTF-8 form") from None
+            raise InvalidInput(f"{where}: {_show(text)} has no UTF-8 form") from None
+        return text
 
     def to_json(self, value: str) -> Json:
         return value
@@ -156,9 +175,10 @@ class _Text:
 
 
 class _Bool:
-    def check(self, value: object, where: str) -> None:
-        if not isinstance(value, bool):
+    def plain(self, value: object, where: str) -> bool:
+        if not _is(value, bool):
             raise InvalidInput(f"{where}: {_show(value)} where a bool is wanted")
+        return value
 
     def to_json(self, value: bool) -> Json:
         return value
@@ -180,11 +200,11 @@ class _Array:
     def __init__(self, inner: MemberType) -> None:
         self.inner = inner
 
-    def check(self, value: object, where: str) -> None:
-        if not isinstance(value, tuple):
+    def plain(self, value: object, where: str) -> tuple[Any, ...]:
+        if not _is(value, tuple):
             raise InvalidInput(f"{where}: {_show(value)} where a tuple is wanted")
-        for index, item in enumerate(value):
-            self.inner.check(item, f"{where}[{index}]")
+        items = tuple.__getitem__(value, _ALL)
+        return tuple([self.inner.plain(item, f"{where}[{index}]") for index, item in enumerate(items)])
 
     def to_json(self, value: tuple[object, ...]) -> Json:
         return [self.inner.to_json(item) for item in value]
@@ -206,9 +226,10 @@ class _Struct:
     def __init__(self, record: "type[Record]") -> None:
         self.record = record
 
-    def check(self, value: object, where: str) -> None:
+    def plain(self, value: object, where: str) -> "Record":
         if type(value) is not self.record:
             raise InvalidInput(f"{where}: {_show(value)} where a {self.record.__name__} is wanted")
+        return value
 
     def to_json(self, value: "Record") -> Json:
         return value.to_json()
@@ -277,14 +298,17 @@ def _rebuild(make: "Callable[..., Record]", values: dict[str, object]) -> "Recor
 
 
 class Record:
-    """What all signed structs share. A record that exists has members of the right types, widths and lengths."""
+    """What all signed structs share. A record that exists has plain members of the right types, widths and lengths."""
 
     __slots__ = ()
     STRUCT: ClassVar[StructType]
 
     def __post_init__(self) -> None:
         for member in self.STRUCT.members:
-            member.handling.check(getattr(self, member.attribute), member.where)
+            value = getattr(self, member.attribute)
+            plain = member.handling.plain(value, member.where)
+            if plain is not value:
+                object.__setattr__(self, member.attribute, plain)
 
     def __reduce__(self) -> tuple[Callable[..., "Record"], tuple[object, ...]]:
         # Through the constructor, so that unpickled and copied records are checked as all others are.

@@ -52,6 +52,20 @@ class IllFormedRuleset(Refusal):
 
 
 @dataclass(eq=False)
+class ContractTimeoutTooShort(Refusal):
+    """The contract's shortest deadline leaves no time to come back to the chain: half of it is `exit_time` or less."""
+
+    contract_timeout: int
+    exit_time: int
+
+    def __str__(self) -> str:
+        return (
+            f"ruleset: contractTimeout is {self.contract_timeout} s, not above twice the {self.exit_time} s that the "
+            "way back to the chain takes"
+        )
+
+
+@dataclass(eq=False)
 class IllFormedCommitment(Refusal):
     """A clause of wellFormed(terms, commitment) is broken."""
 

@@ -12,12 +12,12 @@ from typing import NoReturn, Protocol, Self
 from evmthread.commit.batch import Input
 from evmthread.commit.commitment import Commitment, Status
 from evmthread.commit.eip712 import TypedData
+from evmthread.commit.records import plain_type
 from evmthread.commit.refusals import MalformedSignature
 from evmthread.commit.signature import join_signature, recover_signer
 from evmthread.commit.terms import KeyGrant, Resume
 from evmthread.errors import BackendError, CryptoError, EvmthreadError, InvalidInput
 from evmthread.primitives.secp256k1 import SigningKey
-from evmthread.primitives.types import Hash32
 
 
 class SigningRefused(EvmthreadError):  # noqa: N818 - as all names in errors.py, it says what happened
@@ -74,6 +74,12 @@ class Signer(Protocol):
         """
 
 
+def check_typed_data(typed_data: TypedData) -> None:
+    """Nothing, or InvalidInput: something else than TypedData, which might have a digest of its own choice."""
+    if type(typed_data) is not TypedData:
+        raise InvalidInput(f"a TypedData is wanted, not a {type(typed_data).__name__}")
+
+
 class LocalSigner:
     """A signer whose private key is in this process. It shows in no repr and no error, and can't be pickled."""
 
@@ -101,7 +107,8 @@ class LocalSigner:
         return self._address
 
     def sign(self, typed_data: TypedData) -> bytes:
-        """The 65-byte signature; the same data gives the same bytes (RFC 6979)."""
+        """The 65-byte signature; the same data gives the same bytes (RFC 6979). Raises InvalidInput for other data."""
+        check_typed_data(typed_data)
         return join_signature(*self._key.sign(typed_data.digest()))
 
     def __repr__(self) -> str:
@@ -188,6 +195,7 @@ class MemorySignLog:
 
 
 _UNNUMBERED = (Input, KeyGrant, Resume)
+_SIGNATURE = plain_type("bytes")
 
 
 class GuardedSigner:
@@ -218,8 +226,7 @@ class GuardedSigner:
         deterministic, as LocalSigner is. Raises EquivocationError, NonceNotAbove, AlreadyFinal; InvalidInput for what
         is never signed; BackendError when the signer's answer isn't its own signature over these data.
         """
-        if type(typed_data) is not TypedData:
-            raise InvalidInput(f"a TypedData is wanted, not a {type(typed_data).__name__}")
+        check_typed_data(typed_data)
         record = typed_data.record
         # Exact types: a subclass could hash to a commitment and yet pass as something else.
         if type(record) is Commitment:
@@ -233,10 +240,6 @@ class GuardedSigner:
 
     def _admit(self, commitment: Commitment, digest: bytes, content: bytes) -> None:
         thread_id, nonce = commitment.thread_id, commitment.nonce
-        # Another subclass could compare as one value here and be hashed as another.
-        for value, plain in ((thread_id, (bytes, Hash32)), (nonce, (int,)), (commitment.status, (int, Status))):
-            if type(value) not in plain:
-                raise InvalidInput(f"a {type(value).__name__} where a plain {plain[0].__name__} is wanted")
         final = commitment.status == Status.FINAL
         state = self._log.put_if_absent(thread_id, nonce, digest, final=final, content=content)
         if state.digest is not None and state.digest != digest:
@@ -247,10 +250,11 @@ class GuardedSigner:
             raise NonceNotAbove(thread_id, nonce, state.highest)
 
     def _signature(self, typed_data: TypedData) -> bytes:
-        signature = self._signer.sign(typed_data)
+        answer = self._signer.sign(typed_data)
         if type(self._signer) is LocalSigner:
-            return signature  # made by this process with the key itself: there is no answer to doubt
+            return answer  # made by this process with the key itself: there is no answer to doubt
         try:
+            signature: bytes = _SIGNATURE.plain(answer, "signature")
             got = recover_signer(typed_data.digest(), signature)
         except (MalformedSignature, InvalidInput) as error:
             raise BackendError(f"the signer of 0x{self.address.hex()} answered with no signature: {error}") from error

@@ -30,9 +30,9 @@ def check_succession(parent: Commitment, child: Commitment, batch: Batch) -> Non
         return
     if first.data[:32] != parent.machine_hash:
         raise IllFormedBatch("data that begins with the parent's machineHash", first.data[:32], 0, child.nonce)
-    if first.kind is InputKind.ABORT and len(first.data) != 32:
+    if first.kind == InputKind.ABORT and len(first.data) != 32:
         raise IllFormedBatch("an abort's data is the machineHash alone", len(first.data), 0, child.nonce)
-    if first.kind is InputKind.ANSWER and first.actor != parent.awaiting:
+    if first.kind == InputKind.ANSWER and first.actor != parent.awaiting:
         raise IllFormedBatch("an answer by the owner who is awaited", first.actor, 0, child.nonce)
 
 

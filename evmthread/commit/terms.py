@@ -287,7 +287,7 @@ def check_ruleset(ruleset: Ruleset) -> None:
         raise IllFormedRuleset(*broken)
 
 
-def check_opening(terms: Terms, ruleset: Ruleset) -> None:
+def check_rules(terms: Terms, ruleset: Ruleset) -> None:
     """Nothing, or a Refusal: both are well-formed and the terms name this ruleset."""
     check_terms(terms)
     check_ruleset(ruleset)

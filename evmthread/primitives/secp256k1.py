@@ -1,9 +1,11 @@
 """ECDSA on secp256k1: sign, recover, addresses. A thin face over coincurve (libsecp256k1)."""
 
+from typing import NoReturn
+
 from coincurve import PrivateKey, PublicKey
 from coincurve.context import GLOBAL_CONTEXT
 
-from evmthread.errors import CryptoError
+from evmthread.errors import CryptoError, InvalidInput
 from evmthread.primitives.keccak import keccak256
 
 GROUP_ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
@@ -33,7 +35,10 @@ def private_key_address(private_key: bytes) -> bytes:
 
 
 class SigningKey:
-    """A private key that signs many times: its public key is computed once, which takes longer than a signature."""
+    """A private key that signs many times: its public key is computed once, which takes longer than a signature.
+
+    It shows in no repr and can't be pickled.
+    """
 
     __slots__ = ("_key",)
 
@@ -45,6 +50,12 @@ class SigningKey:
     def address(self) -> bytes:
         """The account address (20 bytes)."""
         return public_key_address(self._key.public_key.format(compressed=False)[1:])
+
+    def __reduce_ex__(self, protocol: object) -> NoReturn:
+        raise InvalidInput("a SigningKey holds a private key: it can't be pickled")
+
+    def __getstate__(self) -> NoReturn:
+        raise InvalidInput("a SigningKey holds a private key: it can't be pickled")
 
     def sign(self, digest: bytes) -> tuple[int, int, int]:
         """(r, s, y parity) of the RFC 6979 signature of a 32-byte digest; s is low (EIP-2)."""

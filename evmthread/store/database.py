@@ -264,3 +264,8 @@ def nonce_bytes(nonce: int) -> bytes:
     if not 0 <= nonce < 1 << (8 * _NONCE_BYTES):
         raise InvalidInput(f"nonce {nonce} is no unsigned number of 64 bits")
     return nonce.to_bytes(_NONCE_BYTES, "big")
+
+
+def above_bytes(nonce: int) -> bytes:
+    """What the bytes of a nonce are compared with to find those above; -1 for all."""
+    return nonce_bytes(nonce) if nonce >= 0 else b""

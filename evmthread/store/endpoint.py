@@ -12,7 +12,6 @@ from evmthread.channel.channel import Channel
 from evmthread.channel.desk import ChainHead, ChannelOptions
 from evmthread.channel.effects import Effect, Notify, Persist, Send, SetTimer, Sign
 from evmthread.channel.events import Event
-from evmthread.channel.kept import AgreedRecord
 from evmthread.channel.line import KEPT_BACK
 from evmthread.channel.restoring import SavedChannel, restore_thread
 from evmthread.channel.thread import Thread
@@ -168,7 +167,7 @@ def open_channel(
     thread = Thread.open(head.domain, head.terms, head.ruleset, code=head.code, cache=cache)
     back = KEPT_BACK + 1 if head.terms.threshold < len(head.terms.keys) else 1
     saved = SavedChannel(
-        restore_thread(thread, _last_of(lease, kept.tip, back), kept.states),
+        restore_thread(thread, kept.base, back),
         kept.agreed,
         kept.signed,
         max(kept.highest, -1 if lease.floor is None else lease.floor),
@@ -177,13 +176,3 @@ def open_channel(
         lease.floor or 0,
     )
     return Channel(thread, lease.key, history=lease, random=random, now=now, options=options, saved=saved)
-
-
-def _last_of(lease: Lease, tip: AgreedRecord | None, most: int) -> list[AgreedRecord]:
-    """The last agreements of the line, oldest first."""
-    last: list[AgreedRecord] = []
-    record = tip
-    while record is not None and len(last) < most:
-        last.insert(0, record)
-        record = lease.agreed(record.parent) if record.nonce and len(last) < most else None
-    return last

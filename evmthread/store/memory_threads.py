@@ -174,8 +174,7 @@ class MemoryThread:
             above, parent = (-1, ZERO_HASH) if tip is None else (tip.nonce, tip.digest)
             signed = takewhile(lambda nonce: nonce > above, reversed(rows.signed))
             return SavedThread(
-                tip=tip,
-                states=tuple([record.state for record in rows.line[first:]]),
+                base=tuple(rows.line[first:]),
                 signed=tuple([rows.signed[nonce] for nonce in signed][::-1]),
                 highest=-1 if last is None else last.nonce,
                 final=last.digest if last is not None and last.final else None,
@@ -322,23 +321,23 @@ class MemoryThreadStore:
     def write(self, batch: Sequence[tuple[Lease, Sequence[Record]]]) -> list[Exception | None]:
         """See ThreadStore."""
         with self.open():
-            refused: set[bytes] = set()
+            refused: set[Lease] = set()
             results = [self._written(lease, records, refused) for lease, records in batch]
             if self._syncs:
                 self.sync()
             return results
 
-    def _written(self, lease: Lease, records: Sequence[Record], refused: set[bytes]) -> Exception | None:
+    def _written(self, lease: Lease, records: Sequence[Record], refused: set[Lease]) -> Exception | None:
         if not isinstance(lease, MemoryLease) or not lease.is_of(self):
-            raise InvalidInput("a lease of this store is wanted")
-        if lease.thread_id in refused:
+            return InvalidInput("a lease of this store is wanted")
+        if lease in refused:
             return EarlierRefused(f"thread 0x{lease.thread_id.hex()}: what was handed over before was refused")
         try:
             with self.changing(lease, synced=False) as (rows, undo):
                 for record in records:
                     _put(rows, record, undo)
         except EvmthreadError as error:
-            refused.add(lease.thread_id)
+            refused.add(lease)
             return error
         return None
 

@@ -9,7 +9,7 @@ and nothing is signed in a thread whose floor was set, or which was begun, at a 
 from dataclasses import dataclass
 
 from evmthread.commit.signing import LogState
-from evmthread.store.database import Database, Run, nonce_bytes
+from evmthread.store.database import Database, Run, above_bytes, nonce_bytes
 from evmthread.store.thread_store import FloorWanted
 
 SCHEMA = """
@@ -21,7 +21,7 @@ CREATE TABLE floors(thread BLOB PRIMARY KEY, nonce BLOB, restores INTEGER NOT NU
 """
 _ROW = "SELECT thread, nonce, digest, final, content, checksum FROM signed WHERE thread = ?"
 _AT = f"{_ROW} AND nonce = ?"
-_FROM = f"{_ROW} AND nonce >= ? ORDER BY nonce"
+_ABOVE = f"{_ROW} AND nonce > ? ORDER BY nonce"
 _LAST = f"{_ROW} ORDER BY nonce DESC LIMIT 1"
 _FLOOR = "SELECT thread, nonce, restores, checksum FROM floors WHERE thread = ?"
 
@@ -77,9 +77,7 @@ class SignedRows:
 
     def above(self, run: Run, thread_id: bytes, nonce: int) -> list[SignedEntry]:
         """The entries above a nonce, in order."""
-        if nonce == 2**64 - 1:
-            return []
-        rows = run(_FROM, (thread_id, nonce_bytes(nonce + 1))).fetchall()
+        rows = run(_ABOVE, (thread_id, above_bytes(nonce))).fetchall()
         return [entry for row in rows if (entry := self._entry(row)) is not None]
 
     def check(self, run: Run) -> None:

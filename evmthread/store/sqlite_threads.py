@@ -228,14 +228,14 @@ class SqliteThreadStore:
 
     def write(self, batch: Sequence[tuple[Lease, Sequence[Record]]]) -> list[Exception | None]:
         """See ThreadStore."""
-        refused: set[bytes] = set()
+        refused: set[Lease] = set()
         with self._database.writing() as run:
             return [self._written(run, lease, records, refused) for lease, records in batch]
 
-    def _written(self, run: Run, lease: Lease, records: Sequence[Record], refused: set[bytes]) -> Exception | None:
+    def _written(self, run: Run, lease: Lease, records: Sequence[Record], refused: set[Lease]) -> Exception | None:
         if not isinstance(lease, SqliteLease) or not lease.is_of(self._database):
-            raise InvalidInput("a lease of this store is wanted")
-        if lease.thread_id in refused:
+            return InvalidInput("a lease of this store is wanted")
+        if lease in refused:
             return EarlierRefused(f"thread 0x{lease.thread_id.hex()}: what was handed over before was refused")
         run("SAVEPOINT item")
         try:
@@ -244,7 +244,7 @@ class SqliteThreadStore:
                 self._rows.put(run, lease.thread_id, record)
         except EvmthreadError as error:
             run("ROLLBACK TO item")
-            refused.add(lease.thread_id)
+            refused.add(lease)
             return error
         finally:
             run("RELEASE item")

@@ -18,7 +18,7 @@ from evmthread.commit.signing import AlreadyFinal
 from evmthread.commit.terms import Ruleset, Terms
 from evmthread.errors import EvmthreadError
 from evmthread.primitives.types import ZERO_HASH
-from evmthread.store.database import Database, Run, nonce_bytes
+from evmthread.store.database import Database, Run, above_bytes, nonce_bytes
 from evmthread.store.signed_rows import SignedRows
 from evmthread.store.thread_store import (
     FloorWanted,
@@ -53,7 +53,7 @@ _INPUT_AT = f"{_INPUT} AND kind = ? AND nonce = ?"
 _INPUTS = f"{_INPUT} ORDER BY kind, nonce"
 _AGREED = "SELECT thread, nonce, digest, parent, whole, state, content, checksum FROM agreed WHERE thread = ?"
 _AGREED_OF = f"{_AGREED} AND digest = ?"
-_LINE = f"{_AGREED} AND on_line = 1 AND nonce >= ? ORDER BY nonce LIMIT ?"
+_LINE = f"{_AGREED} AND on_line = 1 AND nonce > ? ORDER BY nonce LIMIT ?"
 _LINE_BACK = f"{_AGREED} AND on_line = 1 ORDER BY nonce DESC"
 _TIP = "SELECT nonce, digest FROM agreed WHERE thread = ? AND on_line = 1 ORDER BY nonce DESC LIMIT 1"
 _PLACE = "SELECT nonce, parent, on_line FROM agreed WHERE thread = ? AND digest = ?"
@@ -173,15 +173,14 @@ class ThreadRows:
     # Reading records --------------------------------------------------------------------------------------------------
     def load(self, run: Run, thread_id: bytes) -> SavedThread:
         """See KeptThread."""
-        tip, states = self._tip_and_states(run, thread_id)
+        base = self._base(run, thread_id)
         last = self.signed.last(run, thread_id)
-        above, parent = (-1, ZERO_HASH) if tip is None else (tip.nonce, tip.digest)
+        above, parent = (base[-1].nonce, base[-1].digest) if base else (-1, ZERO_HASH)
         inputs = run(_INPUTS, (thread_id, parent)).fetchall()
         (agreed,) = run("SELECT count(*) FROM agreed WHERE thread = ?", (thread_id,)).fetchone()
         signed = self.signed.above(run, thread_id, above) if last is not None and last.nonce > above else []
         return SavedThread(
-            tip=tip,
-            states=states,
+            base=base,
             signed=tuple([SignedRecord(each.nonce, each.digest, each.final, each.content) for each in signed]),
             highest=-1 if last is None else last.nonce,
             final=last.digest if last is not None and last.final else None,
@@ -189,7 +188,7 @@ class ThreadRows:
             agreed=agreed,
         )
 
-    def _tip_and_states(self, run: Run, thread_id: bytes) -> tuple[AgreedRecord | None, tuple[bytes, ...]]:
+    def _base(self, run: Run, thread_id: bytes) -> tuple[AgreedRecord, ...]:
         back: list[AgreedRecord] = []
         with closing(run(_LINE_BACK, (thread_id,))) as cursor:  # an open one would hold the moment that it sees
             for record in self._records(cursor):
@@ -200,7 +199,7 @@ class ThreadRows:
                     break
         if back and not back[-1].whole and back[-1].parent != ZERO_HASH:
             raise self._gap(thread_id, back[-1].nonce)
-        return back[0] if back else None, tuple([record.state for record in reversed(back)])
+        return tuple(reversed(back))
 
     def agreed(self, run: Run, thread_id: bytes, digest: bytes) -> AgreedRecord | None:
         """See KeptThread."""
@@ -208,7 +207,7 @@ class ThreadRows:
 
     def line_after(self, run: Run, thread_id: bytes, nonce: int, limit: int) -> list[AgreedRecord]:
         """See KeptThread."""
-        line = list(self._records(run(_LINE, (thread_id, nonce_bytes(nonce + 1), limit)).fetchall()))
+        line = list(self._records(run(_LINE, (thread_id, above_bytes(nonce), limit)).fetchall()))
         for below, record in pairwise(line):
             if record.parent != below.digest:
                 raise self._gap(thread_id, record.nonce)

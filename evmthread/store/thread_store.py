@@ -27,7 +27,7 @@ class LeaseLost(BackendError):  # noqa: N818 - as all names in errors.py, it say
 
 
 class EarlierRefused(BackendError):  # noqa: N818 - see above
-    """What was handed over before for this thread wasn't kept, and this may build on it."""
+    """What was handed over before with this lease wasn't kept, and this may build on it."""
 
 
 class DamagedThreadStore(BackendError):  # noqa: N818 - see above
@@ -91,20 +91,24 @@ class InputEquivocationError(SigningRefused):
 class SavedThread:
     """What a channel goes on from.
 
-    `tip` is the agreed record with the highest nonce, and of equals the first kept. `states` lead to the state at the
-    tip, oldest first: the newest `whole` one on the tip's line, or the genesis's, and those of the records after it.
-    `signed` are the own signatures above the tip's nonce, ascending; `highest` is the highest nonce ever signed, -1 for
-    none; `final` the digest of the final commitment that was signed. `inputs` are the own ones whose parent is the tip
-    (zero before the genesis). `agreed` counts all agreed records, superseded ones too.
+    `base` is what the state at the tip is rebuilt of, oldest first: the newest `whole` record on the tip's line, or the
+    genesis, and all after it to the tip, which is the agreed record with the highest nonce, and of equals the one kept
+    first. `signed` are the own signatures above the tip's nonce, ascending; `highest` is the highest nonce ever signed,
+    -1 for none; `final` the digest of the final commitment that was signed. `inputs` are the own ones whose parent is
+    the tip (zero before the genesis). `agreed` counts all agreed records, superseded ones too.
     """
 
-    tip: AgreedRecord | None
-    states: tuple[bytes, ...]
+    base: tuple[AgreedRecord, ...]
     signed: tuple[SignedRecord, ...]
     highest: int
     final: bytes | None
     inputs: tuple[InputRecord, ...]
     agreed: int
+
+    @property
+    def tip(self) -> AgreedRecord | None:
+        """The latest agreement; None before the genesis."""
+        return self.base[-1] if self.base else None
 
 
 class KeptThread(Protocol):
@@ -188,15 +192,15 @@ class ThreadStore(Protocol):
         """Keeps the records of all items in one transaction and one sync; they are durable when it returns.
 
         The records of an item are kept all or none. Gives for each item None, or why it is refused, and then the others
-        are kept nevertheless, but for later items of the same thread (EarlierRefused). Refused are: another digest
+        are kept nevertheless, but for later items of the same lease (EarlierRefused). Refused are: another digest
         under the nonce of a SignedRecord (EquivocationError) or under the key of an InputRecord
         (InputEquivocationError), a nonce that isn't above the highest or the floor (NonceNotAbove), whatever is signed
         after a final one (AlreadyFinal) or before the floor of a restored thread (FloorWanted), an agreed record whose
         parent isn't kept or isn't lower, values of a wrong form (both InvalidInput), and what comes with a lost lease
-        (LeaseLost).
+        (LeaseLost) or another store's (InvalidInput).
 
         A record that is kept already, with the same digest, changes nothing. Raises BackendError where nothing was
-        kept, InvalidInput for leases of another store.
+        kept.
         """
 
     def close(self) -> None:
@@ -244,7 +248,7 @@ def check_signed(thread: bytes, record: SignedRecord, state: LogState) -> None:
     """Nothing, or the reason why the record isn't what stands after the attempt to put it."""
     if state.digest is not None and state.digest != record.digest:
         raise EquivocationError(thread, record.nonce, state.digest, record.digest)
-    if state.final is not None and state.final != record.digest:
+    if state.final is not None and (state.digest is None or state.final != record.digest):
         raise AlreadyFinal(thread, state.final)
     if state.digest is None:
         raise NonceNotAbove(thread, record.nonce, state.highest)

@@ -13,7 +13,7 @@ from evmthread.commit.batch import check_environment, check_signed_batch
 from evmthread.commit.commitment import Suspension, check_successor, check_suspension_fits
 from evmthread.commit.refusals import BrokenParent, Refusal
 from evmthread.commit.succession import check_succession
-from evmthread.commit.terms import check_opening, check_origin_code, thread_id
+from evmthread.commit.terms import check_origin_code, check_rules, thread_id
 from evmthread.primitives.types import ZERO_HASH
 from evmthread.store.threadfile import AgreedRecord, ThreadFileReader, ThreadHead
 
@@ -47,7 +47,7 @@ class FileReport:
 
 def verify_head(head: ThreadHead) -> None:
     """Nothing, or a Refusal: terms, ruleset and code are well-formed and belong together."""
-    check_opening(head.terms, head.ruleset)
+    check_rules(head.terms, head.ruleset)
     check_origin_code(head.terms, head.code)
 
 

@@ -119,8 +119,7 @@ class ThreadModel:
         parent, above = (ZERO, -1) if tip is None else (tip.digest, tip.nonce)
         inputs = [each for each in self.records if isinstance(each, InputRecord) and each.parent == parent]
         return SavedThread(
-            tip=tip,
-            states=tuple([each.state for each in line[whole[-1] if whole else 0 :]]),
+            base=tuple(line[whole[-1] if whole else 0 :]),
             signed=tuple([each for each in self.signed if each.nonce > above]),
             highest=self.highest,
             final=self.final,

@@ -8,7 +8,7 @@ the last one to acquire a thread write and nobody else, and say after it is open
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar, cast
 from unittest import TestCase
 
@@ -18,13 +18,14 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from evmthread.channel.kept import AgreedRecord, EvidenceRecord, InputRecord, Record, SignedRecord
 from evmthread.commit.eip712 import Domain
-from evmthread.commit.signing import EquivocationError, LogState, SignLog
+from evmthread.commit.signing import EquivocationError, LogState, NonceNotAbove, SignLog
 from evmthread.commit.terms import Ruleset, Terms, thread_id
 from evmthread.errors import InvalidInput
 from evmthread.primitives.keccak import keccak256
 from evmthread.store.thread_store import (
     EarlierRefused,
     FloorWanted,
+    InputEquivocationError,
     Lease,
     LeaseLost,
     ThreadExists,
@@ -69,10 +70,16 @@ NONCES = [0, 1, 2, 3, 127, 255, 256, 2**32, 2**63 - 1, 2**63, 2**64 - 2, 2**64 -
 DIGESTS = [bytes([number]) * 32 for number in range(1, 12)]
 _nonces, _digests, _contents = st.sampled_from(NONCES), st.sampled_from(DIGESTS), st.binary(max_size=40)
 _threads = st.sampled_from(list(HEADS))
-_parents = st.sampled_from([ZERO, *DIGESTS])
 _small = st.integers(0, 3)
 _signed = st.builds(SignedRecord, _nonces, _digests, st.sampled_from([False] * 7 + [True]), _contents)
-_inputs = st.builds(InputRecord, _small, _small, _parents, _digests, _contents)
+_inputs = st.builds(
+    InputRecord,
+    st.sampled_from([0, 2]),
+    st.sampled_from([0, 2**64 - 1]),
+    st.sampled_from([ZERO, *DIGESTS[:3]]),
+    _digests,
+    _contents,
+)
 _evidence = st.builds(EvidenceRecord, st.sampled_from(["Equivocation", "InputEquivocation"]), _small, _contents)
 
 
@@ -168,19 +175,19 @@ class _Machine(RuleBasedStateMachine):
         """Records of several threads, some of them with lost leases, in one batch."""
         batch: list[tuple[Lease, Sequence[Record]]] = []
         expected: list[type[Exception] | None] = []
-        refused: set[bytes] = set()
+        refused: set[Lease] = set()
         for thread in data.draw(st.lists(st.sampled_from(list(self.model)), max_size=4)):
             records = data.draw(_items(self.model[thread]))
             lease = data.draw(st.sampled_from([self.lease(thread)] * 6 + self.lost[-1:]))
             batch.append((lease, records))
-            if lease.thread_id in refused:
+            if lease in refused:
                 reason: type[Exception] | None = EarlierRefused
             elif lease in self.lost:
                 reason = LeaseLost
             else:
                 reason = self.model[lease.thread_id].write(records)
             if reason is not None:
-                refused.add(lease.thread_id)
+                refused.add(lease)
             expected.append(reason)
         told = self.store.write(batch)
         assert [None if error is None else type(error) for error in told] == expected
@@ -375,6 +382,38 @@ class _Races(TestCase):
         assert _put(lease.sign_log(), thread, 5, DIGESTS[1]) == LogState(DIGESTS[0], 5, None)
         assert lease.load().signed == (SignedRecord(5, DIGESTS[0], False, b"sent"),)
 
+    def test_of_two_inputs_in_one_place_one_stands(self) -> None:
+        lease = self.store.acquire(next(iter(HEADS)))
+        first = InputRecord(0, 3, ZERO, DIGESTS[0], b"first")
+        assert self.store.write([(lease, [first])]) == [None]
+        for changed in (replace(first, kind=2), replace(first, nonce=4), replace(first, parent=DIGESTS[1])):
+            assert self.store.write([(lease, [replace(changed, digest=DIGESTS[2])])]) == [None]
+        assert self.store.write([(lease, [replace(first, content=b"again")])]) == [None]
+        (error,) = self.store.write([(lease, [replace(first, digest=DIGESTS[3])])])
+        assert isinstance(error, InputEquivocationError)
+        assert (error.signed, error.asked) == (DIGESTS[0], DIGESTS[3])
+        assert lease.load().inputs[0] == first
+        assert len(lease.load().inputs) == 3
+
+    def test_nothing_is_signed_at_a_floor(self) -> None:
+        thread = next(iter(HEADS))
+        lease = self.store.acquire(thread)
+        lease.set_floor(7)
+        (error,) = self.store.write([(lease, [SignedRecord(7, DIGESTS[0], False, b"")])])
+        assert isinstance(error, NonceNotAbove)
+        assert _put(lease.sign_log(), thread, 7, DIGESTS[0]) == LogState(None, 7, None)
+        assert self.store.write([(lease, [SignedRecord(8, DIGESTS[0], False, b"")])]) == [None]
+
+    def test_nonces_end_where_their_bits_do(self) -> None:
+        lease = self.store.acquire(next(iter(HEADS)))
+        genesis = AgreedRecord(0, DIGESTS[0], ZERO, b"", b"", True)
+        last = AgreedRecord(2**64 - 1, DIGESTS[1], DIGESTS[0], b"", b"", False)
+        signed = SignedRecord(2**64 - 1, DIGESTS[1], False, b"")
+        assert self.store.write([(lease, [genesis, signed, last])]) == [None]
+        assert lease.line_after(0, 9) == [last]
+        assert lease.line_after(2**64 - 1, 9) == []
+        assert lease.load().signed == ()
+
     def test_records_of_a_wrong_form(self) -> None:
         thread = next(iter(HEADS))
         lease = self.store.acquire(thread)
@@ -398,7 +437,8 @@ class _Races(TestCase):
             assert isinstance(error, InvalidInput), record
         assert lease.load().highest == -1
         other = self.WAYS.make()
-        _raises(InvalidInput, other.write, [(lease, [])])
+        (error,) = other.write([(lease, [])])
+        assert isinstance(error, InvalidInput)
         other.close()
 
 

@@ -14,6 +14,7 @@ from evmthread.channel.errors import (
 from evmthread.channel.local import LOCAL_DOMAIN
 from evmthread.channel.party import Acceptance, Party, Proposal, agree_on
 from evmthread.channel.review import leader_of
+from evmthread.channel.thread import Thread
 from evmthread.commit import (
     AlreadyFinal,
     Commitment,
@@ -29,6 +30,7 @@ from evmthread.commit import (
 )
 from evmthread.commit.refusals import (
     BrokenParent,
+    ContractTimeoutTooShort,
     Decreased,
     FinalDiffers,
     IllFormedCommitment,
@@ -40,7 +42,7 @@ from evmthread.commit.refusals import (
 )
 from evmthread.errors import InvalidInput
 from tests.assembler import assemble
-from tests.channel.games import CALL_GAS, START, Match, ruleset
+from tests.channel.games import CALL_GAS, START, Match, ruleset, terms_of
 
 STORE = assemble("PUSH 32 CALLDATALOAD PUSH 0 CALLDATALOAD SSTORE STOP")
 MAXIMUM = {"uint8": 2**8 - 1, "uint64": 2**64 - 1, "uint256": 2**256 - 1}
@@ -314,3 +316,18 @@ def test_what_this_party_neither_proposed_nor_reviewed_is_not_agreed_on() -> Non
     match.parties[0].thread.prepare(match.batch([]))
     with pytest.raises(LocalProtocolError, match="nothing is pending"):
         match.parties[0].agree({})
+
+
+def test_a_contract_without_time_to_come_back_is_not_opened() -> None:
+    with pytest.raises(ContractTimeoutTooShort):
+        Match(STORE, rules=ruleset(contract_timeout=600))
+    match = opened()
+    rules = ruleset(contract_timeout=7_441)  # 3,600 + 120, twice, and one second
+    terms = terms_of(STORE, rules)
+    threads = [Thread.open(LOCAL_DOMAIN, terms, rules, code=STORE) for _ in range(2)]
+    guards = [GuardedSigner(signer, MemorySignLog()) for signer in match.signers]
+    with pytest.raises(ContractTimeoutTooShort):
+        Party(threads[0], guards[0])
+    parties = [Party(*pair, inclusion=0) for pair in zip(threads, guards, strict=True)]
+    agree_on(parties, [], parties[0].thread.environment(timestamp=START))
+    assert Party(threads[0], guards[0]).agreement is not None  # opened long ago: no party is kept out of it

@@ -177,7 +177,7 @@ def test_random_games_offer_and_answer(capsys: pytest.CaptureFixture[str], tmp_p
 
 def test_who_may_offer() -> None:
     signers = [LocalSigner.generate(), LocalSigner.generate()]
-    options = {"stake": 0, "turn_seconds": 60, "clock": lambda: 1_760_000_000, "out": None}
+    options = {"stake": 0, "turn_seconds": 86_400, "clock": lambda: 1_760_000_000, "out": None}
     game = MorpionGame.open(*signers, **options, contract="MorpionDraw")  # type: ignore[arg-type]
     plain = MorpionGame.open(*signers, **options)  # type: ignore[arg-type]
     for each in (game, plain):

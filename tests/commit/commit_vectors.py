@@ -10,7 +10,12 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import batch_vectors
 import commit_samples as samples
+import evidence_vectors
+import message_vectors
+import opening_vectors
+import proof_vectors
 
 from evmthread.commit import (
     BREAKPOINT_TOPIC,
@@ -21,9 +26,12 @@ from evmthread.commit import (
     Batch,
     Commitment,
     Domain,
+    Environment,
+    Input,
     KeyGrant,
     LocalSigner,
     Resume,
+    Ruleset,
     SignatureSet,
     SignedCommitment,
     Suspension,
@@ -59,6 +67,14 @@ ABOUT: Json = [
     "agreements: to be verified under `domain` and the `terms` of that name; `check` names the first check that fails,",
     "null where all hold. Check names: DecodingError (the bytes), WrongThread, IllFormedCommitment, UnknownSigner,",
     "SignatureCount, NotEnoughSignatures, MalformedSignature (or no key recovers), WrongSignature (another key).",
+    "Elsewhere `check` is the check that refuses, `clause` what it names (a clause, a field or a reason), if anything.",
+    "types: encodeType of every struct. rulesets, openings, origins (code x repeat), keyGrants: what is checked first.",
+    "batches: bytes = 0x01 ++ rlp([environment, [input ...], [signature ...]]) under the commitment that names them.",
+    "successions: commitment and Batch after `parent`. suspensions: null is none. chains: agreements' bytes.",
+    "subsets: `accepted` lists the bitmaps with which the parties' signatures make an agreement, of all 2^n.",
+    "proofs: under `root`; with no check, a null `value` says that it is proven that nothing is there.",
+    "`zeros`, in messages, and `questionZeros`: so many zero bytes stand behind what is written out.",
+    "equivocations, inputEquivocations: the evidence's JSON. resumes: all parties' signatures over `value`.",
 ]
 
 DOMAIN = samples.DOMAIN
@@ -72,6 +88,9 @@ TERMS: dict[str, Terms] = {
     "no operator": samples.terms_of(2, operator=bytes(20), max_fee=0, deposits=(0, 1)),
     "sixteen": samples.terms_of(16, threshold=9),
 }
+STRUCTS: tuple[type[Record], ...] = (
+    *(Terms, Ruleset, Commitment, Input, Environment, Batch, Suspension, KeyGrant, Resume),
+)
 
 
 def _hex(value: bytes) -> str:
@@ -147,22 +166,28 @@ def _terms() -> list[Json]:
         one,
         {"keys": many, "owners": many, "deposits": (10**18,) * 17, "threshold": 17},
         {"owners": (zero, *owners[1:])},
+        {"owners": (owners[0], owners[1], zero)},
         {"owners": (owners[1], owners[0], owners[2])},
         {"owners": (owners[0], owners[0], owners[2])},
         {"keys": (keys[0], zero, keys[2])},
+        {"keys": (zero, zero, zero)},
         {"keys": (keys[0], keys[1], keys[0])},
+        {"keys": (many[0], many[0], many[0])},
         {"keys": (many[0], many[1], owners[0])},
+        {"keys": (owners[1], owners[0], owners[2])},
         {"threshold": 0},
         {"threshold": 1},
         {"threshold": 4},
         {"deposits": ((1 << 112) - 1, 10**15, 10**15)},
         {"deposits": ((1 << 256) - 1, (1 << 256) - 1, 10**15)},
         {"operator": zero, "max_fee": 1},
+        {"operator": zero, "max_fee": 10**15},
         {"max_fee": 10, "deposits": (3, 3, 3)},
         {"max_fee": (1 << 256) - 1},
         {"challenge_period": 59},
         {"challenge_period": 2_592_001},
         {"asset": b"\x01" * 20},
+        {"asset": bytes(19) + b"\x01"},
     ]
     result: list[Json] = []
     for changes in cases:
@@ -468,6 +493,20 @@ def build() -> dict[str, Json]:
         "money": _money,
         "signatures": _signatures,
         "agreements": _agreements,
+        "subsets": evidence_vectors.subsets,
+        "rulesets": opening_vectors.rulesets,
+        "openings": opening_vectors.openings,
+        "origins": opening_vectors.origins,
+        "keyGrants": opening_vectors.key_grants,
+        "batches": lambda: batch_vectors.batches(TERMS),
+        "successions": lambda: batch_vectors.successions(TERMS["two"]),
+        "suspensions": lambda: batch_vectors.suspensions(TERMS["two"]),
+        "chains": lambda: evidence_vectors.chains(TERMS["two-of-three"], "two-of-three"),
+        "resumes": lambda: evidence_vectors.resumes(TERMS["two-of-three"], "two-of-three"),
+        "equivocations": lambda: evidence_vectors.equivocations(TERMS["two-of-three"], "two-of-three"),
+        "inputEquivocations": lambda: evidence_vectors.input_equivocations(TERMS["two-of-three"], "two-of-three"),
+        "proofs": proof_vectors.proofs,
+        "messages": lambda: message_vectors.messages(TERMS["two"]),
     }
     keys = {_hex(LocalSigner(samples.private_key(i)).address): _hex(samples.private_key(i)) for i in range(16)}
     return {
@@ -482,6 +521,8 @@ def build() -> dict[str, Json]:
         "domain": DOMAIN.to_json(),
         "domainSeparator": _hex(DOMAIN.separator),
         "privateKeys": dict(keys),
+        "types": evidence_vectors.struct_types(STRUCTS),
+        "namedRulesets": {name: ruleset.to_json() for name, ruleset in batch_vectors.RULESETS.items()},
         "namedTerms": {name: terms.to_json() for name, terms in TERMS.items()},
         **{name: make() for name, make in sections.items()},
     }

@@ -113,3 +113,10 @@ def test_typed_data_takes_records_only() -> None:
         TypedData(samples.DOMAIN, {"types": {}})  # type: ignore[arg-type]
     with pytest.raises(InvalidInput):
         TypedData(None, SAMPLES[0])  # type: ignore[arg-type]
+
+
+def test_a_chain_id_that_javascript_would_round_is_text() -> None:
+    for chain_id, shown in ((1, 1), (2**53 - 1, 2**53 - 1), (2**53, str(2**53)), (2**256 - 1, str(2**256 - 1))):
+        domain = typed_data(Domain(chain_id, samples.REGISTRY), SAMPLES[0])["domain"]
+        assert isinstance(domain, dict)
+        assert domain["chainId"] == shown

@@ -4,6 +4,7 @@ import copy
 import json
 import pickle
 from dataclasses import replace
+from typing import Self
 
 import commit_samples as samples
 import pytest
@@ -11,7 +12,18 @@ from commit_strategies import any_record
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evmthread.commit import Commitment, Input, Ruleset, Suspension, Terms
+from evmthread.commit import (
+    Batch,
+    Commitment,
+    Domain,
+    Input,
+    InputKind,
+    Ruleset,
+    SignatureSet,
+    SignedBatch,
+    Suspension,
+    Terms,
+)
 from evmthread.commit.records import Record
 from evmthread.errors import DecodingError, InvalidInput
 from evmthread.primitives import rlp
@@ -214,3 +226,130 @@ def test_a_pickled_record_is_checked_again() -> None:
     assert isinstance(values, dict)
     with pytest.raises(InvalidInput):
         rebuild(cls, values | {"nonce": -1})
+
+
+class LyingInt(int):
+    """Another value to whoever asks it."""
+
+    def __new__(cls, value: int, shown: int) -> Self:
+        made = super().__new__(cls, value)
+        made.shown = shown  # type: ignore[attr-defined]
+        return made
+
+    def __int__(self) -> int:
+        return self.shown  # type: ignore[attr-defined, no-any-return]
+
+    __index__ = __trunc__ = __int__
+
+    def __eq__(self, other: object) -> bool:
+        return self.shown == other  # type: ignore[attr-defined, no-any-return]
+
+    def __lt__(self, other: int) -> bool:
+        return self.shown < other  # type: ignore[attr-defined, no-any-return]
+
+    def __le__(self, other: int) -> bool:
+        return self.shown <= other  # type: ignore[attr-defined, no-any-return]
+
+    def __gt__(self, other: int) -> bool:
+        return self.shown > other  # type: ignore[attr-defined, no-any-return]
+
+    def __ge__(self, other: int) -> bool:
+        return self.shown >= other  # type: ignore[attr-defined, no-any-return]
+
+    def __hash__(self) -> int:
+        return hash(self.shown)  # type: ignore[attr-defined]
+
+    def to_bytes(self, *arguments: object, **options: object) -> bytes:  # type: ignore[override]
+        return self.shown.to_bytes(*arguments, **options)  # type: ignore[attr-defined, no-any-return]
+
+
+class LyingBytes(bytes):
+    """Other bytes to whoever asks it."""
+
+    def __getitem__(self, place: object) -> object:  # type: ignore[override]
+        return bytes(len(bytes.__getitem__(self, slice(None))))[place]  # type: ignore[index]
+
+    def __eq__(self, other: object) -> bool:
+        return True
+
+    def __hash__(self) -> int:
+        return 0
+
+    def __bytes__(self) -> bytes:
+        return bytes(20)
+
+    def hex(self) -> str:  # type: ignore[override]
+        return "00" * 20
+
+
+class LyingTuple(tuple):  # type: ignore[type-arg]  # noqa: SLOT001 - a liar needs no slots
+    """Shows other items than it has."""
+
+    def __iter__(self) -> object:  # type: ignore[override]
+        return iter(())
+
+    def __len__(self) -> int:
+        return 0
+
+
+class LyingText(str):
+    __slots__ = ()
+
+    def __eq__(self, other: object) -> bool:
+        return True
+
+    def __hash__(self) -> int:
+        return 0
+
+    def encode(self, *arguments: object) -> bytes:  # type: ignore[override]
+        return b"Osaka"
+
+
+class NoInt:
+    """Says that it is an int, a bool, bytes, whatever it is asked for."""
+
+    def __init__(self, kind: type) -> None:
+        self._kind = kind
+
+    @property
+    def __class__(self) -> type:  # type: ignore[override]
+        return self._kind
+
+
+def test_records_keep_plain_values_whatever_subclass_they_are_given() -> None:
+    lying = replace(COMMITMENT, nonce=LyingInt(5, 6), parent=LyingBytes(b"\x07" * 32))
+    assert type(lying.nonce) is int
+    assert type(lying.parent) is bytes
+    assert lying == replace(COMMITMENT, nonce=5, parent=b"\x07" * 32)
+    assert lying.encode() == replace(COMMITMENT, nonce=5, parent=b"\x07" * 32).encode()
+    with pytest.raises(InvalidInput, match="uint64"):
+        replace(COMMITMENT, nonce=LyingInt(1 << 64, 1))
+    assert replace(COMMITMENT, nonce=LyingInt(1, 1 << 64)).nonce == 1
+    balances = LyingTuple((LyingInt(1, 2), 3))
+    assert type(replace(COMMITMENT, balances=balances).balances) is tuple
+    assert replace(COMMITMENT, balances=balances).balances == (1, 3)
+    assert type(replace(COMMITMENT, balances=balances).balances[0]) is int
+    assert replace(samples.RULESET, fork=LyingText("none")).fork == "none"
+    assert type(replace(samples.RULESET, fork=LyingText("none")).fork) is str
+    assert type(replace(INPUT, kind=InputKind.ABORT).kind) is int
+    assert type(Domain(LyingInt(1, 2), LyingBytes(samples.REGISTRY)).chain_id) is int
+    assert Domain(LyingInt(1, 2), LyingBytes(samples.REGISTRY)).separator == samples.DOMAIN.separator
+    assert type(Domain(1, LyingBytes(samples.REGISTRY)).verifying_contract) is bytes
+    signatures = SignatureSet(LyingInt(1, 3), LyingTuple((LyingBytes(b"s" * 65),)))
+    assert (type(signatures.bitmap), type(signatures.signatures), type(signatures.signatures[0])) == (int, tuple, bytes)
+    assert signatures == SignatureSet(1, (b"s" * 65,))
+    batch = SignedBatch(Batch(samples.environment(), (INPUT,)), LyingTuple((LyingBytes(b"s" * 65),)))
+    assert (type(batch.signatures), type(batch.signatures[0]), batch.signatures[0]) == (tuple, bytes, b"s" * 65)
+
+
+@pytest.mark.parametrize(
+    ("attribute", "kind"),
+    [("nonce", int), ("parent", bytes), ("balances", tuple), ("nonce", bool)],
+)
+def test_what_only_says_that_it_is_of_a_type_is_refused(attribute: str, kind: type) -> None:
+    with pytest.raises(InvalidInput, match=f"Commitment.{attribute}"):
+        replace(COMMITMENT, **{attribute: NoInt(kind)})
+    with pytest.raises(InvalidInput, match=r"Ruleset\.transcript"):
+        replace(samples.RULESET, transcript=NoInt(bool))  # type: ignore[arg-type]
+    with pytest.raises(InvalidInput, match=r"Ruleset\.fork"):
+        replace(samples.RULESET, fork=NoInt(str))  # type: ignore[arg-type]

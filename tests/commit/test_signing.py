@@ -117,10 +117,13 @@ class Above(int):
         return id(self)
 
 
-def test_a_nonce_that_compares_as_it_likes_is_refused() -> None:
+def test_a_nonce_that_compares_as_it_likes_is_judged_by_its_value() -> None:
     signer, _ = guarded()
-    with pytest.raises(InvalidInput, match="a Above where a plain int is wanted"):
+    signer.sign(commitment(5))
+    with pytest.raises(NonceNotAbove, match="nonce 1: not above 5"):
         signer.sign(commitment(Above(1)))
+    with pytest.raises(EquivocationError):
+        signer.sign(commitment(Above(5), fee=0))
 
 
 def test_a_nonce_below_a_signed_one_is_refused() -> None:
@@ -254,12 +257,33 @@ class Answering:
         None,
         LocalSigner(samples.private_key(1)).sign(commitment(1)),
         LocalSigner(KEY).sign(commitment(2)),
+        list(LocalSigner(KEY).sign(commitment(1))),
     ],
 )
 def test_a_wrong_answer_of_a_signer_is_a_backend_error(answer: object) -> None:
     signer = GuardedSigner(Answering(LocalSigner(KEY).address, answer), MemorySignLog())
     with pytest.raises(BackendError):
         signer.sign(commitment(1))
+
+
+class TwoFaced(bytes):
+    """A right signature when it is looked at, and none when it is sent."""
+
+    def __getitem__(self, place: object) -> object:  # type: ignore[override]
+        return LocalSigner(KEY).sign(commitment(1))[place]  # type: ignore[index]
+
+    def __len__(self) -> int:
+        return 65
+
+
+def test_an_answer_with_two_faces_is_refused() -> None:
+    signer = GuardedSigner(Answering(LocalSigner(KEY).address, TwoFaced(b"nothing")), MemorySignLog())
+    with pytest.raises(BackendError, match="7 bytes where 65"):
+        signer.sign(commitment(1))
+    right = LocalSigner(KEY).sign(commitment(1))
+    given_ = GuardedSigner(Answering(LocalSigner(KEY).address, TwoFaced(right)), MemorySignLog()).sign(commitment(1))
+    assert type(given_) is bytes
+    assert given_ == right
 
 
 class Disguised(Commitment):

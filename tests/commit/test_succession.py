@@ -54,9 +54,10 @@ def test_what_continues_is_accepted(parent: Commitment, batch: Batch) -> None:
     ],
 )
 def test_what_does_not_continue_is_refused(parent: Commitment, batch: Batch, clause: str) -> None:
-    with pytest.raises(IllFormedBatch, match=clause) as refused:
-        check_succession(parent, child_of(parent), batch)
-    assert refused.value.nonce == 6
+    for given in (batch, Batch.decode(batch.encode())):
+        with pytest.raises(IllFormedBatch, match=clause) as refused:
+            check_succession(parent, child_of(parent), given)
+        assert refused.value.nonce == 6
 
 
 @pytest.mark.parametrize(

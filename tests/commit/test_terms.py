@@ -14,8 +14,8 @@ from evmthread.commit import (
     Domain,
     Ruleset,
     Terms,
-    check_opening,
     check_origin_code,
+    check_rules,
     check_ruleset,
     check_terms,
     proxy_address,
@@ -148,19 +148,19 @@ def test_default_ruleset() -> None:
 
 
 def test_opening_binds_the_ruleset() -> None:
-    check_opening(TERMS, samples.RULESET)
+    check_rules(TERMS, samples.RULESET)
     for member in Ruleset.STRUCT.members:
         value = getattr(samples.RULESET, member.attribute)
         other = flipped(value)
         with pytest.raises((WrongHash, IllFormedRuleset)):
-            check_opening(TERMS, replace(samples.RULESET, **{member.attribute: other}))
+            check_rules(TERMS, replace(samples.RULESET, **{member.attribute: other}))
     with pytest.raises(WrongHash, match="ruleset"):
-        check_opening(TERMS, replace(samples.RULESET, batch_gas=samples.RULESET.batch_gas + 1))
+        check_rules(TERMS, replace(samples.RULESET, batch_gas=samples.RULESET.batch_gas + 1))
     with pytest.raises(IllFormedTerms):
-        check_opening(replace(TERMS, threshold=0), samples.RULESET)
+        check_rules(replace(TERMS, threshold=0), samples.RULESET)
     broken = replace(samples.RULESET, version=2)
     with pytest.raises(IllFormedRuleset):
-        check_opening(replace(TERMS, ruleset=broken.hash_struct()), broken)
+        check_rules(replace(TERMS, ruleset=broken.hash_struct()), broken)
 
 
 def flipped(value: object) -> object:

@@ -1,6 +1,7 @@
 """Key files of version 3: what is written is read, here and by eth-account; what is hostile is refused in time."""
 
 import copy
+import traceback
 from typing import Any
 
 import pytest
@@ -30,6 +31,45 @@ def test_eth_account_reads_ours_and_we_read_its() -> None:
     assert bytes(Account.decrypt(KEYFILE, PASSWORD)) == KEY
     assert decrypt_key(Account.encrypt(KEY, PASSWORD, kdf="pbkdf2", iterations=1000), PASSWORD) == KEY
     assert decrypt_key(Account.encrypt(KEY, PASSWORD, kdf="scrypt", iterations=2**10), PASSWORD) == KEY
+
+
+@pytest.mark.parametrize("password", [PASSWORD, "", " ", "x" * 1000, "\U0001f511"])
+@pytest.mark.parametrize("kdf", ["scrypt", "pbkdf2"])
+def test_both_derivations_and_any_password(kdf: Any, password: str) -> None:
+    made = encrypt_key(KEY, password, kdf=kdf, n=2**4, iterations=10)
+    assert made["crypto"]["kdf"] == kdf
+    assert decrypt_key(made, password) == KEY == bytes(Account.decrypt(made, password))
+    with pytest.raises(CryptoError, match="wrong password"):
+        decrypt_key(made, password + "x")
+
+
+def test_what_is_written_by_default_is_what_others_write() -> None:
+    made = encrypt_key(KEY, PASSWORD, kdf="pbkdf2")["crypto"]["kdfparams"]
+    assert (made["c"], made["prf"], made["dklen"]) == (1_000_000, "hmac-sha256", 32)
+    with pytest.raises(DecodingError, match="scrypt with"):
+        encrypt_key(KEY, PASSWORD, n=2**30)
+    with pytest.raises(DecodingError, match="'md5' is unknown"):
+        encrypt_key(KEY, PASSWORD, kdf="md5")  # type: ignore[arg-type]
+
+
+def test_the_address_is_the_keys_or_left_out() -> None:
+    for address in ("", None, "0x" + KEYFILE["address"], KEYFILE["address"].upper()):
+        assert decrypt_key(KEYFILE | {"address": address}, PASSWORD) == KEY
+    for address in ("00" * 20, KEYFILE["address"][:-2], "zz", 5):
+        with pytest.raises(DecodingError):
+            decrypt_key(KEYFILE | {"address": address}, PASSWORD)
+
+
+@pytest.mark.parametrize("password", ["sesame \ud800", "wrong sesame"])
+def test_no_error_shows_the_password(password: str) -> None:
+    for attempt in (lambda: decrypt_key(KEYFILE, password), lambda: encrypt_key(bytes(32), password)):
+        with pytest.raises(CryptoError) as caught:
+            attempt()
+        error: BaseException | None = caught.value
+        while error is not None:
+            assert "sesame" not in repr(vars(error)) + repr(error.args) + str(error)
+            error = error.__cause__ or error.__context__
+        assert "sesame" not in "".join(traceback.format_exception(caught.value))
 
 
 def test_a_capital_crypto_is_old_but_read() -> None:

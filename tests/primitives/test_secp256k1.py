@@ -1,11 +1,13 @@
 """Signatures and keys, held equal to eth-keys."""
 
+import pickle
+
 import pytest
 from eth_keys import keys
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evmthread.errors import CryptoError
+from evmthread.errors import CryptoError, InvalidInput
 from evmthread.primitives import secp256k1
 
 KEYS = st.integers(min_value=1, max_value=secp256k1.GROUP_ORDER - 1).map(lambda number: number.to_bytes(32, "big"))
@@ -48,3 +50,13 @@ def test_bad_signatures_are_refused(r: int, s: int, parity: int) -> None:
 def test_digests_of_other_lengths_are_refused() -> None:
     with pytest.raises(CryptoError, match="32 bytes"):
         secp256k1.sign_digest(b"\x01" * 32, bytes(31))
+
+
+def test_a_signing_key_shows_nowhere() -> None:
+    key = secp256k1.SigningKey(b"\x07" * 32)
+    assert "07" * 8 not in repr(key)
+    for protocol in range(pickle.HIGHEST_PROTOCOL + 1):
+        with pytest.raises(InvalidInput, match="can't be pickled"):
+            pickle.dumps(key, protocol=protocol)
+    with pytest.raises(InvalidInput, match="can't be pickled"):
+        key.__getstate__()

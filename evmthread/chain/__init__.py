@@ -1,0 +1,1 @@
+"""Floor 7: what lies on the other side of a JSON-RPC provider: wallets that sign."""
