@@ -48,6 +48,16 @@ class TooMuchGas(EvmthreadError):  # noqa: N818 - see above
         self.limit = limit
 
 
+class CannotPay(EvmthreadError):  # noqa: N818 - see above
+    """The account has less than the transaction may cost; nothing was sent. Amounts are wei."""
+
+    def __init__(self, what: str, account: bytes, needed: int, balance: int) -> None:
+        super().__init__(f"{what}: 0x{account.hex()} has {balance} wei, and this may cost {needed}")
+        self.account = account
+        self.needed = needed
+        self.balance = balance
+
+
 class NotIncluded(BackendError):  # noqa: N818 - see above
     """The transaction isn't in the chain yet: it may still get in, or not. `transaction` is its hash."""
 

@@ -15,7 +15,7 @@ from evmthread.commit.terms import Terms
 from evmthread.contracts import Artifact, load_artifact
 from evmthread.errors import DecodingError
 from evmthread.primitives.keccak import keccak256
-from evmthread.primitives.types import ZERO_HASH
+from evmthread.primitives.types import ZERO_HASH, Log
 from evmthread.rpc import Provider
 
 NO_DIGEST_BELOW = 1 << 16
@@ -154,13 +154,13 @@ def terms_of(values: object) -> Terms:
     return Terms(*values)
 
 
-def read_event(placed: PlacedLog) -> Event | None:
+def read_event(log: Log) -> Event | None:
     """The event of a registry's log; None for OWED and WITHDRAWN, which are of no thread, and for unknown ones.
 
     Raises NodeLies for a log that no registry writes.
     """
     try:
-        decoded = registry_artifact().decode_event(placed.log)
+        decoded = registry_artifact().decode_event(log)
     except DecodingError as error:
         raise NodeLies(f"a registry's log that can't be read: {error}") from error
     if decoded is None or decoded.name not in _READERS:
