@@ -189,23 +189,40 @@ _READERS: "dict[str, type[Event]]" = {
 
 
 def follow_event(terms: Terms, state: ThreadState, event: Event) -> ThreadState:
-    """What the registry keeps after an event, from what it kept before. Knows no rule that the event itself obeys."""
+    """What the registry keeps after an event, from what it kept before.
+
+    Raises NodeLies for an event that can't follow on what was kept: no event can be told twice, or out of its turn.
+    """
+    mode, bits = state.mode, int.from_bytes(state.digest, "big")
+    recorded = state.record or ZERO_HASH
     match event:
-        case Announced():
+        case Announced(announced):
             free = sum(1 << index for index, deposit in enumerate(terms.deposits) if not deposit)
-            return replace(state, digest=word(free), mode=Mode.FUNDING)
-        case Deposited(index, mode):
-            deposits = int.from_bytes(state.digest, "big") | 1 << index
-            return replace(state, digest=word(deposits), held=state.held + terms.deposits[index], mode=mode)
+            possible = mode is Mode.NONE and announced == terms
+            after = replace(state, digest=word(free), mode=Mode.FUNDING)
+        case Deposited(index, reached):
+            possible = mode is Mode.FUNDING and index < len(terms.deposits)
+            deposit = terms.deposits[index] if possible else 0
+            possible = possible and not (deposit and bits >> index & 1)
+            after = replace(state, digest=word(bits | 1 << index), held=state.held + deposit, mode=reached)
         case Refunded():
-            return ThreadState(mode=Mode.SETTLED)
+            possible = mode is Mode.FUNDING or (mode is Mode.CHALLENGED and state.record is None)
+            after = ThreadState(mode=Mode.SETTLED)
         case Recorded(nonce, digest):
-            return replace(state, nonce=nonce, digest=digest)
-        case Challenged(deadline):
-            return replace(state, deadline=deadline, mode=Mode.CHALLENGED)
-        case Resumed():
-            return replace(state, deadline=0, mode=Mode.LIVE)
+            possible = mode in (Mode.LIVE, Mode.CHALLENGED) and (state.record is None or nonce > state.nonce)
+            after = replace(state, nonce=nonce, digest=digest)
+        case Challenged(deadline, nonce, digest):
+            possible = mode is Mode.LIVE and (nonce, digest) == (state.nonce, recorded)
+            after = replace(state, deadline=deadline, mode=Mode.CHALLENGED)
+        case Resumed(deadline):
+            possible = mode is Mode.CHALLENGED and deadline == state.deadline
+            after = replace(state, deadline=0, mode=Mode.LIVE)
         case Settled(nonce, digest, rest):
-            return ThreadState(digest, nonce, 0, rest, Mode.SETTLED)
+            possible = mode in (Mode.LIVE, Mode.CHALLENGED) and nonce >= state.nonce
+            after = ThreadState(digest, nonce, 0, rest, Mode.SETTLED)
         case Claimed(_, amount) | Materialized(_, amount):
-            return replace(state, held=state.held - amount)
+            possible = mode is Mode.SETTLED and amount <= state.held
+            after = replace(state, held=state.held - amount)
+    if not possible:
+        raise NodeLies(f"{event} can't follow on {state}")
+    return after

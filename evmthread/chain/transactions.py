@@ -116,11 +116,13 @@ class Transactions:
 
         Raises CallReverted, TooMuchGas and CannotPay, with nothing sent, and as providers do.
         """
+        balance = self._number("eth_getBalance", text(account.address), LATEST)
+        if balance < call.value:
+            raise CannotPay(call.what, account.address, call.value, balance)
         gas = self.gas_for(account.address, call) if gas is None else gas
         base_fee = block_at(self.provider, LATEST).base_fee
         tip = self._tip() * tip_factor
         fee = 2 * base_fee + tip
-        balance = self._number("eth_getBalance", text(account.address), LATEST)
         if balance < (needed := call.value + gas * fee):
             raise CannotPay(call.what, account.address, needed, balance)
         nonce = self._number("eth_getTransactionCount", text(account.address), "pending")
