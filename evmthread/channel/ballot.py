@@ -7,7 +7,7 @@ was recovered before.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from evmthread.channel.messages import Propose
+from evmthread.channel.messages import Propose, encode_body
 from evmthread.channel.review import leader_of
 from evmthread.commit.commitment import Status
 
@@ -24,6 +24,11 @@ class Standing:
     signatures: dict[int, bytes] = field(default_factory=dict)
     signed_here: bool = False
     rejected: bool = False
+    content: bytes = field(init=False)
+    """What is kept of it, before our signature."""
+
+    def __post_init__(self) -> None:
+        self.content = encode_body(self.propose)
 
     @property
     def nonce(self) -> int:

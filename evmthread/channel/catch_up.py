@@ -106,7 +106,7 @@ class CatchUp:
         if commitment.nonce <= desk.tip_nonce and self._is_known(commitment.nonce):
             return
         try:
-            agreement = verify(desk.thread.domain, desk.thread.terms, agreed.signed)
+            agreement = verify(desk.thread.domain, desk.thread.terms, agreed.signed, recoveries=desk.thread.recoveries)
         except (Refusal, InvalidInput) as error:
             raise RemoteProtocolError(str(error)) from None
         signatures = agreement.signatures
