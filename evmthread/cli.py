@@ -18,6 +18,7 @@ COMMANDS = (
     "resume",
     "verify",
     "replay",
+    "evidence",
     "run",
     "trace",
     "debug",

@@ -119,6 +119,11 @@ class Channel:
         return self._desk.thread.agreement
 
     @property
+    def is_greeted(self) -> bool:
+        """Whether as many others as it takes have said what they have; before that nothing new is signed."""
+        return self._desk.is_greeted
+
+    @property
     def phase(self) -> Phase:
         """Where the channel is."""
         desk, agreement = self._desk, self._desk.thread.agreement
