@@ -37,7 +37,7 @@ from evmthread.testing.thread_model import ZERO, ThreadModel
 
 S = TypeVar("S", bound=ThreadStore)
 
-EXAMPLES, STEPS = 40, 40  # of the state machine
+EXAMPLES, STEPS = 25, 30  # of the state machine
 _CODE = b"\x60\x00\x00"
 _PARTIES = (b"\x01" * 20, b"\x02" * 20)
 KEY = _PARTIES[0]
@@ -208,6 +208,20 @@ class _Machine(RuleBasedStateMachine):
                 parent = digest
         assert model.write(records) is None
         assert self.store.write([(self.lease(thread), records)]) == [None]
+
+    @precondition(lambda self: any(model.agreed for model in self.model.values()))
+    @rule(data=st.data(), content=_contents, whole=st.booleans())
+    def branch(self, data: st.DataObject, content: bytes, whole: bool) -> None:
+        """An agreement on any other, above or below the tip, or beside it."""
+        thread = data.draw(st.sampled_from([thread for thread, model in self.model.items() if model.agreed]))
+        model = self.model[thread]
+        fresh = [each for each in DIGESTS if each not in {record.digest for record in model.agreed}]
+        parent = data.draw(st.sampled_from(model.agreed))
+        nonces = [nonce for nonce in NONCES if nonce > parent.nonce]
+        if fresh and nonces:
+            record = AgreedRecord(data.draw(st.sampled_from(nonces)), fresh[0], parent.digest, content, content, whole)
+            assert model.write([record]) is None
+            assert self.store.write([(self.lease(thread), [record])]) == [None]
 
     @precondition(lambda self: self.model)
     @rule(data=st.data(), nonce=_nonces, digest=_digests, final=st.booleans(), content=_contents)
