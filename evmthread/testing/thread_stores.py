@@ -18,7 +18,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from evmthread.channel.kept import AgreedRecord, EvidenceRecord, InputRecord, Record, SignedRecord
 from evmthread.commit.eip712 import Domain
-from evmthread.commit.signing import EquivocationError, LogState, NonceNotAbove, SignLog
+from evmthread.commit.signing import AlreadyFinal, EquivocationError, LogState, NonceNotAbove, SignLog
 from evmthread.commit.terms import Ruleset, Terms, thread_id
 from evmthread.errors import InvalidInput
 from evmthread.primitives.keccak import keccak256
@@ -408,6 +408,49 @@ class _Races(TestCase):
         assert (error.signed, error.asked) == (DIGESTS[0], DIGESTS[3])
         assert lease.load().inputs[0] == first
         assert len(lease.load().inputs) == 3
+
+    def test_nothing_is_signed_after_a_final_one(self) -> None:
+        lease = self.store.acquire(next(iter(HEADS)))
+        before = InputRecord(0, 0, ZERO, DIGESTS[0], b"")
+        final = SignedRecord(4, DIGESTS[1], True, b"")
+        assert self.store.write([(lease, [before, SignedRecord(3, DIGESTS[0], False, b""), final])]) == [None]
+        for later in (
+            SignedRecord(5, DIGESTS[2], False, b""),
+            SignedRecord(2, DIGESTS[2], False, b""),
+            InputRecord(0, 1, ZERO, DIGESTS[2], b""),
+        ):
+            (error,) = self.store.write([(lease, [later])])
+            assert isinstance(error, AlreadyFinal), later
+        assert self.store.write([(lease, [final, before])]) == [None]
+        assert lease.sign_log().final(lease.thread_id) == lease.load().final == DIGESTS[1]
+
+    def test_the_line_ends_in_the_highest_nonce(self) -> None:
+        """Where agreements part, what the tip isn't built on is kept beside the line."""
+        lease = self.store.acquire(next(iter(HEADS)))
+
+        def agreed(nonce: int, name: int, parent: int | None, *, whole: bool = False) -> AgreedRecord:
+            under = ZERO if parent is None else DIGESTS[parent]
+            return AgreedRecord(nonce, DIGESTS[name], under, b"%d" % name, b"%d" % name, whole)
+
+        genesis, high, again = agreed(0, 0, None), agreed(7, 1, 0, whole=True), agreed(7, 2, 0)
+        low, lower, highest = agreed(2, 3, 0), agreed(3, 4, 3), agreed(9, 5, 4)
+        for record, line, base in (
+            (genesis, [genesis], [genesis]),
+            (high, [genesis, high], [high]),
+            (again, [genesis, high], [high]),
+            (low, [genesis, high], [high]),
+            (lower, [genesis, high], [high]),
+            (highest, [genesis, low, lower, highest], [genesis, low, lower, highest]),
+        ):
+            assert self.store.write([(lease, [record])]) == [None]
+            assert lease.line_after(-1, 9) == line
+            assert list(lease.load().base) == base
+        assert lease.line_after(2, 9) == [lower, highest]
+        assert lease.load().agreed == 6
+        assert [lease.agreed(each.digest) for each in (high, again)] == [high, again]
+        if self.WAYS.reopen is not None:
+            self.store = self.WAYS.reopen(self.store)
+        assert self.store.look(lease.thread_id).line_after(-1, 9) == [genesis, low, lower, highest]
 
     def test_nothing_is_signed_at_a_floor(self) -> None:
         thread = next(iter(HEADS))
