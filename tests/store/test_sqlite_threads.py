@@ -19,7 +19,8 @@ from evmthread.store.signlog import NotASignLog, SqliteSignLog
 from evmthread.store.sqlite_threads import SqliteThreadStore
 from evmthread.store.thread_store import DamagedThreadStore, FloorWanted, Lease, LeaseLost, NotAThreadStore
 from evmthread.store.threadfile import ThreadHead
-from evmthread.testing.thread_stores import DIGESTS, HEADS, KEY, thread_store_tests
+from evmthread.testing.thread_samples import DIGESTS, HEADS, KEY
+from evmthread.testing.thread_stores import thread_store_tests
 from tests.channel.games import Match
 from tests.state.power_cut import built_recorder, record_of
 from tests.store.keeper import BEGINNINGS, Stream, expected, said
@@ -300,7 +301,7 @@ WRITER = """
 import sys
 from evmthread.channel.kept import SignedRecord
 from evmthread.store.sqlite_threads import SqliteThreadStore
-from evmthread.testing.thread_stores import DIGESTS, HEADS
+from evmthread.testing.thread_samples import DIGESTS, HEADS
 store = SqliteThreadStore(sys.argv[1])
 thread, number = next(iter(HEADS)), int(sys.argv[2])
 for round in range(8):
@@ -330,7 +331,7 @@ SYNCING = """
 import sys
 from evmthread.channel.kept import AgreedRecord, SignedRecord
 from evmthread.store.sqlite_threads import SqliteThreadStore
-from evmthread.testing.thread_stores import DIGESTS, HEADS, KEY
+from evmthread.testing.thread_samples import DIGESTS, HEADS, KEY
 def tell(what):
     sys.stdout.write(what + chr(10))
     sys.stdout.flush()
