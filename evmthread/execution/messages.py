@@ -133,8 +133,8 @@ def refusal(host: WorldHost, fork: Fork, cache: CodeCache, message: Message) -> 
         return None
     program = cache.program(message.code, fork)
     frame = Frame(message, fork, host, program, program.destinations)
-    frame.log_start = frame.log_end = len(host.logs)
-    frame.refund_start = frame.refund_end = host.refund
+    frame.mark = host.mark()
+    frame.log_end, frame.refund_end = frame.log_start, frame.refund_start
     frame.caller_pc = 0
     fail(frame, reason)
     frame.gas = gas_left

@@ -5,7 +5,7 @@ that stays an int costs a tenth of one that passes through bytes. A plain list a
 indexes it directly.
 """
 
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from evmthread.isa.halts import HaltReason, OutOfGas, Status
 from evmthread.isa.message import Message
@@ -36,7 +36,6 @@ class Frame:
         "host",
         "is_static",
         "log_end",
-        "log_start",
         "mark",
         "memory",
         "memory_limit",
@@ -46,7 +45,6 @@ class Frame:
         "prices",
         "program",
         "refund_end",
-        "refund_start",
         "return_data",
         "rules",
         "slots",
@@ -57,7 +55,7 @@ class Frame:
     )
 
     def __init__(
-        self, message: Message, fork: "Fork", host: "Host", program: object, destinations: frozenset[int]
+        self, message: Message, fork: "Fork", host: "Host", program: Any, destinations: frozenset[int]
     ) -> None:
         self.message = message
         self.fork = fork
@@ -83,18 +81,25 @@ class Frame:
         self.unrecorded = 0
 
     # Set by the machine before the first instruction: `slots` and `stored` (the account's warm slots and their values
-    # at the start of the transaction), `mark` (what a failing call rolls back to), `memory_limit` (in words),
-    # `caller_pc`, `log_start`, `refund_start`; at the end `log_end`
-    # and `refund_end`.
+    # at the start of the transaction), `mark` (what a failing call rolls back to: changes, logs and refund so far),
+    # `memory_limit` (in words), `caller_pc`; at the end `log_end` and `refund_end`.
     slots: dict[int, int]
     stored: dict[int, int]
     mark: tuple[int, int, int]
     memory_limit: int
     caller_pc: int
-    log_start: int
     log_end: int
-    refund_start: int
     refund_end: int
+
+    @property
+    def log_start(self) -> int:
+        """How many logs there were when the call began."""
+        return self.mark[1]
+
+    @property
+    def refund_start(self) -> int:
+        """The refund counter when the call began."""
+        return self.mark[2]
 
     def charge(self, amount: int) -> None:
         """Takes `amount` gas. Raises OutOfGas, with the gas unchanged, when there is less."""

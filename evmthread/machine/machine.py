@@ -66,44 +66,47 @@ class Machine:
 
     def _enter(self, message: Message, parent: Frame | None, answer: Answer | None = None) -> Frame:
         """Begins a message: its frame is put on the list, or has ended already (a precompile, an answer)."""
+        # Hot path: in contracts that call others, a quarter of the time is spent here.
         host = self.host
         fork = self.fork
-        program = self.cache.program(message.code, fork)
+        kind, code, address = message.kind, message.code, message.address
+        program = self.cache.program(code, fork)
         frame = Frame(message, fork, host, program, program.destinations)
         frame.mark = host.mark()
-        frame.log_start = len(host.logs)
-        frame.refund_start = host.refund
         if parent is None:
             frame.caller_pc = 0
             frame.memory_limit = fork.limits.memory_bytes >> 5
         else:
             frame.caller_pc = parent.pc - 1
             frame.memory_limit = parent.memory_limit - len(parent.memory)
-            self.recorded += 1
-            self.recorded_bytes += CALL_BYTES + len(message.data) + (len(message.code) if message.kind.creates else 0)
-            limits = fork.limits
-            if self.recorded > limits.recorded_calls or self.recorded_bytes > limits.recorded_bytes:
-                parent.unrecorded += 1
-            elif parent.children is None:
-                parent.children = [frame]
-            else:
-                parent.children.append(frame)
+            self._record(frame, parent, len(message.data) + (len(code) if kind is CREATE or kind is CREATE2 else 0))
         self.frames.append(frame)
         if answer is not None:
             self._end_with(frame, answer)
             return frame
-        kind, address = message.kind, message.address
         if kind is CALL or kind is STATICCALL:
-            host.touch(address)
+            if parent is None or not code:  # an account with code isn't empty
+                host.touch(address)
         elif kind is CREATE or kind is CREATE2:
             host.create_account(address, fork.rules.contract_start_nonce)
         if message.transfer and message.sender != address:
             host.move(message.sender, address, message.transfer)
         frame.slots, frame.stored = host.open_storage(address)
-        precompile = fork.precompiles.get(message.code_address)
-        if precompile is not None and not kind.creates:
+        if message.code_address in fork.precompiles and kind is not CREATE and kind is not CREATE2:
             self._run_precompile(frame)
         return frame
+
+    def _record(self, frame: Frame, parent: Frame, size: int) -> None:
+        """Keeps a call for its result's tree, as long as not too much is kept; `size` is its data's and code's."""
+        self.recorded += 1
+        self.recorded_bytes += CALL_BYTES + size
+        limits = self.fork.limits
+        if self.recorded > limits.recorded_calls or self.recorded_bytes > limits.recorded_bytes:
+            parent.unrecorded += 1
+        elif parent.children is None:
+            parent.children = [frame]
+        else:
+            parent.children.append(frame)
 
     def _end_with(self, frame: Frame, answer: Answer) -> None:
         """Ends a frame that doesn't run: somebody says what comes of it. Raises InvalidInput for too much gas."""

@@ -513,21 +513,42 @@ class RegionWriter:
         self.line(indent, f"# {pc}: {ascii(instruction.name)[1:-1]}{f' 0x{data.hex()}' if data else ''}")
 
     def _hand_over(self, path: Path, pc: int, price: int, instruction: Instruction, indent: int) -> None:
-        """A call, a creation or a halt: the frame is written back, and the instruction's own function called."""
+        """A call, a creation or a halt: here the path ends, and whoever runs the frame sees what comes of it."""
         self.need(path, instruction.pops)
-        self._write_stack(path, indent)
         number = self.site(path, pc, price)
-        self.sites[number] = self.sites[number]._replace(stack=(), written=True)
         path.spent += price
+        if instruction.pushes:
+            self.exits.add(pc + 1)
+        if instruction.shows_pc:
+            self._show(path, pc, number, instruction, indent)
+        else:
+            self._finish(path, pc, number, instruction, indent)
+        self._account(path)
+
+    def _show(self, path: Path, pc: int, number: int, instruction: Instruction, indent: int) -> None:
+        """Its function may look at the frame, which is written back first."""
+        self._write_stack(path, indent)
+        self.sites[number] = self.sites[number]._replace(stack=(), written=True)
         operation = self.program.operations[instruction.opcode]
         assert operation is not None
         known = f"operation_{instruction.opcode:02x}"
         self.names[known] = operation
         self.line(indent, f"site = {number}; frame.pc = {pc}; frame.gas = {self._gas(path)}")
         self.line(indent, f"return CONTROL(frame, {known}, {pc + 1})")
+
+    def _finish(self, path: Path, pc: int, number: int, instruction: Instruction, indent: int) -> None:
+        """Its function gets the operands; the frame is written back when it is through, as it may have to wait."""
+        stack, pops, function = path.stack, instruction.pops, instruction.function
+        assert function is not None
+        operands = [stack.pop().text for _ in range(pops)]
+        self.line(indent, f"site = {number}; frame.pc = {pc}; frame.gas = {self._gas(path)}")
+        result = self.temporary()
+        self.line(indent, f"{result} = {self.bind(function)}({', '.join(('frame', 'frame.host', *operands))})")
+        self._write_stack(path, indent)
         if instruction.pushes:
-            self.exits.add(pc + 1)
-        self._account(path)
+            self.line(indent, f"if type({result}) is int: stack.append({result}); return {pc + 1}")
+            self.line(indent, f"frame.pc = {pc + 1}")
+        self.line(indent, f"return {result}")
 
     def _move(self, path: Path, pc: int, instruction: Instruction, indent: int) -> None:
         kind = instruction.name
