@@ -5,6 +5,10 @@ that stays an int costs a tenth of one that passes through bytes. A plain list a
 indexes it directly.
 """
 
+from collections.abc import Callable
+from functools import lru_cache
+from itertools import repeat
+from struct import Struct
 from typing import TYPE_CHECKING, Any, cast
 
 from evmthread.isa.halts import HaltReason, OutOfGas, Status
@@ -16,6 +20,7 @@ if TYPE_CHECKING:
 
 MEMORY_WORD_PRICE = 3  # G_memory, Yellow Paper appendix G
 LAZY_BYTES = 1024  # call data up to here is copied at once: most is, and plain bytes are read fastest
+SPLIT_WORDS = 64  # words that are made of bytes in one go
 MEMORY_QUADRATIC_SHIFT = 9  # words squared / 512, Yellow Paper section H.1
 
 
@@ -114,8 +119,8 @@ class Frame:
 
     def grow_range(self, offset: int, size: int) -> None:
         """Makes memory hold the range; an empty range grows nothing, wherever it lies."""
-        if size:
-            self.grow(offset + size)
+        if size and offset + size > len(self.memory) << 5:
+            self.gas = grown(self, offset + size, self.gas, 0)
 
 
 def grown(frame: Frame, end: int, gas: int, needed: int) -> int:
@@ -170,17 +175,18 @@ def store_byte(memory: list[int], offset: int, value: int) -> None:
 
 def read_memory(memory: list[int], offset: int, size: int) -> bytes:
     """`size` bytes from `offset`; memory already holds the range."""
+    # Hot path: words become bytes in one go.
     if not size:
         return b""
     first = offset >> 5
     last = (offset + size + 31) >> 5
     start = offset & 31
     if last - first == 1:
-        raw = memory[first].to_bytes(32, "big")
+        raw = memory[first].to_bytes(32)
     elif last - first == 2:
-        raw = ((memory[first] << 256) | memory[first + 1]).to_bytes(64, "big")
+        raw = (memory[first] << 256 | memory[first + 1]).to_bytes(64)
     else:
-        raw = b"".join([word.to_bytes(32, "big") for word in memory[first:last]])
+        raw = b"".join(map(int.to_bytes, memory[first:last], repeat(32)))
     return raw if len(raw) == size else raw[start : start + size]
 
 
@@ -227,8 +233,15 @@ def call_data(memory: list[int], offset: int, size: int) -> bytes:
     return cast("bytes", MemoryBytes(memory, offset, size))
 
 
+@lru_cache(maxsize=SPLIT_WORDS)
+def _splitting(words: int) -> Callable[[bytes], tuple[bytes, ...]]:
+    """A function that cuts so many words' bytes into words."""
+    return Struct("32s" * words).unpack
+
+
 def write_memory(memory: list[int], offset: int, data: bytes) -> None:
     """Writes `data` at `offset`; memory already holds the range."""
+    # Hot path: within a word by shifts, else bytes become words in one go.
     size = len(data)
     if not size:
         return
@@ -236,9 +249,35 @@ def write_memory(memory: list[int], offset: int, data: bytes) -> None:
     last = (offset + size + 31) >> 5
     start = offset & 31
     tail = (last << 5) - offset - size
-    if start or tail:
-        head_word = memory[first].to_bytes(32, "big")
-        tail_word = memory[last - 1].to_bytes(32, "big")
-        data = head_word[:start] + data + tail_word[32 - tail :]
-    from_bytes = int.from_bytes
-    memory[first:last] = [from_bytes(data[i : i + 32], "big") for i in range(0, len(data), 32)]
+    if last - first == 1:
+        if size == 32:
+            memory[first] = int.from_bytes(data)
+            return
+        shift = tail << 3
+        gap = (1 << (size << 3)) - 1 << shift
+        memory[first] = memory[first] & ~gap | int.from_bytes(data) << shift
+        return
+    if start:
+        data = memory[first].to_bytes(32)[:start] + data
+    if tail:
+        data += (memory[last - 1] & (1 << (tail << 3)) - 1).to_bytes(tail)
+    while last - first > SPLIT_WORDS:
+        memory[first : first + SPLIT_WORDS] = map(int.from_bytes, _splitting(SPLIT_WORDS)(data[: SPLIT_WORDS << 5]))
+        data = data[SPLIT_WORDS << 5 :]
+        first += SPLIT_WORDS
+    memory[first:last] = map(int.from_bytes, _splitting(last - first)(data))
+
+
+def copy_memory(memory: list[int], destination: int, source: int, size: int) -> None:
+    """Copies a range within memory, which already holds both; they may overlap."""
+    if (destination | source) & 31:
+        write_memory(memory, destination, read_memory(memory, source, size))
+        return
+    words, rest = size >> 5, size & 31
+    first, end = source >> 5, (source >> 5) + words
+    place = destination >> 5
+    last = memory[end] if rest else 0
+    memory[place : place + words] = memory[first:end]
+    if rest:
+        kept = (1 << (256 - (rest << 3))) - 1
+        memory[place + words] = last & ~kept | memory[place + words] & kept

@@ -165,14 +165,16 @@ class Machine:
         # A result's tree outlives its calls, and must not keep what was made of their code (megabytes, for some).
         frame.program = None
         frame.destinations = NOWHERE
-        self.recorded_bytes += len(frame.output) + WORD_BYTES * (len(frame.memory) + len(frame.stack))
+        output = frame.output
+        self.recorded_bytes += len(output)
+        if not succeeded:
+            self.recorded_bytes += WORD_BYTES * (len(frame.memory) + len(frame.stack))
         parent = self.frames[-1]
         parent.gas += frame.gas
         if creates:
-            parent.return_data = b"" if succeeded else frame.output
+            parent.return_data = b"" if succeeded else output
             parent.stack.append(int.from_bytes(message.address, "big") if succeeded else 0)
             return
-        output = frame.output
         parent.return_data = output
         parent.stack.append(1 if succeeded else 0)
         if message.return_size and output:

@@ -25,7 +25,8 @@ def charge_account(frame: Frame, world: Host, address: bytes) -> None:
 def balance(frame: Frame, world: Host, word: int) -> int:
     address = address_of(word)
     result = world.balance(address)
-    charge_account(frame, world, address)
+    if world.warm_account(address):
+        frame.charge(frame.prices.cold_account)
     return result
 
 
@@ -33,7 +34,8 @@ def balance(frame: Frame, world: Host, word: int) -> int:
 def extcodesize(frame: Frame, world: Host, word: int) -> int:
     address = address_of(word)
     code = world.code(address)
-    charge_account(frame, world, address)
+    if world.warm_account(address):
+        frame.charge(frame.prices.cold_account)
     return len(code)
 
 
@@ -50,10 +52,9 @@ def extcodehash(frame: Frame, world: Host, word: int) -> int:
     """EIP-1052: zero for an account that is absent or empty."""
     address = address_of(word)
     result = 0
-    if not world.is_dead(address):
-        account = world.account(address)
-        assert account is not None
-        result = int.from_bytes(account.code_hash, "big")
+    account = world.account(address)
+    if account is not None and not world.is_dead(address):
+        result = int.from_bytes(account.code_hash)
     charge_account(frame, world, address)
     return result
 

@@ -6,7 +6,7 @@ rules out.
 
 from evmthread.isa.frame import Frame
 from evmthread.isa.instruction import framed, pure
-from evmthread.primitives.words import SIGN_BIT, WORD_MASK, WORD_MODULUS
+from evmthread.primitives.words import SIGN_BIT, WORD_BITS, WORD_MASK, WORD_MODULUS
 
 
 @pure(0x01, "ADD")
@@ -71,6 +71,8 @@ def mulmod(a: int, b: int, modulus: int) -> int:
 def exp(frame: Frame, base: int, exponent: int) -> int:
     if exponent:
         frame.charge(frame.prices.exp_byte * ((exponent.bit_length() + 7) >> 3))
+    if (base - 1).bit_length() * exponent < WORD_BITS:
+        return base**exponent  # surely a word: a power without modulus is much quicker
     return pow(base, exponent, WORD_MODULUS)
 
 
