@@ -7,7 +7,6 @@ indexes it directly.
 
 from collections.abc import Callable
 from functools import lru_cache
-from itertools import repeat
 from struct import Struct
 from typing import TYPE_CHECKING, Any, cast
 
@@ -19,7 +18,9 @@ if TYPE_CHECKING:
     from evmthread.isa.host import Host
 
 MEMORY_WORD_PRICE = 3  # G_memory, Yellow Paper appendix G
+from_bytes = int.from_bytes  # found sooner by this name
 LAZY_BYTES = 1024  # call data up to here is copied at once: most is, and plain bytes are read fastest
+FEW_WORDS = 4  # of a range up to which it is handled as one number (measured)
 SPLIT_WORDS = 64  # words that are made of bytes in one go
 MEMORY_QUADRATIC_SHIFT = 9  # words squared / 512, Yellow Paper section H.1
 
@@ -175,18 +176,21 @@ def store_byte(memory: list[int], offset: int, value: int) -> None:
 
 def read_memory(memory: list[int], offset: int, size: int) -> bytes:
     """`size` bytes from `offset`; memory already holds the range."""
-    # Hot path: words become bytes in one go.
+    # Hot path: a few words become one number, and many become bytes in one go.
     if not size:
         return b""
     first = offset >> 5
     last = (offset + size + 31) >> 5
     start = offset & 31
-    if last - first == 1:
+    if last == first + 1:
         raw = memory[first].to_bytes(32)
-    elif last - first == 2:
-        raw = (memory[first] << 256 | memory[first + 1]).to_bytes(64)
+    elif last - first <= FEW_WORDS:
+        number = memory[first]
+        for index in range(first + 1, last):
+            number = number << 256 | memory[index]
+        raw = number.to_bytes(last - first << 5)
     else:
-        raw = b"".join(map(int.to_bytes, memory[first:last], repeat(32)))
+        raw = b"".join([word.to_bytes(32) for word in memory[first:last]])
     return raw if len(raw) == size else raw[start : start + size]
 
 
@@ -233,7 +237,7 @@ def call_data(memory: list[int], offset: int, size: int) -> bytes:
     return cast("bytes", MemoryBytes(memory, offset, size))
 
 
-@lru_cache(maxsize=SPLIT_WORDS)
+@lru_cache(maxsize=64)
 def _splitting(words: int) -> Callable[[bytes], tuple[bytes, ...]]:
     """A function that cuts so many words' bytes into words."""
     return Struct("32s" * words).unpack
@@ -241,31 +245,39 @@ def _splitting(words: int) -> Callable[[bytes], tuple[bytes, ...]]:
 
 def write_memory(memory: list[int], offset: int, data: bytes) -> None:
     """Writes `data` at `offset`; memory already holds the range."""
-    # Hot path: within a word by shifts, else bytes become words in one go.
+    # Hot path, as above.
     size = len(data)
+    if size == 32 and not offset & 31:
+        memory[offset >> 5] = from_bytes(data)
+        return
     if not size:
         return
     first = offset >> 5
     last = (offset + size + 31) >> 5
     start = offset & 31
     tail = (last << 5) - offset - size
-    if last - first == 1:
-        if size == 32:
-            memory[first] = int.from_bytes(data)
-            return
-        shift = tail << 3
-        gap = (1 << (size << 3)) - 1 << shift
-        memory[first] = memory[first] & ~gap | int.from_bytes(data) << shift
+    words = last - first
+    if words <= FEW_WORDS:
+        number = from_bytes(data)
+        if tail:
+            number = number << (tail << 3) | memory[last - 1] & (1 << (tail << 3)) - 1
+        if start:
+            number |= memory[first] >> (256 - (start << 3)) << ((words << 8) - (start << 3))
+        for index in range(last - 1, first, -1):
+            memory[index] = number & (1 << 256) - 1
+            number >>= 256
+        memory[first] = number
         return
     if start:
         data = memory[first].to_bytes(32)[:start] + data
     if tail:
         data += (memory[last - 1] & (1 << (tail << 3)) - 1).to_bytes(tail)
-    while last - first > SPLIT_WORDS:
-        memory[first : first + SPLIT_WORDS] = map(int.from_bytes, _splitting(SPLIT_WORDS)(data[: SPLIT_WORDS << 5]))
+    while words > SPLIT_WORDS:
+        memory[first : first + SPLIT_WORDS] = map(from_bytes, _splitting(SPLIT_WORDS)(data[: SPLIT_WORDS << 5]))
         data = data[SPLIT_WORDS << 5 :]
         first += SPLIT_WORDS
-    memory[first:last] = map(int.from_bytes, _splitting(last - first)(data))
+        words -= SPLIT_WORDS
+    memory[first:last] = map(from_bytes, _splitting(words)(data))
 
 
 def copy_memory(memory: list[int], destination: int, source: int, size: int) -> None:

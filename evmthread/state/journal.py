@@ -5,16 +5,16 @@ integer and rolling back costs what changed. A transaction has a scope of its ow
 refund); the scope is replaced, never emptied, so that marks hold across transactions too.
 """
 
-from collections.abc import Callable, Mapping
-from functools import partial
+from collections.abc import Mapping
 from types import MappingProxyType
 
 from evmthread.errors import InvalidInput
 from evmthread.primitives.keccak import EMPTY_HASH, keccak256
-from evmthread.primitives.types import Log
+from evmthread.primitives.types import LOG_OF, Log
 from evmthread.primitives.words import WORD_MASK
 from evmthread.state.scope import ABSENT, Mark, Scope, new_scope
 from evmthread.state.view import (
+    ACCOUNT_OF,
     EMPTY_ACCOUNT,
     Account,
     AccountChange,
@@ -26,10 +26,6 @@ from evmthread.state.view import (
 
 RIPEMD160_ADDRESS = (3).to_bytes(20, "big")
 
-
-# Make records of tuples of all their fields; a third of what the classes themselves take.
-_log: Callable[[tuple[object, ...]], Log] = partial(tuple.__new__, Log)
-_account: Callable[[tuple[object, ...]], Account] = partial(tuple.__new__, Account)
 
 _NO_SLOTS: Mapping[int, tuple[int, int]] = MappingProxyType({})
 
@@ -93,8 +89,8 @@ class Journal:
         self._changed.add(address)
 
     def balance(self, address: bytes) -> int:
-        account = self.account(address)
-        return account.balance if account is not None else 0
+        account = self._accounts.get(address) or self.account(address)
+        return account[1] if account is not None else 0
 
     def nonce(self, address: bytes) -> int:
         account = self.account(address)
@@ -130,16 +126,16 @@ class Journal:
 
     def increment_nonce(self, address: bytes) -> None:
         nonce, balance, code_hash = self.account(address) or EMPTY_ACCOUNT
-        self._set_account(address, _account((nonce + 1, balance, code_hash)))
+        self._set_account(address, ACCOUNT_OF((nonce + 1, balance, code_hash)))
 
     def move(self, sender: bytes, receiver: bytes, amount: int) -> None:
         """Moves wei and touches both accounts; the sender has enough."""
         if amount and sender != receiver:
             self.account(receiver)  # may raise Missing, so before anything changes
             nonce, balance, code_hash = self.account(sender) or EMPTY_ACCOUNT
-            self._set_account(sender, _account((nonce, balance - amount, code_hash)))
+            self._set_account(sender, ACCOUNT_OF((nonce, balance - amount, code_hash)))
             nonce, balance, code_hash = self.account(receiver) or EMPTY_ACCOUNT
-            self._set_account(receiver, _account((nonce, _sum(receiver, balance, amount), code_hash)))
+            self._set_account(receiver, ACCOUNT_OF((nonce, _sum(receiver, balance, amount), code_hash)))
         self.touch(receiver)
 
     def credit(self, address: bytes, amount: int) -> None:
@@ -299,7 +295,7 @@ class Journal:
 
     # Logs, marks ------------------------------------------------------------------------------------------------------
     def emit(self, address: bytes, topics: tuple[bytes, ...], data: bytes) -> None:
-        self.logs.append(_log((address, topics, data)))
+        self.logs.append(LOG_OF((address, topics, data)))
 
     def mark(self) -> tuple[int, int, int]:
         """A point inside this transaction to roll back to."""

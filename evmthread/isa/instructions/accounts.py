@@ -3,16 +3,22 @@
 The surcharge for a cold account is zero before Berlin, so that one body serves every fork.
 """
 
+from functools import lru_cache
+
 from evmthread.isa.frame import Frame
 from evmthread.isa.host import Host
 from evmthread.isa.instruction import host
 from evmthread.isa.instructions.calldata import copy_to_memory
+from evmthread.primitives.keccak import EMPTY_HASH
 from evmthread.primitives.words import ADDRESS_MASK
 
+ADDRESSES = 4096  # that are kept as bytes, of those that code named last; about 1 MB
 
+
+@lru_cache(maxsize=ADDRESSES)
 def address_of(word: int) -> bytes:
-    """The address in a word's low 20 bytes."""
-    return (word & ADDRESS_MASK).to_bytes(20, "big")
+    """The address in a word's low 20 bytes; the same object again, whose hash is known."""
+    return (word & ADDRESS_MASK).to_bytes(20)
 
 
 def charge_account(frame: Frame, world: Host, address: bytes) -> None:
@@ -53,9 +59,10 @@ def extcodehash(frame: Frame, world: Host, word: int) -> int:
     address = address_of(word)
     result = 0
     account = world.account(address)
-    if account is not None and not world.is_dead(address):
+    if account is not None and (account.code_hash != EMPTY_HASH or not world.is_dead(address)):
         result = int.from_bytes(account.code_hash)
-    charge_account(frame, world, address)
+    if world.warm_account(address):
+        frame.charge(frame.prices.cold_account)
     return result
 
 

@@ -6,6 +6,7 @@ rules out.
 
 from evmthread.isa.frame import Frame
 from evmthread.isa.instruction import framed, pure
+from evmthread.precompiles.libraries import power_modulo
 from evmthread.primitives.words import SIGN_BIT, WORD_BITS, WORD_MASK, WORD_MODULUS
 
 
@@ -73,7 +74,7 @@ def exp(frame: Frame, base: int, exponent: int) -> int:
         frame.charge(frame.prices.exp_byte * ((exponent.bit_length() + 7) >> 3))
     if (base - 1).bit_length() * exponent < WORD_BITS:
         return base**exponent  # surely a word: a power without modulus is much quicker
-    return pow(base, exponent, WORD_MODULUS)
+    return int(power_modulo()(base, exponent, WORD_MODULUS))
 
 
 @pure(0x0B, "SIGNEXTEND")
