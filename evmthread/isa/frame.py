@@ -184,6 +184,8 @@ def read_memory(memory: list[int], offset: int, size: int) -> bytes:
     start = offset & 31
     if last == first + 1:
         raw = memory[first].to_bytes(32)
+    elif last == first + 2:
+        raw = (memory[first] << 256 | memory[first + 1]).to_bytes(64)
     elif last - first <= FEW_WORDS:
         number = memory[first]
         for index in range(first + 1, last):

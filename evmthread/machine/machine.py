@@ -32,7 +32,18 @@ Engine = Callable[[Frame], Outcome]
 class Machine:
     """Runs one message with all the calls that it makes."""
 
-    __slots__ = ("cache", "engine", "fork", "frames", "host", "recorded", "recorded_bytes", "root")
+    __slots__ = (
+        "cache",
+        "engine",
+        "fork",
+        "frames",
+        "host",
+        "most_bytes",
+        "most_recorded",
+        "recorded",
+        "recorded_bytes",
+        "root",
+    )
 
     def __init__(
         self, message: Message | None, *, fork: Fork, host: JournaledHost, cache: CodeCache, engine: Engine = execute
@@ -42,7 +53,9 @@ class Machine:
         self.host = host
         self.cache = cache
         self.frames: list[Frame] = []
+        # Of calls for the result's tree; see Limits.
         self.recorded = self.recorded_bytes = 0
+        self.most_recorded, self.most_bytes = fork.limits.recorded_calls, fork.limits.recorded_bytes
         if message is not None:
             self.root = self._begin(message)
 
@@ -79,7 +92,16 @@ class Machine:
         else:
             frame.caller_pc = parent.pc - 1
             frame.memory_limit = parent.memory_limit - len(parent.memory)
-            self._record(frame, parent, len(message.data) + (len(code) if kind is CREATE or kind is CREATE2 else 0))
+            self.recorded += 1
+            self.recorded_bytes += CALL_BYTES + len(message.data)
+            if kind is CREATE or kind is CREATE2:
+                self.recorded_bytes += len(code)
+            if self.recorded > self.most_recorded or self.recorded_bytes > self.most_bytes:
+                parent.unrecorded += 1
+            elif parent.children is None:
+                parent.children = [frame]
+            else:
+                parent.children.append(frame)
         self.frames.append(frame)
         if answer is not None:
             self._end_with(frame, answer)
@@ -95,18 +117,6 @@ class Machine:
         if message.code_address in fork.precompiles and kind is not CREATE and kind is not CREATE2:
             self._run_precompile(frame)
         return frame
-
-    def _record(self, frame: Frame, parent: Frame, size: int) -> None:
-        """Keeps a call for its result's tree, as long as not too much is kept; `size` is its data's and code's."""
-        self.recorded += 1
-        self.recorded_bytes += CALL_BYTES + size
-        limits = self.fork.limits
-        if self.recorded > limits.recorded_calls or self.recorded_bytes > limits.recorded_bytes:
-            parent.unrecorded += 1
-        elif parent.children is None:
-            parent.children = [frame]
-        else:
-            parent.children.append(frame)
 
     def _end_with(self, frame: Frame, answer: Answer) -> None:
         """Ends a frame that doesn't run: somebody says what comes of it. Raises InvalidInput for too much gas."""
