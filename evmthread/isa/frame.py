@@ -116,7 +116,8 @@ class Frame:
 
     def grow(self, end: int) -> None:
         """Makes memory reach at least byte `end` and charges for it (Yellow Paper, appendix H.1)."""
-        self.gas = grown(self, end, self.gas, 0)
+        if end > len(self.memory) << 5:
+            self.gas = grown(self, end, self.gas, 0)
 
     def grow_range(self, offset: int, size: int) -> None:
         """Makes memory hold the range; an empty range grows nothing, wherever it lies."""
@@ -125,7 +126,7 @@ class Frame:
 
 
 def grown(frame: Frame, end: int, gas: int, needed: int) -> int:
-    """What is left of `gas` once memory reaches at least byte `end` (Yellow Paper, appendix H.1).
+    """What is left of `gas` once memory, which is shorter, reaches at least byte `end` (Yellow Paper, appendix H.1).
 
     Raises OutOfGas, with nothing changed, where less than `needed` would be left.
     """
@@ -133,8 +134,6 @@ def grown(frame: Frame, end: int, gas: int, needed: int) -> int:
     memory = frame.memory
     words = (end + 31) >> 5
     have = len(memory)
-    if words <= have:
-        return gas
     gas -= (
         MEMORY_WORD_PRICE * (words - have)
         + (words * words >> MEMORY_QUADRATIC_SHIFT)

@@ -6,6 +6,7 @@ that gas ran out or that a jump is bad: it hands the frame back to the stepper (
 instruction in question. Each place that may bail, fail or wait is a **site**: a row that says how to rebuild the frame.
 """
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, cast
@@ -17,7 +18,18 @@ from evmthread.machine.analysis import JUMPDEST, Program
 from evmthread.machine.lifting import lift_pure
 from evmthread.machine.operations import STACK_LIMIT
 from evmthread.machine.statements import WORD_ZEROS, StatementLifter, place_of
-from evmthread.machine.symbols import COMPARISON, NAMED, Condition, Value, as_condition, constant, name, negation
+from evmthread.machine.symbols import (
+    COMPARISON,
+    LITERAL,
+    LONG_LITERAL,
+    NAMED,
+    Condition,
+    Value,
+    as_condition,
+    constant,
+    name,
+    negation,
+)
 
 DESTINATIONS_A_STEP = 16  # JUMPDESTs in a row that cost as little to walk over as another instruction does
 INSTRUCTION_BUDGET = 600  # of one region; more gains nothing (measured) and costs compile time
@@ -164,6 +176,7 @@ class RegionWriter:
         self.largest_growth = 0
         self.deepest = 0
         self.hoisted: set[str] = set()
+        self.literals: dict[str, str] = {}
         self.size_used = False
         self.size_relied = 0
         self.cuts: set[int] = set()
@@ -177,10 +190,16 @@ class RegionWriter:
 
     # Text -------------------------------------------------------------------------------------------------------------
     def line(self, indent: int, text: str) -> None:
+        if len(text) > LONG_LITERAL and "0x" in text:
+            text = LITERAL.sub(self._literal, text)
         self.lines.append(" " * indent + text)
         self.length += len(text)
         if self.length > TEXT_BOUND:
             raise TooLong
+
+    def _literal(self, found: re.Match[str]) -> str:
+        """The local that holds a long number: it is read sooner than its digits, by Python too."""
+        return self.literals.setdefault(found[0], f"K{len(self.literals)}")
 
     def temporary(self) -> str:
         self.temporaries += 1
@@ -424,6 +443,7 @@ class RegionWriter:
             top.append(f" if size < {self.size_relied}: return REFUSE(REGION)")
         top += self._loads()
         top += [f" {text} = {number:#x}" for text, number in NAMED.items() if text in inside]
+        top += [f" {local} = {text}" for text, local in self.literals.items()]
         bottom: list[str] = []
         if self.sites:
             top.append(" try:")
@@ -510,7 +530,7 @@ class RegionWriter:
     def _annotate(self, pc: int, instruction: Instruction, indent: int) -> None:
         self.places.add(pc)
         data = self.program.code[pc + 1 : pc + 1 + instruction.immediate]
-        self.line(indent, f"# {pc}: {ascii(instruction.name)[1:-1]}{f' 0x{data.hex()}' if data else ''}")
+        self.lines.append(" " * indent + f"# {pc}: {ascii(instruction.name)[1:-1]}{f' 0x{data.hex()}' if data else ''}")
 
     def _hand_over(self, path: Path, pc: int, price: int, instruction: Instruction, indent: int) -> None:
         """A call, a creation or a halt: here the path ends, and whoever runs the frame sees what comes of it."""

@@ -81,7 +81,11 @@ def exp(frame: Frame, base: int, exponent: int) -> int:
 def signextend(byte_index: int, value: int) -> int:
     if byte_index > 30:
         return value
-    sign = (byte_index << 3) + 7
-    if value >> sign & 1:
-        return value | (WORD_MODULUS - (1 << sign))
-    return value & ((1 << sign) - 1)
+    sign = 1 << (byte_index << 3) + 7
+    if value < sign:
+        return value  # as nearly all that compilers let through here, it is extended already
+    if value >= WORD_MODULUS - sign:
+        return value
+    if value & sign:
+        return value | (WORD_MODULUS - sign)
+    return value & (sign - 1)
