@@ -134,8 +134,9 @@ def grown(frame: Frame, end: int, gas: int, needed: int) -> int:
     memory = frame.memory
     words = (end + 31) >> 5
     have = len(memory)
+    more = words - have
     gas -= (
-        MEMORY_WORD_PRICE * (words - have)
+        MEMORY_WORD_PRICE * more
         + (words * words >> MEMORY_QUADRATIC_SHIFT)
         - (have * have >> MEMORY_QUADRATIC_SHIFT)
     )
@@ -143,10 +144,10 @@ def grown(frame: Frame, end: int, gas: int, needed: int) -> int:
         raise OutOfGas
     if words > frame.memory_limit:
         frame.host.memory_exceeded(words)
-    if words == have + 1:
+    if more == 1:
         memory.append(0)
     else:
-        memory.extend([0] * (words - have))
+        memory.extend([0] * more)
     return gas
 
 

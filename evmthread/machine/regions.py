@@ -116,8 +116,11 @@ class Growth:
 
 def _growing(site: int, end: str, *, aligned: bool) -> str:
     """Makes memory reach `end`, which is a multiple of 32 if it is `aligned`."""
+    tested = end
+    if not (end.isdecimal() or end.isidentifier()):
+        tested, end = f"(end := {end})", "end"
     size = end if aligned else "len(memory) << 5"
-    return f"if size < {end}: site = {site}; gas = GROW(frame, {end}, gas, @GAS@); size = {size}"
+    return f"if size < {tested}: site = {site}; gas = GROW(frame, {end}, gas, @GAS@); size = {size}"
 
 
 @dataclass(frozen=True, slots=True)
