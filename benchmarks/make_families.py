@@ -95,7 +95,10 @@ def signed() -> Program:
 
 def modular() -> Program:
     return (
-        loop(400, f"DUP1 {SEED} MUL {PRIME} DUP2 DUP1 MULMOD {PRIME} DUP3 DUP3 ADDMOD {PRIME} SWAP1 DUP3 MULMOD POP POP POP"),
+        loop(
+            400,
+            f"DUP1 {SEED} MUL {PRIME} DUP2 DUP1 MULMOD {PRIME} DUP3 DUP3 ADDMOD {PRIME} SWAP1 DUP3 MULMOD POP POP POP",
+        ),
         {},
         "",
     )
@@ -252,7 +255,7 @@ def jump_table() -> Program:
     pieces = []
     for number, block in enumerate(blocks):
         size = len(assembled("b: " + block)) + 4
-        pieces.append(f"b{number}: {block} " + f"@next JUMP " + "JUMPDEST " * (16 - size))
+        pieces.append(f"b{number}: {block} " + "@next JUMP " + "JUMPDEST " * (16 - size))
     return text.replace("next:", filled + "next:") + " ".join(pieces) + " end: STOP", {}, Random(5).randbytes(600).hex()
 
 
@@ -260,9 +263,7 @@ def selectors() -> Program:
     """Thirty-two functions of another contract, found by a row of comparisons."""
     words = [Random(number).getrandbits(32) | 1 << 31 for number in range(32)]
     row = " ".join(f"DUP1 {word} EQ @f{number} JUMPI" for number, word in enumerate(words))
-    functions = " ".join(
-        f"f{number}: POP 4 CALLDATALOAD {number + 3} MUL 0 MSTORE 32 0 RETURN" for number in range(32)
-    )
+    functions = " ".join(f"f{number}: POP 4 CALLDATALOAD {number + 3} MUL 0 MSTORE 32 0 RETURN" for number in range(32))
     body = " ".join(f"{word << 224} 0 MSTORE 32 0 36 0 {OTHER} GAS STATICCALL POP" for word in words[::3])
     return loop(20, body), {OTHER: f"0 CALLDATALOAD 224 SHR {row} 0 0 REVERT {functions}"}, ""
 
@@ -281,7 +282,8 @@ def fixed_point() -> Program:
     """As in an exchange's tick arithmetic: conditional multiplications by constants, each shifted back."""
     random = Random(11)
     steps = " ".join(
-        f"DUP2 {1 << bit} AND ISZERO @skip{bit} JUMPI {random.getrandbits(128)} MUL 128 SHR skip{bit}:" for bit in range(14)
+        f"DUP2 {1 << bit} AND ISZERO @skip{bit} JUMPI {random.getrandbits(128)} MUL 128 SHR skip{bit}:"
+        for bit in range(14)
     )
     return loop(60, f"DUP1 {SEED} MUL 0x3fff AND {1 << 128} {steps} POP POP"), {}, ""
 
@@ -294,7 +296,9 @@ def bits() -> Program:
         f"{int('01' * 32, 16)} MUL 248 SHR"
     )
     return (
-        loop(20, f"DUP1 {SEED} MUL DUP1 0 inner: DUP2 1 AND ADD SWAP1 1 SHR SWAP1 DUP2 @inner JUMPI POP POP {quick} POP"),
+        loop(
+            20, f"DUP1 {SEED} MUL DUP1 0 inner: DUP2 1 AND ADD SWAP1 1 SHR SWAP1 DUP2 @inner JUMPI POP POP {quick} POP"
+        ),
         {},
         "",
     )
@@ -303,13 +307,15 @@ def bits() -> Program:
 def straight(seed: int) -> str:
     """2,000 instructions in a row, at random, on a stack of a few words."""
     random = Random(seed)
-    two = "ADD MUL SUB DIV SDIV MOD SMOD SIGNEXTEND LT GT SLT SGT EQ AND OR XOR BYTE SHL SHR SAR".split()
+    two = ["ADD", "MUL", "SUB", "DIV", "SDIV", "MOD", "SMOD", "SIGNEXTEND", "LT", "GT", "SLT", "SGT", "EQ", "AND", "OR", "XOR", "BYTE", "SHL", "SHR", "SAR"]
     words = [f"{random.getrandbits(random.choice((8, 64, 160, 256)))}" for _ in range(8)]
     height = 8
     for _ in range(2000):
         kind = random.randrange(10)
         if height < 6 or (kind < 3 and height < 14):
-            words.append(random.choice((f"{random.getrandbits(random.choice((4, 8, 32, 256)))}", f"DUP{random.randrange(1, 6)}")))
+            words.append(
+                random.choice((f"{random.getrandbits(random.choice((4, 8, 32, 256)))}", f"DUP{random.randrange(1, 6)}"))
+            )
             height += 1
         elif kind < 7:
             words.append(random.choice(two))

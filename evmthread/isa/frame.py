@@ -136,9 +136,7 @@ def grown(frame: Frame, end: int, gas: int, needed: int) -> int:
     have = len(memory)
     more = words - have
     gas -= (
-        MEMORY_WORD_PRICE * more
-        + (words * words >> MEMORY_QUADRATIC_SHIFT)
-        - (have * have >> MEMORY_QUADRATIC_SHIFT)
+        MEMORY_WORD_PRICE * more + (words * words >> MEMORY_QUADRATIC_SHIFT) - (have * have >> MEMORY_QUADRATIC_SHIFT)
     )
     if gas < needed:
         raise OutOfGas

@@ -10,7 +10,7 @@ from types import MappingProxyType
 
 from evmthread.errors import InvalidInput
 from evmthread.primitives.keccak import EMPTY_HASH, keccak256
-from evmthread.primitives.types import LOG_OF, Log
+from evmthread.primitives.types import LOG_OF
 from evmthread.primitives.words import WORD_MASK
 from evmthread.state.scope import ABSENT, Mark, Scope, new_scope
 from evmthread.state.view import (
@@ -25,8 +25,6 @@ from evmthread.state.view import (
 )
 
 RIPEMD160_ADDRESS = (3).to_bytes(20, "big")
-
-
 _NO_SLOTS: Mapping[int, tuple[int, int]] = MappingProxyType({})
 
 
@@ -116,10 +114,12 @@ class Journal:
             self._codes[code_hash] = code
         if code:
             self._new_codes[code_hash] = self._codes[code_hash]
-        self._set_account(address, (self.account(address) or EMPTY_ACCOUNT)._replace(code_hash=code_hash))
+        nonce, balance, _ = self.account(address) or EMPTY_ACCOUNT
+        self._set_account(address, ACCOUNT_OF((nonce, balance, code_hash)))
 
     def set_balance(self, address: bytes, balance: int) -> None:
-        self._set_account(address, (self.account(address) or EMPTY_ACCOUNT)._replace(balance=balance))
+        nonce, _, code_hash = self.account(address) or EMPTY_ACCOUNT
+        self._set_account(address, ACCOUNT_OF((nonce, balance, code_hash)))
 
     def set_nonce(self, address: bytes, nonce: int) -> None:
         self._set_account(address, (self.account(address) or EMPTY_ACCOUNT)._replace(nonce=nonce))
@@ -162,7 +162,7 @@ class Journal:
 
     def create_account(self, address: bytes, nonce: int) -> None:
         """A contract comes into being: no code, no storage, this nonce, the balance that was there."""
-        self._set_account(address, Account(nonce, self.balance(address)))
+        self._set_account(address, ACCOUNT_OF((nonce, self.balance(address), EMPTY_HASH)))
         self._wipe(address)
         undo = self._undo
         slots = self._opened.get(address)

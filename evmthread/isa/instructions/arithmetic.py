@@ -73,7 +73,8 @@ def exp(frame: Frame, base: int, exponent: int) -> int:
     if exponent:
         frame.charge(frame.prices.exp_byte * ((exponent.bit_length() + 7) >> 3))
     if (base - 1).bit_length() * exponent < WORD_BITS:
-        return base**exponent  # surely a word: a power without modulus is much quicker
+        power: int = base**exponent  # surely a word: quicker than with a modulus
+        return power
     return int(power_modulo()(base, exponent, WORD_MODULUS))
 
 

@@ -6,7 +6,7 @@ from evmthread.isa.halts import ExceptionalHalt, HaltReason
 from evmthread.isa.host import Host
 from evmthread.isa.instruction import control
 from evmthread.isa.instructions.hashing import KECCAK_WORD_PRICE
-from evmthread.isa.message import CallKind, Message
+from evmthread.isa.message import CREATE, CREATE2, MESSAGE_OF, CallKind, Message
 from evmthread.primitives import rlp
 from evmthread.primitives.keccak import EMPTY_HASH, keccak256
 
@@ -54,7 +54,8 @@ def _depart(frame: Frame, world: Host, kind: CallKind, address: bytes, init_code
     world.increment_nonce(frame.address)
     if taken:
         return 0
-    return Message(kind, frame.address, address, address, init_code, b"", value, value, gas, False, frame.depth + 1)
+    here, depth = frame.address, frame.depth + 1
+    return MESSAGE_OF((kind, here, address, address, init_code, b"", value, value, gas, False, depth, 0, 0, 0))
 
 
 @control(0xF0, "CREATE", pushes=1)
@@ -63,7 +64,7 @@ def create(frame: Frame, world: Host, value: int, offset: int, size: int) -> int
     address = create_address(frame.address, account.nonce if account is not None else 0)
     is_taken(world, address)
     init_code = _charge_create(frame, offset, size, 0)
-    return _depart(frame, world, CallKind.CREATE, address, init_code, value)
+    return _depart(frame, world, CREATE, address, init_code, value)
 
 
 @control(0xF5, "CREATE2", pushes=1)
@@ -78,4 +79,4 @@ def create2(frame: Frame, world: Host, value: int, offset: int, size: int, salt:
         del frame.memory[words:]
         frame.gas = gas
         raise
-    return _depart(frame, world, CallKind.CREATE2, address, init_code, value)
+    return _depart(frame, world, CREATE2, address, init_code, value)
