@@ -13,6 +13,7 @@ import zlib
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
+from types import CodeType
 from typing import Any
 
 from evmthread.errors import BackendError
@@ -27,6 +28,9 @@ FORMAT = b"evmthread regions 4\n"
 MOST_BYTES = 2**28  # of all files together
 _CHECK, _LENGTH = 4, 8  # bytes
 _PACKAGE = "evmthread"
+# CPython's table of lines (InternalDocs/code_objects.md): entries of up to eight units of code, of these two kinds.
+_CODE_UNIT, _MOST_UNITS = 2, 8
+_NO_COLUMNS, _NO_LOCATION = 0x80 | 13 << 3, 0x80 | 15 << 3
 
 # A file holds FORMAT, the CRC-32 of the rest (against damage; a digest takes as long as to run the code), the index's
 # length, the index, and the parts of all regions. A region's parts are what is executed, marshalled, and what explains
@@ -186,8 +190,42 @@ def _row(program: Program, function: Callable[[Frame], object]) -> Row:
     details = zlib.compress(marshal.dumps((source.text, sites)), 1)
     # A process numbers its regions, and another one does too: here the text gives the name for tracebacks.
     digest = hashlib.sha256(source.text.encode()).hexdigest()[:16]
-    code = region.code.replace(co_filename=f"<evmthread {digest}:{source.head}>")
+    code = _without_columns(region.code.replace(co_filename=f"<evmthread {digest}:{source.head}>"))
     return source.head, region.size, marshal.dumps((references, code)), details
+
+
+def _without_columns(code: CodeType) -> CodeType:
+    """The code with a table of lines alone: less to read. As it was where this Python has another format."""
+    table = bytearray()
+    before = code.co_firstlineno
+    for line, size in _runs(code):
+        units = size
+        while units:
+            part = min(units, _MOST_UNITS)
+            units -= part
+            if line is None:
+                table.append(_NO_LOCATION | part - 1)
+                continue
+            number = before - line << 1 | 1 if line < before else line - before << 1
+            before = line
+            table.append(_NO_COLUMNS | part - 1)
+            while number > 63:
+                table.append(number & 63 | 64)
+                number >>= 6
+            table.append(number)
+    short = code.replace(co_linetable=bytes(table))
+    return short if _runs(short) == _runs(code) else code
+
+
+def _runs(code: CodeType) -> list[tuple[int | None, int]]:
+    """The lines of a code, in the order of its instructions, and how many of its units each run of one line takes."""
+    runs: list[tuple[int | None, int]] = []
+    for start, end, line in code.co_lines():
+        units = (end - start) // _CODE_UNIT
+        if runs and runs[-1][0] == line:
+            units += runs.pop()[1]
+        runs.append((line, units))
+    return runs
 
 
 def _reference(program: Program, name: str, function: Callable[..., object]) -> tuple[str, str | int]:
