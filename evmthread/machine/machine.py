@@ -113,9 +113,11 @@ class Machine:
             host.create_account(address, fork.rules.contract_start_nonce)
         if message.transfer and message.sender != address:
             host.move(message.sender, address, message.transfer)
-        frame.slots, frame.stored = host.open_storage(address)
         if message.code_address in fork.precompiles and kind is not CREATE and kind is not CREATE2:
+            frame.slots = frame.stored = {}
             self._run_precompile(frame)
+        else:
+            frame.slots, frame.stored = host.open_storage(address)
         return frame
 
     def _end_with(self, frame: Frame, answer: Answer) -> None:
