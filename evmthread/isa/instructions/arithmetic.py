@@ -68,14 +68,18 @@ def mulmod(a: int, b: int, modulus: int) -> int:
     return (a * b) % modulus if modulus else 0
 
 
+def power(base: int, exponent: int) -> int:
+    """The power as a word."""
+    if (base - 1).bit_length() * exponent < WORD_BITS:
+        result: int = base**exponent  # surely a word: quicker than with a modulus
+        return result
+    return int(power_modulo()(base, exponent, WORD_MODULUS))
+
+
 @framed(0x0A, "EXP")
 def exp(frame: Frame, base: int, exponent: int) -> int:
-    if exponent:
-        frame.charge(frame.prices.exp_byte * ((exponent.bit_length() + 7) >> 3))
-    if (base - 1).bit_length() * exponent < WORD_BITS:
-        power: int = base**exponent  # surely a word: quicker than with a modulus
-        return power
-    return int(power_modulo()(base, exponent, WORD_MODULUS))
+    frame.charge(frame.prices.exp_byte * ((exponent.bit_length() + 7) >> 3))
+    return power(base, exponent)
 
 
 @pure(0x0B, "SIGNEXTEND")
