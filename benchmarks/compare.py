@@ -19,7 +19,7 @@ from typing import Any
 
 from benchmarks.cold import ColdError, call_cold, stored_code
 from benchmarks.peers import PEERS, PeerError, Worker, start
-from benchmarks.report import COMPUTING, HOST, OURS, columns, geometric_mean, group_of
+from benchmarks.report import GROUPS, OURS, columns, geometric_mean, group_of
 from benchmarks.results import FORMAT
 from benchmarks.workload import WORKLOADS, Workload, WorkloadError, read_workloads
 
@@ -132,8 +132,10 @@ def compare_all(workloads: list[Workload], *, rounds: int | None, without: set[s
 def summary(lines: list[dict[str, Any]]) -> dict[str, Any]:
     """For each group and EVM: the geometric mean of the ratios, and the least one."""
     groups: dict[str, Any] = {}
-    for group in (COMPUTING, HOST):
+    for group in GROUPS:
         inside = [line for line in lines if line["group"] == group]
+        if not inside:
+            continue
         names = dict.fromkeys(name for line in inside for name in line["ratio"])
         groups[group] = {}
         for name in names:

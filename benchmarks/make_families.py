@@ -7,8 +7,6 @@ boundary, transient storage, accounts, return data, proxies, failing calls, jump
 must give comes from py-evm, and pyrevm agrees (see make_workloads.py).
 """
 
-import argparse
-import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -22,9 +20,8 @@ from benchmarks.make_workloads import (
     FIRST_CONTRACT,
     FORMAT,
     GAS,
-    WorkloadError,
     account,
-    with_expectation,
+    make,
 )
 from evmthread.isa.forks import CANCUN
 
@@ -191,13 +188,19 @@ def calls_with_data() -> Program:
         f"0 0 68 0x80 0 {OTHER} GAS CALL POP "
         "RETURNDATASIZE 0 0x100 RETURNDATACOPY 0x100 MLOAD POP"
     )
-    callee = "0 CALLDATALOAD 224 SHR 0xa9059cbb EQ @go JUMPI 0 0 REVERT go: 4 CALLDATALOAD 36 CALLDATALOAD ADD 0 MSTORE 32 0 RETURN"
+    callee = (
+        "0 CALLDATALOAD 224 SHR 0xa9059cbb EQ @go JUMPI 0 0 REVERT "
+        "go: 4 CALLDATALOAD 36 CALLDATALOAD ADD 0 MSTORE 32 0 RETURN"
+    )
     return loop(200, body), {OTHER: callee}, ""
 
 
 def proxies() -> Program:
     """A minimal proxy (EIP-1167) before a contract that counts."""
-    proxy = f"CALLDATASIZE 0 0 CALLDATACOPY 0 0 CALLDATASIZE 0 {THIRD} GAS DELEGATECALL RETURNDATASIZE 0 0 RETURNDATACOPY @good JUMPI RETURNDATASIZE 0 REVERT good: RETURNDATASIZE 0 RETURN"
+    proxy = (
+        f"CALLDATASIZE 0 0 CALLDATACOPY 0 0 CALLDATASIZE 0 {THIRD} GAS DELEGATECALL RETURNDATASIZE 0 0 RETURNDATACOPY "
+        "@good JUMPI RETURNDATASIZE 0 REVERT good: RETURNDATASIZE 0 RETURN"
+    )
     logic = "0 SLOAD 4 CALLDATALOAD ADD DUP1 0 SSTORE 0 MSTORE 32 0 RETURN"
     return loop(150, f"DUP1 4 MSTORE 32 0 36 0 0 {OTHER} GAS CALL POP"), {OTHER: proxy, THIRD: logic}, ""
 
@@ -230,12 +233,11 @@ def long_return_data() -> Program:
 
 def deep_recursion() -> Program:
     """Calls itself 250 deep, with what is left to do as call data."""
-    return (
+    code = (
         "0 CALLDATALOAD DUP1 @more JUMPI 250 0 MSTORE @go JUMP more: 1 SWAP1 SUB DUP1 0 MSTORE @go JUMPI "
-        "32 0 RETURN go: 32 0 32 0 0 ADDRESS GAS CALL POP 32 0 RETURN",
-        {},
-        "",
+        "32 0 RETURN go: 32 0 32 0 0 ADDRESS GAS CALL POP 32 0 RETURN"
     )
+    return code, {}, ""
 
 
 def jump_table() -> Program:
@@ -244,19 +246,17 @@ def jump_table() -> Program:
         "1 ADD", "3 MUL", "NOT", "7 XOR", "1 SHL", "2 SHR", "0xffff AND", "9 OR",
         "5 SWAP1 SUB", "DUP1 MUL", "11 SWAP1 MOD", "13 ADD", "ISZERO", "DUP1 ADD", "17 XOR", "19 ADD",
     ]  # fmt: skip
-    # stack: index, accumulator. Each block has 16 bytes and begins with a JUMPDEST.
-    head = "0 0 next: DUP2 CALLDATASIZE EQ @end JUMPI DUP2 CALLDATALOAD 248 SHR SWAP2 1 ADD SWAP2 15 AND 4 SHL @table ADD JUMP "
-    code = assembled(head + "table: end: STOP")
-    table = len(code) - 3
-    text = head.replace("@table", f"0x{table:04x}") if table > 255 else head.replace("@table", f"{table}")
-    grown = len(code) - len(assembled(text + "end: STOP")) - 1
-    assert grown >= 0
-    filled = "JUMPDEST " * grown  # as long as it was with a label
+    # Stack: index, accumulator. Each block has 16 bytes; the first one's JUMPDEST is the table's place.
+    head = (
+        "0 0 next: DUP2 CALLDATASIZE EQ @end JUMPI DUP2 CALLDATALOAD 248 SHR SWAP2 1 ADD SWAP2 "
+        "15 AND 4 SHL @table ADD JUMP "
+    )
     pieces = []
     for number, block in enumerate(blocks):
-        size = len(assembled("b: " + block)) + 4
-        pieces.append(f"b{number}: {block} " + "@next JUMP " + "JUMPDEST " * (16 - size))
-    return text.replace("next:", filled + "next:") + " ".join(pieces) + " end: STOP", {}, Random(5).randbytes(600).hex()
+        size = len(assembled(f"here: {block}")) + 4
+        place = f"block{number}:" if number else "table:"
+        pieces.append(f"{place} {block} @next JUMP " + "JUMPDEST " * (16 - size))
+    return head + " ".join(pieces) + " end: STOP", {}, Random(5).randbytes(600).hex()
 
 
 def selectors() -> Program:
@@ -307,7 +307,8 @@ def bits() -> Program:
 def straight(seed: int) -> str:
     """2,000 instructions in a row, at random, on a stack of a few words."""
     random = Random(seed)
-    two = ["ADD", "MUL", "SUB", "DIV", "SDIV", "MOD", "SMOD", "SIGNEXTEND", "LT", "GT", "SLT", "SGT", "EQ", "AND", "OR", "XOR", "BYTE", "SHL", "SHR", "SAR"]
+    row = "ADD MUL SUB DIV SDIV MOD SMOD SIGNEXTEND LT GT SLT SGT EQ AND OR XOR BYTE SHL SHR SAR"
+    two = row.split(" ")
     words = [f"{random.getrandbits(random.choice((8, 64, 160, 256)))}" for _ in range(8)]
     height = 8
     for _ in range(2000):
@@ -373,27 +374,7 @@ def workload(name: str) -> dict[str, Any]:
 
 def main() -> int:
     """Exit code 0 when the workloads are written, or with --check are what is committed; else 1."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--py-evm", type=Path, required=True, metavar="PYTHON", help="a Python that has py-evm")
-    parser.add_argument("--pyrevm", type=Path, required=True, metavar="PYTHON", help="a Python that has pyrevm")
-    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 if a committed workload differs")
-    options = parser.parse_args()
-    different = 0
-    for name in FAMILIES:
-        try:
-            record = with_expectation(workload(name), py_evm=options.py_evm, pyrevm=options.pyrevm)
-        except WorkloadError as error:
-            print(f"make_families: {error}", file=sys.stderr)
-            return 1
-        path = WORKLOADS / f"{name}.json"
-        text = json.dumps(record, indent=1) + "\n"
-        same = path.is_file() and path.read_text(encoding="utf-8") == text
-        different += not same
-        if not same and not options.check:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text, encoding="utf-8")
-        print(f"{record['name']}: {record['expect']['ops']:,} instructions, {record['expect']['execGas']:,} gas")
-    return 1 if options.check and different else 0
+    return make(__doc__ or "", [(WORKLOADS / f"{name}.json", workload(name)) for name in FAMILIES])
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 from random import Random
 
 from benchmarks.make_families import assembled
@@ -94,9 +95,9 @@ def subjects() -> list[Subject]:
         Subject("ECRECOVER", 1, signed, recover),
         Subject("SHA256, 128 bytes", 2, _bytes(random, 128, 100), _sha256),
         Subject("SHA256, 16 kB", 2, _bytes(random, 16_384, 20), _sha256),
-        Subject("RIPEMD160, 16 kB", 3, _bytes(random, 16_384, 20), lambda data: bytes(12) + libraries.ripemd160()(data)),
+        Subject("RIPEMD160, 16 kB", 3, _bytes(random, 16_384, 20), _ripemd160),
         Subject("MODEXP, 2,048 bits", 5, [lengths + part for part in _bytes(random, 768, 20)], power),
-        Subject("bn254 addition", 6, [a + b for a, b in zip(points, points[1:], strict=False)],
+        Subject("bn254 addition", 6, [a + b for a, b in pairwise(points)],
                 precompiles.BN254_ADD_ISTANBUL.run),
         Subject("bn254 multiplication", 7, [point + random.randbytes(32) for point in points], multiply),
         Subject("BLAKE2F, 12 rounds", 9, [rounds + part + b"\1" for part in _bytes(random, 208, 100)], compress),
@@ -107,6 +108,10 @@ def subjects() -> list[Subject]:
 
 def _sha256(data: bytes) -> bytes:
     return hashlib.sha256(data).digest()
+
+
+def _ripemd160(data: bytes) -> bytes:
+    return bytes(12) + libraries.ripemd160()(data)
 
 
 def _bytes(random: Random, size: int, count: int) -> list[bytes]:
