@@ -263,6 +263,10 @@ def write_memory(memory: list[int], offset: int, data: bytes) -> None:
             number = number << (tail << 3) | memory[last - 1] & (1 << (tail << 3)) - 1
         if start:
             number |= memory[first] >> (256 - (start << 3)) << ((words << 8) - (start << 3))
+        if words == 2:
+            memory[first + 1] = number & (1 << 256) - 1
+            memory[first] = number >> 256
+            return
         for index in range(last - 1, first, -1):
             memory[index] = number & (1 << 256) - 1
             number >>= 256

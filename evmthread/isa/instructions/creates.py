@@ -15,6 +15,8 @@ MAX_NONCE = 2**64 - 1  # EIP-2681
 
 def create_address(sender: bytes, nonce: int) -> bytes:
     """The address of a contract made by CREATE or by a transaction (Yellow Paper, section 7)."""
+    if nonce < 0x80:  # as nearly always: the list as it then is, of 20 bytes and one
+        return keccak256(b"\xd6\x94" + sender + bytes((nonce or 0x80,)))[12:]
     return keccak256(rlp.encode_list((rlp.encode_bytes(sender), rlp.encode_int(nonce))))[12:]
 
 
@@ -72,7 +74,7 @@ def create2(frame: Frame, world: Host, value: int, offset: int, size: int, salt:
     """EIP-1014. The address hangs on the init code, so memory is read before the new account is."""
     words, gas = len(frame.memory), frame.gas
     init_code = _charge_create(frame, offset, size, KECCAK_WORD_PRICE)
-    address = create2_address(frame.address, salt.to_bytes(32, "big"), init_code)
+    address = create2_address(frame.address, salt.to_bytes(32), init_code)
     try:
         is_taken(world, address)
     except Missing:
