@@ -185,6 +185,7 @@ def main(arguments: list[str] | None = None) -> int:
         parser.error("--rounds must be at least 1")
     names = [*OURS, *(name for name in optional if name not in options.without)]
     cells, widths = headings(names)
+    load_before = os.getloadavg()[0]  # how many others wanted a core: more than there are is a busy machine
     try:
         workloads = read_workloads(options.paths or [WORKLOADS])
         running = compare_all(workloads, rounds=options.rounds, without=set(options.without))
@@ -209,6 +210,7 @@ def main(arguments: list[str] | None = None) -> int:
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "python": platform.python_version(),
         "cores": os.cpu_count(),
+        "load": [round(load, 1) for load in (load_before, os.getloadavg()[0])],
         "evms": evms,
         "workloads": lines,
         "summary": summary(lines),
