@@ -19,7 +19,7 @@ from typing import Any
 
 from benchmarks.cold import ColdError, call_cold, stored_code
 from benchmarks.peers import PEERS, PeerError, Worker, start
-from benchmarks.report import COMPUTING, HOST, OURS, columns, geometric_mean, group_of
+from benchmarks.report import GROUPS, OURS, columns, geometric_mean, group_of
 from benchmarks.results import FORMAT
 from benchmarks.workload import WORKLOADS, Workload, WorkloadError, read_workloads
 
@@ -132,8 +132,10 @@ def compare_all(workloads: list[Workload], *, rounds: int | None, without: set[s
 def summary(lines: list[dict[str, Any]]) -> dict[str, Any]:
     """For each group and EVM: the geometric mean of the ratios, and the least one."""
     groups: dict[str, Any] = {}
-    for group in (COMPUTING, HOST):
+    for group in GROUPS:
         inside = [line for line in lines if line["group"] == group]
+        if not inside:
+            continue
         names = dict.fromkeys(name for line in inside for name in line["ratio"])
         groups[group] = {}
         for name in names:
@@ -183,6 +185,7 @@ def main(arguments: list[str] | None = None) -> int:
         parser.error("--rounds must be at least 1")
     names = [*OURS, *(name for name in optional if name not in options.without)]
     cells, widths = headings(names)
+    load_before = os.getloadavg()[0]  # how many others wanted a core: more than there are is a busy machine
     try:
         workloads = read_workloads(options.paths or [WORKLOADS])
         running = compare_all(workloads, rounds=options.rounds, without=set(options.without))
@@ -207,6 +210,7 @@ def main(arguments: list[str] | None = None) -> int:
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "python": platform.python_version(),
         "cores": os.cpu_count(),
+        "load": [round(load, 1) for load in (load_before, os.getloadavg()[0])],
         "evms": evms,
         "workloads": lines,
         "summary": summary(lines),

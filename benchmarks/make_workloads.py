@@ -11,6 +11,7 @@ import argparse
 import json
 import subprocess
 import sys
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -132,21 +133,20 @@ def with_expectation(record: dict[str, Any], *, py_evm: Path, pyrevm: Path) -> d
     return record | {"expect": expect}
 
 
-def main() -> int:
-    """Exit code 0 when the workloads are written, or with --check are what is committed; else 1."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+def make(description: str, records: Iterable[tuple[Path, dict[str, Any]]]) -> int:
+    """A command line that completes workloads by what the references give and writes them; its exit code."""
+    parser = argparse.ArgumentParser(description=description.partition("\n")[0])
     parser.add_argument("--py-evm", type=Path, required=True, metavar="PYTHON", help="a Python that has py-evm")
     parser.add_argument("--pyrevm", type=Path, required=True, metavar="PYTHON", help="a Python that has pyrevm")
     parser.add_argument("--check", action="store_true", help="write nothing; exit 1 if a committed workload differs")
     options = parser.parse_args()
     different = 0
-    for recipe in RECIPES:
+    for path, unfinished in records:
         try:
-            record = with_expectation(workload(recipe), py_evm=options.py_evm, pyrevm=options.pyrevm)
+            record = with_expectation(unfinished, py_evm=options.py_evm, pyrevm=options.pyrevm)
         except WorkloadError as error:
-            print(f"make_workloads: {error}", file=sys.stderr)
+            print(f"{parser.prog}: {error}", file=sys.stderr)
             return 1
-        path = WORKLOADS / f"{recipe.contract.lower()}.json"
         text = json.dumps(record, indent=1) + "\n"
         expect = record["expect"]
         same = path.is_file() and path.read_text(encoding="utf-8") == text
@@ -157,6 +157,13 @@ def main() -> int:
         verdict = "as committed" if same else "differs" if options.check else "written"
         print(f"{record['name']}: {expect['ops']:,} instructions, {expect['execGas']:,} gas, {verdict}")
     return 1 if options.check and different else 0
+
+
+def main() -> int:
+    """Exit code 0 when the workloads are written, or with --check are what is committed; else 1."""
+    return make(
+        __doc__ or "", [(WORKLOADS / f"{recipe.contract.lower()}.json", workload(recipe)) for recipe in RECIPES]
+    )
 
 
 if __name__ == "__main__":

@@ -7,6 +7,8 @@ HOST_HEAVY = frozenset({"call_loop", "sload_sstore_loop"})
 APART = frozenset({"call_noop", "ecrecover_loop"})  # a call of one instruction; a loop over a library
 COMPUTING = "computing"
 HOST = "host-heavy"
+FAMILIES = "families"
+GROUPS = (COMPUTING, HOST, FAMILIES)
 OURS = ("stepper", "cold", "stored", "warm")  # how evmthread itself is measured
 
 
@@ -14,6 +16,8 @@ def group_of(name: str, *, solidity: bool) -> str | None:
     """The group of a workload; None for those that stand alone. `solidity`: one of our own contracts."""
     if name in APART:
         return None
+    if name.startswith("family_"):
+        return FAMILIES
     return HOST if solidity or name in HOST_HEAVY else COMPUTING
 
 

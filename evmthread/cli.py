@@ -18,6 +18,8 @@ COMMANDS = (
     "resume",
     "verify",
     "replay",
+    "evidence",
+    "thread",
     "run",
     "trace",
     "debug",
@@ -35,6 +37,7 @@ examples:
   evmthread resume game.thread --answer yes --keys K   go on in another process; here with an answer
   evmthread verify game.thread                         who signed what: no execution
   evmthread replay game.thread                         execute it all again and compare
+  evmthread thread list my.threads                     the threads that a party's store keeps
   evmthread run --code 600160020160005260206000f3      run bytecode once
   evmthread trace --tracer callTracer --code 6001      steps, calls, or the state that a transaction touches
   evmthread debug game.thread --nonce 3                a move step by step, forwards and back, in its source

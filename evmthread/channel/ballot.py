@@ -7,7 +7,7 @@ was recovered before.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from evmthread.channel.messages import Propose
+from evmthread.channel.messages import Propose, encode_body
 from evmthread.channel.review import leader_of
 from evmthread.commit.commitment import Status
 
@@ -24,6 +24,11 @@ class Standing:
     signatures: dict[int, bytes] = field(default_factory=dict)
     signed_here: bool = False
     rejected: bool = False
+    content: bytes = field(init=False)
+    """What is kept of it, before our signature."""
+
+    def __post_init__(self) -> None:
+        self.content = encode_body(self.propose)
 
     @property
     def nonce(self) -> int:
@@ -44,6 +49,8 @@ class Ballot:
         self._parties = parties
         self._always = always
         self.standing: dict[int, Standing] = {}
+        self.own_standing: Standing | None = None
+        """What we signed last above the latest agreement."""
         self.highest_signed = -1
         """The highest nonce that we signed, or our floor."""
         self.signed: dict[int, bytes] = {}
@@ -77,11 +84,18 @@ class Ballot:
         early = self._early.pop((standing.nonce, standing.digest), {})
         standing.signatures.update(early)
         self.standing[standing.nonce] = standing
+        if standing.signed_here:
+            self._note_own(standing)
         return standing
+
+    def _note_own(self, standing: Standing) -> None:
+        if self.own_standing is None or standing.nonce > self.own_standing.nonce:
+            self.own_standing = standing
 
     def note_signed(self, standing: Standing) -> None:
         """From now on this nonce is used up, whether or not the signature has left."""
         standing.signed_here = True
+        self._note_own(standing)
         self.signed[standing.nonce] = standing.digest
         self.highest_signed = max(self.highest_signed, standing.nonce)
         if standing.propose.commitment.status == Status.FINAL:
@@ -106,15 +120,10 @@ class Ballot:
         """How many of our signatures stand above the latest agreement, as openProposals counts them."""
         return sum(1 for standing in self.standing.values() if standing.signed_here and standing.counts)
 
-    @property
-    def own_standing(self) -> Standing | None:
-        """What we signed last above the latest agreement."""
-        signed = [standing for standing in self.standing.values() if standing.signed_here]
-        return max(signed, key=lambda standing: standing.nonce, default=None)
-
     def tip_moved(self, nonce: int) -> None:
         """Another agreement is the latest: nothing on the old one stands any more."""
         self.standing.clear()
+        self.own_standing = None
         self.refused.clear()
         self._early = {key: early for key, early in self._early.items() if key[0] > nonce}
         self.signed = {each: digest for each, digest in self.signed.items() if each > nonce}

@@ -39,12 +39,15 @@ class CatchUp:
     @property
     def unheard(self) -> tuple[int, ...]:
         """The parties that haven't greeted us."""
-        return tuple([each for each in self._desk.others if each not in self._desk.heard and each < self._desk.parties])
+        desk = self._desk
+        if len(desk.heard) == len(desk.others):
+            return ()
+        return tuple([each for each in desk.others if each not in desk.heard and each < desk.parties])
 
     @property
     def is_behind(self) -> bool:
         """Whether somebody says that it has later agreements."""
-        return any(nonce > self._desk.tip_nonce for nonce in self._ahead.values())
+        return max(self._ahead.values(), default=-1) > self._desk.tip_nonce
 
     def greet(self, participants: tuple[int, ...]) -> None:
         """Says what we have."""
@@ -106,7 +109,7 @@ class CatchUp:
         if commitment.nonce <= desk.tip_nonce and self._is_known(commitment.nonce):
             return
         try:
-            agreement = verify(desk.thread.domain, desk.thread.terms, agreed.signed)
+            agreement = verify(desk.thread.domain, desk.thread.terms, agreed.signed, recoveries=desk.thread.recoveries)
         except (Refusal, InvalidInput) as error:
             raise RemoteProtocolError(str(error)) from None
         signatures = agreement.signatures

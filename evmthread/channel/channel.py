@@ -119,6 +119,11 @@ class Channel:
         return self._desk.thread.agreement
 
     @property
+    def is_greeted(self) -> bool:
+        """Whether as many others as it takes have said what they have; before that nothing new is signed."""
+        return self._desk.is_greeted
+
+    @property
     def phase(self) -> Phase:
         """Where the channel is."""
         desk, agreement = self._desk, self._desk.thread.agreement
@@ -284,7 +289,9 @@ class Channel:
 
     def persisted(self, token: int) -> list[Effect]:
         """These records are durable. Raises LocalProtocolError for a token that nobody waits for."""
-        return self._happen(What.TOLD, lambda: self._desk.outbox.answered(token, None))
+        # What follows is a request to sign, or a notice: nothing that calls for a new look at the whole.
+        self._desk.outbox.answered(token, None)
+        return self._desk.outbox.take()
 
     def not_persisted(self, token: int, why: str) -> list[Effect]:
         """These records were refused, or can't be kept."""

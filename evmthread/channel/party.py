@@ -195,7 +195,9 @@ class Party:
         if prepared is None or self._signature is None:
             raise LocalProtocolError("nothing is pending that could be agreed on")
         collected = SignatureSet.of({self.index: self._signature, **signatures})
-        agreement = Agreement(self.thread.domain, self.thread.terms, prepared.commitment, collected)
+        agreement = Agreement(
+            self.thread.domain, self.thread.terms, prepared.commitment, collected, recoveries=self.thread.recoveries
+        )
         self.thread.adopt(agreement)
         self._signature = None
         return agreement
@@ -211,7 +213,7 @@ class Party:
         check_proposed(self.thread, commitment)
         leader = leader_of(commitment.nonce, len(terms.keys))
         signed = digest(self.thread.domain, commitment)
-        check_leader_signature(leader, terms.keys[leader], signed, proposal.signature, commitment.nonce)
+        check_leader_signature(self.thread, leader, terms.keys[leader], signed, proposal.signature, commitment.nonce)
 
     def _sign(self, commitment: Commitment, signed: SignedBatch) -> bytes:
         """Signs through the guard, which logs all that has to be sent again; drops what is pending where it refuses."""

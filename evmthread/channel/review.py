@@ -10,7 +10,6 @@ from evmthread.commit.agreement import Agreement
 from evmthread.commit.batch import SignedBatch
 from evmthread.commit.commitment import MAX_NONCE_STEP, Commitment, Suspension, check_successor, check_well_formed
 from evmthread.commit.refusals import BrokenParent, MalformedSignature, NonceOrder, WrongSignature, WrongThread
-from evmthread.commit.signature import recover_signer
 
 
 def leader_of(nonce: int, parties: int) -> int:
@@ -41,10 +40,12 @@ def check_proposed(thread: Thread, commitment: Commitment) -> None:
     check_nonce_step(latest, nonce)
 
 
-def check_leader_signature(leader: int, key: bytes, digest: bytes, signature: bytes, nonce: int) -> None:
+def check_leader_signature(
+    thread: Thread, leader: int, key: bytes, digest: bytes, signature: bytes, nonce: int
+) -> None:
     """Nothing, or MalformedSignature or WrongSignature: the leader's key signed this digest."""
     try:
-        got = recover_signer(digest, signature)
+        got = thread.recoveries.signer(digest, signature)
     except MalformedSignature as error:
         raise MalformedSignature(error.reason, leader, nonce) from None
     if got != key:

@@ -18,7 +18,7 @@ from evmthread.channel.errors import (
 from evmthread.channel.events import Proposed, Rejected, StopReason, Undone, Unexecutable
 from evmthread.channel.kept import SignedRecord
 from evmthread.channel.line import Line
-from evmthread.channel.messages import Accept, Agreed, Propose, Reject, RejectCode, encode_body
+from evmthread.channel.messages import Accept, Agreed, Propose, Reject, RejectCode
 from evmthread.channel.party import SignedInput
 from evmthread.channel.refusing import (
     Unsigned,
@@ -35,7 +35,6 @@ from evmthread.commit.batch import Batch, SignedBatch
 from evmthread.commit.commitment import Commitment, Status
 from evmthread.commit.eip712 import TypedData, digest
 from evmthread.commit.refusals import MalformedSignature, Refusal
-from evmthread.commit.signature import recover_signer
 
 MAX_DIVERGENT = 4
 """So many proposals of a party that don't execute to what it signed are executed on one agreement; then no more."""
@@ -154,8 +153,8 @@ class Rounds:
     # Signing: first kept, then signed, then sent ----------------------------------------------------------------------
     def _sign(self, standing: Standing) -> None:
         desk, commitment = self._desk, standing.propose.commitment
-        content = encode_body(standing.propose)
-        record = SignedRecord(standing.nonce, standing.digest, commitment.status == Status.FINAL, content)
+        final = commitment.status == Status.FINAL
+        record = SignedRecord(standing.nonce, standing.digest, final, standing.content)
         desk.ballot.note_signed(standing)
         desk.pacing.arm(desk.now)
 
@@ -170,7 +169,7 @@ class Rounds:
         typed_data = TypedData(desk.thread.domain, standing.propose.commitment)
         desk.outbox.sign(
             typed_data,
-            encode_body(standing.propose),
+            standing.content,
             then=lambda signature: self._signed(standing, signature),
             failed=lambda why: desk.stop(StopReason.REFUSED, why),
         )
@@ -212,7 +211,7 @@ class Rounds:
             return
         signed_digest = digest(thread.domain, commitment)
         try:
-            check_leader_signature(leader, desk.key_of(leader), signed_digest, propose.signature, nonce)
+            check_leader_signature(thread, leader, desk.key_of(leader), signed_digest, propose.signature, nonce)
         except Refusal as error:
             raise RemoteProtocolError(str(error)) from None
         self._watch.commitment(leader, commitment, propose.signature)
@@ -240,7 +239,7 @@ class Rounds:
         desk, nonce = self._desk, propose.commitment.nonce
         signed = digest(desk.thread.domain, propose.commitment)
         try:
-            check_leader_signature(desk.index, desk.key_of(desk.index), signed, propose.signature, nonce)
+            check_leader_signature(desk.thread, desk.index, desk.key_of(desk.index), signed, propose.signature, nonce)
         except Refusal as error:
             raise RemoteProtocolError(str(error)) from None
         self.check_known(nonce, signed)
@@ -345,7 +344,7 @@ class Rounds:
         """Counts a party's signature. Raises RemoteProtocolError."""
         desk, terms = self._desk, self._desk.thread.terms
         try:
-            signer = recover_signer(accept.digest, accept.signature)
+            signer = desk.thread.recoveries.signer(accept.digest, accept.signature)
         except MalformedSignature as error:
             raise RemoteProtocolError(str(error)) from None
         if signer not in terms.keys:
@@ -391,7 +390,9 @@ class Rounds:
             if desk.ballot.leader(nonce) == desk.index and not standing.propose.signature:
                 continue
             signatures = SignatureSet.of(standing.signatures)
-            agreement = Agreement(desk.thread.domain, desk.thread.terms, commitment, signatures)
+            agreement = Agreement(
+                desk.thread.domain, desk.thread.terms, commitment, signatures, recoveries=desk.thread.recoveries
+            )
             agreed = Agreed(agreement.signed, standing.propose.batch, standing.propose.suspension)
             missing = tuple([each for each in desk.others if each not in standing.signatures])
             if self.adopt(agreement, agreed):

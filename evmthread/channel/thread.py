@@ -31,6 +31,7 @@ from evmthread.commit.commitment import Commitment, Status
 from evmthread.commit.eip712 import Domain, digest
 from evmthread.commit.money import operator_fee, owner_balances
 from evmthread.commit.refusals import NonceOrder, ParentIsFinal
+from evmthread.commit.signature import Recoveries
 from evmthread.commit.terms import Ruleset, Terms, check_origin_code
 from evmthread.execution.receipts import receipts_root
 from evmthread.execution.result import CallResult
@@ -74,6 +75,8 @@ class Thread:
         self._agreement: Agreement | None = None
         self._open: OpenCall | None = None
         self._prepared: Prepared | None = None
+        self.recoveries = Recoveries()
+        """Whose signatures this thread has met: none is recovered twice on its way from a request to an agreement."""
 
     @classmethod
     def open(
@@ -254,7 +257,7 @@ class Thread:
         elif nonce or final:
             raise LocalProtocolError("the first commitment is the genesis: nonce 0, at rest")
         draft = self._draft(signed, nonce, final)
-        check_batch_rules(self.domain, self.terms, self.ruleset, draft, signed)
+        check_batch_rules(self.domain, self.terms, self.ruleset, draft, signed, recoveries=self.recoveries)
         check_environment(self._environment, signed.batch, nonce=nonce)
         mark = self._world.mark()
         try:

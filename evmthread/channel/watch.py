@@ -7,6 +7,7 @@ import json
 from collections import Counter, OrderedDict
 
 from evmthread.channel.desk import Desk
+from evmthread.channel.divergence import Divergence
 from evmthread.channel.errors import DivergentField
 from evmthread.channel.events import Convicted, Diverged, Event, StopReason
 from evmthread.channel.kept import EvidenceRecord
@@ -68,14 +69,7 @@ class Watch:
 
     def divergence(self, leader: int, propose: Propose, error: DivergentField) -> None:
         """This leader signed what its batch doesn't lead to: whoever executes it can check that."""
-        content: dict[str, object] = {
-            "commitment": propose.commitment.to_json(),
-            "signature": "0x" + propose.signature.hex(),
-            "batch": propose.batch.to_json(),
-            "suspension": None if propose.suspension is None else propose.suspension.to_json(),
-            "difference": str(error),
-        }
-        self._keep(leader, Diverged(leader, propose, error), "Divergence", content)
+        self._keep(leader, Diverged(leader, propose, error), "Divergence", Divergence.of(leader, propose).to_json())
 
     def _keep(self, party: int, event: Event, kind: str, content: object) -> None:
         desk = self._desk

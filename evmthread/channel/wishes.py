@@ -112,7 +112,9 @@ class Wishes:
         """Takes up another's input. Raises RemoteProtocolError."""
         desk, thread, each = self._desk, self._desk.thread, request.signed.input
         try:
-            check_input_signature(thread.domain, thread.terms, each, request.signed.signature)
+            check_input_signature(
+                thread.domain, thread.terms, each, request.signed.signature, recoveries=thread.recoveries
+            )
         except Refusal as error:
             raise RemoteProtocolError(str(error)) from None
         if each.thread_id != thread.thread_id:

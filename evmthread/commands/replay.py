@@ -1,11 +1,15 @@
 """`evmthread replay FILE`: executes a thread file again from the contract's code and compares every field."""
 
 import argparse
+from typing import TYPE_CHECKING
 
 from evmthread.commands.kept_code import add_cache_option, keep, open_files
 from evmthread.commands.open_question import tell_json, tell_lines
 from evmthread.commands.reporting import OK, report_failure, say, say_json, show_hash
 from evmthread.errors import EvmthreadError
+
+if TYPE_CHECKING:
+    from evmthread.channel.thread import Thread
 
 NAME = "replay"
 HELP = "execute a thread's file again from the contract's code and compare every field of every commitment"
@@ -29,12 +33,18 @@ def run(arguments: argparse.Namespace) -> int:
     except EvmthreadError as error:
         return report_failure(NAME, error, as_json=arguments.json)
     keep(cache)
+    tell_replayed(thread, count, as_json=arguments.json)
+    return OK
+
+
+def tell_replayed(thread: "Thread", count: int, *, as_json: bool) -> None:
+    """Says what holds: a line, and where a call is open what is asked; or one JSON object."""
     tip = thread.agreement
     gas = tip.commitment.gas_used if tip else 0
     root = tip.commitment.state_root if tip else None
     suspension = thread.open_call.suspension if thread.open_call else None
     terms = thread.terms
-    if arguments.json:
+    if as_json:
         say_json(
             {
                 "ok": True,
@@ -47,11 +57,10 @@ def run(arguments: argparse.Namespace) -> int:
                 "suspended": tell_json(terms, tip.commitment, suspension, checked=True) if tip and suspension else None,
             }
         )
-        return OK
+        return
     state = f"; state root {show_hash(root)}" if root else ""
     suspended = ", suspended" if suspension else ""
     say(f"replayed: {count} commitments, every field equal{suspended}, {gas:,} gas{state}")
     if tip and suspension:
         for line in tell_lines(terms, tip.commitment, suspension):
             say(line)
-    return OK

@@ -1,11 +1,15 @@
 """`evmthread verify FILE`: checks signatures, order, links and hashes of a thread file. Loads no EVM."""
 
 import argparse
+from typing import TYPE_CHECKING
 
 from evmthread.commands.open_question import tell_json, tell_lines
 from evmthread.commands.reporting import OK, report_failure, say, say_json, show_hash
 from evmthread.commit.commitment import Status
 from evmthread.errors import EvmthreadError
+
+if TYPE_CHECKING:
+    from evmthread.store.verification import FileReport
 
 NAME = "verify"
 HELP = "check every signature, link and hash in a thread's file, without executing anything"
@@ -27,9 +31,15 @@ def run(arguments: argparse.Namespace) -> int:
         report = verify_file(arguments.file)
     except EvmthreadError as error:
         return report_failure(NAME, error, as_json=arguments.json)
+    tell_verified(report, as_json=arguments.json)
+    return OK
+
+
+def tell_verified(report: "FileReport", *, as_json: bool) -> None:
+    """Says what holds: a line, and where a call is open what is asked; or one JSON object."""
     tip, suspension, terms = report.tip, report.suspension, report.head.terms
     checked = report.head.ruleset.transcript  # else the machine hash is that of a machine, which has to run first
-    if arguments.json:
+    if as_json:
         say_json(
             {
                 "ok": True,
@@ -43,7 +53,7 @@ def run(arguments: argparse.Namespace) -> int:
                 ),
             }
         )
-        return OK
+        return
     last = f", up to nonce {tip.commitment.nonce}{_STATUS[Status(tip.commitment.status)]}" if tip else ""
     say(f"verified: {report.count} commitments{last}; thread {show_hash(report.thread_id)}")
     if tip and suspension:
@@ -51,4 +61,3 @@ def run(arguments: argparse.Namespace) -> int:
             say(line)
         if not checked:
             say("    what is asked is not verified: the machine hash is that of a machine, which `replay` runs")
-    return OK

@@ -30,7 +30,7 @@ from evmthread.commit.refusals import (
     WrongSignature,
     WrongThread,
 )
-from evmthread.commit.signature import recover_signer
+from evmthread.commit.signature import Recoveries, recover_signer, signer_of
 from evmthread.commit.terms import KeyGrant, Resume, Terms, check_terms, thread_id
 from evmthread.errors import InvalidInput
 from evmthread.primitives import rlp
@@ -143,10 +143,21 @@ class Agreement:
     signatures: SignatureSet
     digest: bytes = field(init=False, repr=False, compare=False)
 
-    def __init__(self, domain: Domain, terms: Terms, commitment: Commitment, signatures: SignatureSet) -> None:
-        """Verify and keep. Raises a Refusal naming the failed check."""
+    def __init__(
+        self,
+        domain: Domain,
+        terms: Terms,
+        commitment: Commitment,
+        signatures: SignatureSet,
+        *,
+        recoveries: Recoveries | None = None,
+    ) -> None:
+        """Verify and keep. Raises a Refusal naming the failed check.
+
+        A signature that was recovered through `recoveries` before isn't recovered again.
+        """
         # Everything is checked before anything is set: a failing second __init__ must not leave a changed object.
-        verified = _verified_digest(domain, terms, commitment, signatures)
+        verified = _verified_digest(domain, terms, commitment, signatures, recoveries)
         assign = object.__setattr__
         assign(self, "domain", domain)
         assign(self, "terms", terms)
@@ -199,7 +210,9 @@ def signatures_needed(terms: Terms, commitment: Commitment) -> int:
     return terms.threshold
 
 
-def _verified_digest(domain: Domain, terms: Terms, commitment: Commitment, signatures: SignatureSet) -> bytes:
+def _verified_digest(
+    domain: Domain, terms: Terms, commitment: Commitment, signatures: SignatureSet, recoveries: Recoveries | None
+) -> bytes:
     # Exact types: a subclass could answer differently each time it is asked.
     if type(domain) is not Domain or type(terms) is not Terms:
         raise InvalidInput("Agreement: a Domain and Terms are wanted")
@@ -211,12 +224,19 @@ def _verified_digest(domain: Domain, terms: Terms, commitment: Commitment, signa
         raise WrongThread(thread, commitment.thread_id, commitment.nonce)
     check_well_formed(terms, commitment)
     signed_digest = digest(domain, commitment)
-    check_signatures(terms, signed_digest, signatures, signatures_needed(terms, commitment), nonce=commitment.nonce)
+    needed = signatures_needed(terms, commitment)
+    check_signatures(terms, signed_digest, signatures, needed, nonce=commitment.nonce, recoveries=recoveries)
     return signed_digest
 
 
 def check_signatures(
-    terms: Terms, signed_digest: bytes, signatures: SignatureSet, needed: int, *, nonce: int | None = None
+    terms: Terms,
+    signed_digest: bytes,
+    signatures: SignatureSet,
+    needed: int,
+    *,
+    nonce: int | None = None,
+    recoveries: Recoveries | None = None,
 ) -> None:
     """Nothing, or a Refusal: at least `needed` parties signed, and each signature is its party's.
 
@@ -232,16 +252,16 @@ def check_signatures(
         raise NotEnoughSignatures(needed, len(indexes), nonce)
     for index, signature in zip(indexes, signatures.signatures, strict=True):
         try:
-            got = recover_signer(signed_digest, signature)
+            got = signer_of(signed_digest, signature, recoveries)
         except MalformedSignature as error:
             raise MalformedSignature(error.reason, index, nonce) from None
         if got != terms.keys[index]:
             raise WrongSignature(index, terms.keys[index], got, nonce)
 
 
-def verify(domain: Domain, terms: Terms, agreement: Signed) -> Agreement:
+def verify(domain: Domain, terms: Terms, agreement: Signed, *, recoveries: Recoveries | None = None) -> Agreement:
     """The same, verified under this domain and these terms. Raises a Refusal naming nonce and failed check."""
-    return Agreement(domain, terms, agreement.commitment, agreement.signatures)
+    return Agreement(domain, terms, agreement.commitment, agreement.signatures, recoveries=recoveries)
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,8 @@ from evmthread.commit.records import (
     decode_versioned,
     decoded_list,
     plain_type,
+    remembered,
+    remembered_slot,
 )
 from evmthread.commit.refusals import (
     IllFormedBatch,
@@ -35,7 +37,7 @@ from evmthread.commit.refusals import (
     WrongSignature,
     WrongThread,
 )
-from evmthread.commit.signature import recover_signer
+from evmthread.commit.signature import Recoveries, signer_of
 from evmthread.commit.terms import Ruleset, Terms, thread_address, thread_id
 from evmthread.errors import InvalidInput
 from evmthread.primitives import rlp
@@ -72,7 +74,15 @@ class Input(Record):
     value: int
     gas: int
     data: bytes
+    _hash_struct: bytes | None = remembered_slot()
+    _to_rlp: bytes | None = remembered_slot()
 
+    @remembered
+    def to_rlp(self) -> bytes:
+        """The RLP list of the members in order, without a version byte."""
+        return Record.to_rlp(self)
+
+    @remembered
     def hash_struct(self) -> bytes:
         """The EIP-712 hashStruct: 32 bytes."""
         return keccak256(
@@ -111,7 +121,15 @@ class Environment(Record):
     prev_randao: bytes
     coinbase: bytes
     gas_limit: int
+    _hash_struct: bytes | None = remembered_slot()
+    _to_rlp: bytes | None = remembered_slot()
 
+    @remembered
+    def to_rlp(self) -> bytes:
+        """The RLP list of the members in order, without a version byte."""
+        return Record.to_rlp(self)
+
+    @remembered
     def hash_struct(self) -> bytes:
         """The EIP-712 hashStruct: 32 bytes."""
         return keccak256(
@@ -140,7 +158,9 @@ class Batch(Record):
 
     environment: Environment
     inputs: tuple[Input, ...]
+    _hash_struct: bytes | None = remembered_slot()
 
+    @remembered
     def hash_struct(self) -> bytes:
         """The EIP-712 hashStruct: 32 bytes."""
         inputs = keccak256(b"".join([each.hash_struct() for each in self.inputs]))
@@ -157,12 +177,14 @@ class SignedBatch:
 
     batch: Batch
     signatures: tuple[bytes, ...]
+    _to_rlp: bytes | None = remembered_slot()
 
     def __post_init__(self) -> None:
         if type(self.batch) is not Batch:
             raise InvalidInput("SignedBatch.batch: a Batch is wanted")
         object.__setattr__(self, "signatures", _SIGNATURES.plain(self.signatures, "SignedBatch.signatures"))
 
+    @remembered
     def to_rlp(self) -> bytes:
         """rlp([environment, [input, ...], [signature, ...]]): the bytes that Ruleset.batchBytes bounds."""
         inputs = rlp.encode_list([each.to_rlp() for each in self.batch.inputs])
@@ -213,7 +235,13 @@ def check_signed_batch(
 
 
 def check_batch_rules(
-    domain: Domain, terms: Terms, ruleset: Ruleset, commitment: Commitment, signed: SignedBatch
+    domain: Domain,
+    terms: Terms,
+    ruleset: Ruleset,
+    commitment: Commitment,
+    signed: SignedBatch,
+    *,
+    recoveries: Recoveries | None = None,
 ) -> None:
     """As check_signed_batch, for whoever has computed the commitment's batchHash from this very batch."""
     batch, nonce = signed.batch, commitment.nonce
@@ -227,7 +255,7 @@ def check_batch_rules(
             raise WrongThread(thread, each.thread_id, nonce)
         if broken := _broken_input_clause(ruleset, commitment, root, index, each):
             raise IllFormedBatch(*broken, index=index, nonce=nonce)
-    check_input_signatures(domain, terms, signed, nonce=nonce)
+    check_input_signatures(domain, terms, signed, nonce=nonce, recoveries=recoveries)
 
 
 def _check_limits(terms: Terms, ruleset: Ruleset, commitment: Commitment, signed: SignedBatch) -> None:
@@ -310,24 +338,38 @@ def check_environment(parent: Environment | None, batch: Batch, *, nonce: int | 
         raise IllFormedBatch(*broken, nonce=nonce)
 
 
-def check_input_signatures(domain: Domain, terms: Terms, signed: SignedBatch, *, nonce: int | None = None) -> None:
+def check_input_signatures(
+    domain: Domain,
+    terms: Terms,
+    signed: SignedBatch,
+    *,
+    nonce: int | None = None,
+    recoveries: Recoveries | None = None,
+) -> None:
     """Nothing, or a Refusal: every input is signed by the session key of its actor. `nonce` is named in errors."""
     inputs = signed.batch.inputs
     if len(inputs) != len(signed.signatures):
         raise SignatureCount(len(inputs), len(signed.signatures), nonce)
     for index, (each, signature) in enumerate(zip(inputs, signed.signatures, strict=True)):
-        check_input_signature(domain, terms, each, signature, index=index, nonce=nonce)
+        check_input_signature(domain, terms, each, signature, index=index, nonce=nonce, recoveries=recoveries)
 
 
 def check_input_signature(
-    domain: Domain, terms: Terms, each: Input, signature: bytes, *, index: int = 0, nonce: int | None = None
+    domain: Domain,
+    terms: Terms,
+    each: Input,
+    signature: bytes,
+    *,
+    index: int = 0,
+    nonce: int | None = None,
+    recoveries: Recoveries | None = None,
 ) -> None:
     """Nothing, or a Refusal: the session key of the input's actor signed it. `index` and `nonce` are for errors."""
     if each.actor not in terms.owners:
         raise IllFormedBatch("actor is an owner", each.actor, index, nonce)
     expected = terms.keys[terms.owners.index(each.actor)]
     try:
-        got = recover_signer(digest(domain, each), signature)
+        got = signer_of(digest(domain, each), signature, recoveries)
     except MalformedSignature as error:
         raise MalformedSignature(error.reason, index, nonce) from None
     if got != expected:

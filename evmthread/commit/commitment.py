@@ -8,7 +8,7 @@ from enum import IntEnum
 from typing import ClassVar
 
 from evmthread.commit.eip712 import ADDRESS_PADDING, hash_integers, word
-from evmthread.commit.records import Record, StructType
+from evmthread.commit.records import Record, StructType, remembered, remembered_slot
 from evmthread.commit.refusals import Decreased, FinalDiffers, IllFormedCommitment, NonceOrder, ParentIsFinal
 from evmthread.commit.terms import Terms
 from evmthread.primitives.keccak import keccak256
@@ -56,7 +56,15 @@ class Commitment(Record):
     gas_used: int
     balances: tuple[int, ...]
     fee: int
+    _hash_struct: bytes | None = remembered_slot()
+    _to_rlp: bytes | None = remembered_slot()
 
+    @remembered
+    def to_rlp(self) -> bytes:
+        """The RLP list of the members in order, without a version byte."""
+        return Record.to_rlp(self)
+
+    @remembered
     def hash_struct(self) -> bytes:
         """The EIP-712 hashStruct: 32 bytes."""
         return keccak256(

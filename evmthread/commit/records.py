@@ -13,9 +13,11 @@ keep their 20 and 32 bytes, string is UTF-8, arrays and structs are lists. Bytes
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import wraps
 from typing import Any, ClassVar, Protocol, Self, TypeAlias, TypeGuard, TypeVar
 
+from evmthread.commit.plainness import PlainMembers
 from evmthread.errors import DecodingError, InvalidInput
 from evmthread.primitives import rlp
 from evmthread.primitives.keccak import keccak256
@@ -49,8 +51,9 @@ class MemberType(Protocol):
     def from_json(self, value: Json, where: str) -> object:
         """The value of its JSON form. Raises InvalidInput naming `where`."""
 
-    def to_rlp(self, value: Any) -> bytes:
-        """The RLP of a checked value."""
+    @property
+    def to_rlp(self) -> Callable[[Any], bytes]:
+        """The function that gives the RLP of a checked value."""
 
     def from_rlp(self, item: rlp.Decoded, where: str) -> object:
         """The value of an RLP item. Raises DecodingError naming `where`."""
@@ -90,6 +93,7 @@ class _Uint:
     def __init__(self, bits: int) -> None:
         self.bits = bits
         self.limit = 1 << bits
+        self.to_rlp: Callable[[int], bytes] = rlp.encode_int
 
     def plain(self, value: object, where: str) -> int:
         if not _is(value, int) or _is(value, bool):
@@ -109,11 +113,10 @@ class _Uint:
             raise InvalidInput(f"{where}: {_show(value)} where a decimal string is wanted")
         return int(value)
 
-    def to_rlp(self, value: int) -> bytes:
-        return rlp.encode_int(value)
-
     def from_rlp(self, item: rlp.Decoded, where: str) -> object:
         raw = _byte_item(item, where)
+        if raw[:1] != b"\x00" and len(raw) << 3 <= self.bits:
+            return int.from_bytes(raw, "big")
         try:
             return rlp.bytes_integer(raw, bits=self.bits)
         except DecodingError as error:
@@ -123,6 +126,8 @@ class _Uint:
 class _Bytes:
     def __init__(self, size: int | None) -> None:
         self.size = size
+        # A byte string of 2 to 55 bytes is its length's byte and itself (Yellow Paper, appendix B).
+        self.to_rlp: Callable[[bytes], bytes] = rlp.encode_bytes if size is None else bytes((0x80 + size,)).__add__
 
     def plain(self, value: object, where: str) -> bytes:
         if not _is(value, bytes):
@@ -139,9 +144,6 @@ class _Bytes:
         if not isinstance(value, str) or value[:2] != "0x":
             raise InvalidInput(f"{where}: {_show(value)} where 0x-prefixed hex is wanted")
         return parse_hex(value, what=where)
-
-    def to_rlp(self, value: bytes) -> bytes:
-        return rlp.encode_bytes(value)
 
     def from_rlp(self, item: rlp.Decoded, where: str) -> object:
         return _byte_item(item, where)
@@ -275,6 +277,10 @@ class StructType:
     signature: str
     referenced: "tuple[StructType, ...]"
     type_hash: bytes
+    fixed: PlainMembers
+    """The integers and byte strings of a fixed size, checked together."""
+    varying: tuple[Member, ...]
+    """All other members."""
 
     @classmethod
     def parse(cls, signature: str, *records: "type[Record]") -> Self:
@@ -290,7 +296,41 @@ class StructType:
             members.append(Member(member_name, type_name, attribute, f"{name}.{member_name}", handling))
         referenced = tuple(sorted((record.STRUCT for record in records), key=lambda struct: struct.name))
         encoded = signature + "".join(struct.signature for struct in referenced)
-        return cls(name, tuple(members), signature, referenced, keccak256(encoded.encode()))
+        numbers = [(each.attribute, each.handling.limit) for each in members if isinstance(each.handling, _Uint)]
+        sizes = [(each.attribute, each.handling.size) for each in members if isinstance(each.handling, _Bytes)]
+        fixed = PlainMembers(numbers, [(attribute, size) for attribute, size in sizes if size is not None])
+        varying = tuple([each for each in members if not _has_fixed_size(each.handling)])
+        return cls(name, tuple(members), signature, referenced, keccak256(encoded.encode()), fixed, varying)
+
+
+def _has_fixed_size(handling: MemberType) -> bool:
+    return isinstance(handling, _Uint) or (isinstance(handling, _Bytes) and handling.size is not None)
+
+
+R = TypeVar("R")
+
+
+def remembered(compute: Callable[[R], bytes]) -> Callable[[R], bytes]:
+    """A method of a frozen record whose result is computed once; the record has a `remembered_slot` for it.
+
+    Hot: a proposal's records are hashed and written several times on their way, and these take a fifth of a round.
+    """
+    slot = f"_{compute.__name__}"
+
+    @wraps(compute)
+    def method(self: R) -> bytes:
+        known: bytes | None = getattr(self, slot)
+        if known is None:
+            known = compute(self)
+            object.__setattr__(self, slot, known)
+        return known
+
+    return method
+
+
+def remembered_slot() -> Any:
+    """The field that holds what `remembered` computed: no part of the record's value."""
+    return field(init=False, repr=False, compare=False, default=None)
 
 
 def _rebuild(make: "Callable[..., Record]", values: dict[str, object]) -> "Record":
@@ -304,7 +344,8 @@ class Record:
     STRUCT: ClassVar[StructType]
 
     def __post_init__(self) -> None:
-        for member in self.STRUCT.members:
+        struct = self.STRUCT
+        for member in struct.varying if struct.fixed.hold(self) else struct.members:
             value = getattr(self, member.attribute)
             plain = member.handling.plain(value, member.where)
             if plain is not value:

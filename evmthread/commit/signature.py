@@ -48,3 +48,39 @@ def recover_signer(digest: bytes, signature: bytes) -> bytes:
         return recover_address(digest, r, s, y_parity)
     except CryptoError as error:
         raise MalformedSignature(str(error)) from None
+
+
+class Recoveries:
+    """Who made which signature, of those that were recovered through this object: each is recovered once. Bounded.
+
+    For one participant's endpoint, which meets a signature several times on its way: as a request, in a batch, in an
+    agreement.
+    """
+
+    __slots__ = ("_known", "_most")
+
+    def __init__(self, most: int = 1024) -> None:
+        self._known: dict[bytes, bytes] = {}
+        self._most = most
+
+    def signer(self, digest: bytes, signature: bytes) -> bytes:
+        """As recover_signer."""
+        if type(signature) is not bytes or len(signature) != SIGNATURE_BYTES:
+            return recover_signer(digest, signature)
+        question = bytes(digest) + signature
+        known = self._known.get(question)
+        if known is None:
+            known = recover_signer(digest, signature)
+            if len(self._known) >= self._most:
+                self._known.clear()
+            self._known[question] = known
+        return known
+
+
+def signer_of(digest: bytes, signature: bytes, recoveries: Recoveries | None) -> bytes:
+    """As recover_signer, through `recoveries` where they are given. Raises InvalidInput for what is no Recoveries."""
+    if recoveries is None:
+        return recover_signer(digest, signature)
+    if type(recoveries) is not Recoveries:  # another could say what it likes
+        raise InvalidInput(f"a {type(recoveries).__name__} where Recoveries are wanted")
+    return recoveries.signer(digest, signature)

@@ -194,7 +194,6 @@ class MemorySignLog:
             return standing and standing[1]
 
 
-_UNNUMBERED = (Input, KeyGrant, Resume)
 _SIGNATURE = plain_type("bytes")
 
 
@@ -231,7 +230,7 @@ class GuardedSigner:
         # Exact types: a subclass could hash to a commitment and yet pass as something else.
         if type(record) is Commitment:
             self._admit(record, typed_data.digest(), record.encode() if content is None else content)
-        elif isinstance(record, _UNNUMBERED) and type(record) in _UNNUMBERED:
+        elif type(record) is Input or type(record) is KeyGrant or type(record) is Resume:
             if (final := self._log.final(record.thread_id)) is not None:
                 raise AlreadyFinal(record.thread_id, final)
         else:

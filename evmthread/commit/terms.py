@@ -229,6 +229,7 @@ def _alias(terms: Terms) -> bytes | None:
     return next((key for index, key in enumerate(terms.keys) if position.get(key, index) != index), None)
 
 
+@lru_cache(maxsize=1024)
 def broken_terms_clause(terms: Terms) -> tuple[str, object] | None:
     """The first clause of well-formed Terms that doesn't hold, with the value that breaks it; None if all hold."""
     owners, keys, deposits = terms.owners, terms.keys, terms.deposits

@@ -15,7 +15,7 @@ from evmthread.isa.forks import Fork
 from evmthread.isa.frame import Frame
 from evmthread.isa.halts import HaltReason
 from evmthread.isa.instructions.creates import MAX_NONCE, create_address, is_taken
-from evmthread.isa.message import CallKind, Message
+from evmthread.isa.message import CALL, CREATE, MESSAGE_OF, Message
 from evmthread.isa.rules import DELEGATION_PREFIX, delegation_of
 from evmthread.machine.code_cache import CodeCache
 from evmthread.machine.stepper import fail
@@ -98,7 +98,7 @@ def call_message(
         if delegate is not None:
             host.warm_account(delegate)
     data = bytes(data)
-    return Message(CallKind.CALL, sender, to, to, bytes(code), data, value, value, gas, static, 0, start_pc=start_pc)
+    return MESSAGE_OF((CALL, sender, to, to, bytes(code), data, value, value, gas, static, 0, 0, 0, start_pc))
 
 
 def create_message(
@@ -120,21 +120,21 @@ def create_message(
     host.warm_account(address)
     if nonce < MAX_NONCE:
         host.increment_nonce(sender)
-    return Message(CallKind.CREATE, sender, address, address, bytes(init_code), b"", value, value, gas, False, 0)
+    return Message(CREATE, sender, address, address, bytes(init_code), b"", value, value, gas, False, 0)
 
 
 def refusal(host: WorldHost, fork: Fork, cache: CodeCache, message: Message) -> CallResult | None:
     """The result of a call that fails before its first instruction; None where it doesn't."""
     if message.transfer and host.balance(message.sender) < message.transfer:
         reason, gas_left = HaltReason.INSUFFICIENT_BALANCE, message.gas
-    elif message.kind.creates and is_taken(host, message.address):
+    elif message.kind is CREATE and is_taken(host, message.address):
         reason, gas_left = HaltReason.CONTRACT_COLLISION, 0
     else:
         return None
     program = cache.program(message.code, fork)
     frame = Frame(message, fork, host, program, program.destinations)
-    frame.log_start = frame.log_end = len(host.logs)
-    frame.refund_start = frame.refund_end = host.refund
+    frame.mark = host.mark()
+    frame.log_end, frame.refund_end = frame.log_start, frame.refund_start
     frame.caller_pc = 0
     fail(frame, reason)
     frame.gas = gas_left
@@ -160,12 +160,12 @@ def transaction_message(
     if transaction.to is None:
         address = create_address(sender, transaction.nonce)
         host.warm_account(address)
-        return Message(CallKind.CREATE, sender, address, address, data, b"", value, value, gas, False, 0), opened
+        return Message(CREATE, sender, address, address, data, b"", value, value, gas, False, 0), opened
     to = transaction.to
     code, delegate = fork.rules.code_to_run(host, to)
     if delegate is not None:
         host.warm_account(delegate)
-    return Message(CallKind.CALL, sender, to, to, code, data, value, value, gas, False, 0), opened
+    return Message(CALL, sender, to, to, code, data, value, value, gas, False, 0), opened
 
 
 def _warm_for(host: WorldHost, transaction: Transaction, sender: bytes) -> None:

@@ -5,7 +5,10 @@ that stays an int costs a tenth of one that passes through bytes. A plain list a
 indexes it directly.
 """
 
-from typing import TYPE_CHECKING, cast
+from collections.abc import Callable
+from functools import lru_cache
+from struct import Struct
+from typing import TYPE_CHECKING, Any, cast
 
 from evmthread.isa.halts import HaltReason, OutOfGas, Status
 from evmthread.isa.message import Message
@@ -15,7 +18,10 @@ if TYPE_CHECKING:
     from evmthread.isa.host import Host
 
 MEMORY_WORD_PRICE = 3  # G_memory, Yellow Paper appendix G
+from_bytes = int.from_bytes  # found sooner by this name
 LAZY_BYTES = 1024  # call data up to here is copied at once: most is, and plain bytes are read fastest
+FEW_WORDS = 4  # of a range up to which it is handled as one number (measured)
+SPLIT_WORDS = 64  # words that are made of bytes in one go
 MEMORY_QUADRATIC_SHIFT = 9  # words squared / 512, Yellow Paper section H.1
 
 
@@ -36,7 +42,6 @@ class Frame:
         "host",
         "is_static",
         "log_end",
-        "log_start",
         "mark",
         "memory",
         "memory_limit",
@@ -46,7 +51,6 @@ class Frame:
         "prices",
         "program",
         "refund_end",
-        "refund_start",
         "return_data",
         "rules",
         "slots",
@@ -57,7 +61,7 @@ class Frame:
     )
 
     def __init__(
-        self, message: Message, fork: "Fork", host: "Host", program: object, destinations: frozenset[int]
+        self, message: Message, fork: "Fork", host: "Host", program: Any, destinations: frozenset[int]
     ) -> None:
         self.message = message
         self.fork = fork
@@ -83,18 +87,25 @@ class Frame:
         self.unrecorded = 0
 
     # Set by the machine before the first instruction: `slots` and `stored` (the account's warm slots and their values
-    # at the start of the transaction), `mark` (what a failing call rolls back to), `memory_limit` (in words),
-    # `caller_pc`, `log_start`, `refund_start`; at the end `log_end`
-    # and `refund_end`.
+    # at the start of the transaction), `mark` (what a failing call rolls back to: changes, logs and refund so far),
+    # `memory_limit` (in words), `caller_pc`; at the end `log_end` and `refund_end`.
     slots: dict[int, int]
     stored: dict[int, int]
     mark: tuple[int, int, int]
     memory_limit: int
     caller_pc: int
-    log_start: int
     log_end: int
-    refund_start: int
     refund_end: int
+
+    @property
+    def log_start(self) -> int:
+        """How many logs there were when the call began."""
+        return self.mark[1]
+
+    @property
+    def refund_start(self) -> int:
+        """The refund counter when the call began."""
+        return self.mark[2]
 
     def charge(self, amount: int) -> None:
         """Takes `amount` gas. Raises OutOfGas, with the gas unchanged, when there is less."""
@@ -105,16 +116,17 @@ class Frame:
 
     def grow(self, end: int) -> None:
         """Makes memory reach at least byte `end` and charges for it (Yellow Paper, appendix H.1)."""
-        self.gas = grown(self, end, self.gas, 0)
+        if end > len(self.memory) << 5:
+            self.gas = grown(self, end, self.gas, 0)
 
     def grow_range(self, offset: int, size: int) -> None:
         """Makes memory hold the range; an empty range grows nothing, wherever it lies."""
-        if size:
-            self.grow(offset + size)
+        if size and offset + size > len(self.memory) << 5:
+            self.gas = grown(self, offset + size, self.gas, 0)
 
 
 def grown(frame: Frame, end: int, gas: int, needed: int) -> int:
-    """What is left of `gas` once memory reaches at least byte `end` (Yellow Paper, appendix H.1).
+    """What is left of `gas` once memory, which is shorter, reaches at least byte `end` (Yellow Paper, appendix H.1).
 
     Raises OutOfGas, with nothing changed, where less than `needed` would be left.
     """
@@ -122,21 +134,18 @@ def grown(frame: Frame, end: int, gas: int, needed: int) -> int:
     memory = frame.memory
     words = (end + 31) >> 5
     have = len(memory)
-    if words <= have:
-        return gas
+    more = words - have
     gas -= (
-        MEMORY_WORD_PRICE * (words - have)
-        + (words * words >> MEMORY_QUADRATIC_SHIFT)
-        - (have * have >> MEMORY_QUADRATIC_SHIFT)
+        MEMORY_WORD_PRICE * more + (words * words >> MEMORY_QUADRATIC_SHIFT) - (have * have >> MEMORY_QUADRATIC_SHIFT)
     )
     if gas < needed:
         raise OutOfGas
     if words > frame.memory_limit:
         frame.host.memory_exceeded(words)
-    if words == have + 1:
+    if more == 1:
         memory.append(0)
     else:
-        memory.extend([0] * (words - have))
+        memory.extend([0] * more)
     return gas
 
 
@@ -165,17 +174,23 @@ def store_byte(memory: list[int], offset: int, value: int) -> None:
 
 def read_memory(memory: list[int], offset: int, size: int) -> bytes:
     """`size` bytes from `offset`; memory already holds the range."""
+    # Hot path: a few words become one number, and many become bytes in one go.
     if not size:
         return b""
     first = offset >> 5
     last = (offset + size + 31) >> 5
     start = offset & 31
-    if last - first == 1:
-        raw = memory[first].to_bytes(32, "big")
-    elif last - first == 2:
-        raw = ((memory[first] << 256) | memory[first + 1]).to_bytes(64, "big")
+    if last == first + 1:
+        raw = memory[first].to_bytes(32)
+    elif last == first + 2:
+        raw = (memory[first] << 256 | memory[first + 1]).to_bytes(64)
+    elif last - first <= FEW_WORDS:
+        number = memory[first]
+        for index in range(first + 1, last):
+            number = number << 256 | memory[index]
+        raw = number.to_bytes(last - first << 5)
     else:
-        raw = b"".join([word.to_bytes(32, "big") for word in memory[first:last]])
+        raw = b"".join([word.to_bytes(32) for word in memory[first:last]])
     return raw if len(raw) == size else raw[start : start + size]
 
 
@@ -222,18 +237,63 @@ def call_data(memory: list[int], offset: int, size: int) -> bytes:
     return cast("bytes", MemoryBytes(memory, offset, size))
 
 
+@lru_cache(maxsize=64)
+def _splitting(words: int) -> Callable[[bytes], tuple[bytes, ...]]:
+    """A function that cuts so many words' bytes into words."""
+    return Struct("32s" * words).unpack
+
+
 def write_memory(memory: list[int], offset: int, data: bytes) -> None:
     """Writes `data` at `offset`; memory already holds the range."""
+    # Hot path, as above.
     size = len(data)
+    if size == 32 and not offset & 31:
+        memory[offset >> 5] = from_bytes(data)
+        return
     if not size:
         return
     first = offset >> 5
     last = (offset + size + 31) >> 5
     start = offset & 31
     tail = (last << 5) - offset - size
-    if start or tail:
-        head_word = memory[first].to_bytes(32, "big")
-        tail_word = memory[last - 1].to_bytes(32, "big")
-        data = head_word[:start] + data + tail_word[32 - tail :]
-    from_bytes = int.from_bytes
-    memory[first:last] = [from_bytes(data[i : i + 32], "big") for i in range(0, len(data), 32)]
+    words = last - first
+    if words <= FEW_WORDS:
+        number = from_bytes(data)
+        if tail:
+            number = number << (tail << 3) | memory[last - 1] & (1 << (tail << 3)) - 1
+        if start:
+            number |= memory[first] >> (256 - (start << 3)) << ((words << 8) - (start << 3))
+        if words == 2:
+            memory[first + 1] = number & (1 << 256) - 1
+            memory[first] = number >> 256
+            return
+        for index in range(last - 1, first, -1):
+            memory[index] = number & (1 << 256) - 1
+            number >>= 256
+        memory[first] = number
+        return
+    if start:
+        data = memory[first].to_bytes(32)[:start] + data
+    if tail:
+        data += (memory[last - 1] & (1 << (tail << 3)) - 1).to_bytes(tail)
+    while words > SPLIT_WORDS:
+        memory[first : first + SPLIT_WORDS] = map(from_bytes, _splitting(SPLIT_WORDS)(data[: SPLIT_WORDS << 5]))
+        data = data[SPLIT_WORDS << 5 :]
+        first += SPLIT_WORDS
+        words -= SPLIT_WORDS
+    memory[first:last] = map(from_bytes, _splitting(words)(data))
+
+
+def copy_memory(memory: list[int], destination: int, source: int, size: int) -> None:
+    """Copies a range within memory, which already holds both; they may overlap."""
+    if (destination | source) & 31:
+        write_memory(memory, destination, read_memory(memory, source, size))
+        return
+    words, rest = size >> 5, size & 31
+    first, end = source >> 5, (source >> 5) + words
+    place = destination >> 5
+    last = memory[end] if rest else 0
+    memory[place : place + words] = memory[first:end]
+    if rest:
+        kept = (1 << (256 - (rest << 3))) - 1
+        memory[place + words] = last & ~kept | memory[place + words] & kept

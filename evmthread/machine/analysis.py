@@ -68,7 +68,7 @@ STOP = halts.stop.instruction  # type: ignore[attr-defined]
 
 
 class Program:
-    """A code under a fork: its jump destinations at once, its segments as they are reached."""
+    """A code under a fork: its jump destinations, its segments as they are reached, what is compiled of it."""
 
     __slots__ = (
         "_backward",
@@ -97,7 +97,6 @@ class Program:
         self.operations, self.rows = table
         # Where the stepper has begun at least once; what is met for the second time is decoded into a segment.
         self.met: set[int] = set()
-        self.destinations = jump_destinations(code)
         self.segments: dict[int, Segment] = {}
         # The compiled engine's: visits of places that may become heads, regions by head, guesses that failed.
         self.calls = 0
@@ -113,6 +112,15 @@ class Program:
         self.search_steps = 0
         self.grew: Callable[[int], None] | None = None
         self._backward: dict[int, bool | None] | None = None
+
+    destinations: frozenset[int]
+
+    def __getattr__(self, name: str) -> frozenset[int]:
+        """The jump destinations, found when they are first asked for: a store may have brought them before."""
+        if name != "destinations":
+            raise AttributeError(name)
+        self.destinations = jump_destinations(self.code)
+        return self.destinations
 
     def is_loop_head(self, pc: int) -> bool:
         """True for the target of a backward constant jump from which some path leads back to it.

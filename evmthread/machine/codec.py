@@ -206,7 +206,6 @@ def _decode_frame(
     if not least[0] <= entries <= undo_length // 3 or not least[1] <= log_count <= len(host.logs):
         raise DecodingError("a mark of a machine lies outside of what happened")
     frame.mark = (undo_start + 3 * entries, log_count, refund)
-    frame.log_start, frame.refund_start = log_count, refund
     frame.caller_pc = 0 if parent is None else parent.pc - 1
     frame.slots, frame.stored = host.open_storage(message.address)
     return frame

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from itertools import count
 from sys import getsizeof
 from threading import Lock
-from types import CodeType
+from types import CodeType, FunctionType
 from typing import Any, Protocol, cast
 from weakref import finalize
 
@@ -110,8 +110,8 @@ class Region:
             "GROW": grown,
             "REGION": self,
         }
-        exec(self.code, self.names)  # noqa: S102 - the text is our own; the code under analysis gives only integers
-        self.function = cast("RegionFunction", self.names["region"])
+        # The text is our own; the code under analysis gives only integers.
+        self.function: RegionFunction = FunctionType(code, self.names)
 
     def stack(self, site: Site, values: dict[str, Any]) -> list[int]:
         """The words that stand above the untouched items at a site; `values` are the function's locals."""
@@ -264,7 +264,8 @@ def compile_region(frame: Frame, head: int, *, everything: bool) -> RegionFuncti
             source = writer.write()
         if source.instructions < 2:
             return None
-        code = compile(source.text, f"<evmthread {next(_SERIAL):x}:{head}>", "exec")
+        module = compile(source.text, f"<evmthread {next(_SERIAL):x}:{head}>", "exec")
+        code = cast("CodeType", module.co_consts[0])  # of the one function that the text defines
         region = Region(program, source, code, size_of(source, code))
         written = len(source.text)
     except (TooLong, RecursionError, MemoryError, SystemError):  # the last where somebody else parses meanwhile

@@ -5,6 +5,7 @@ leave the compiled engine's fast path is said at each; docs/hooks.md has the pri
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 from evmthread.errors import InvalidInput, Missing
@@ -110,6 +111,12 @@ WATCHED = {
 }
 
 
+@lru_cache(maxsize=256)
+def overridden(kind: type[Hook]) -> tuple[str, ...]:
+    """The events that a class of hooks wants to hear of, in the order of EVENTS."""
+    return tuple([event for event in EVENTS if getattr(kind, event, None) not in (None, getattr(Hook, event))])
+
+
 def too_late(missing: Missing) -> InvalidInput:
     """What comes of it when a hook reads state that isn't here after an instruction: it can't be run again."""
     return InvalidInput(f"{missing}, read by a hook after an instruction: what may be missing is read before it")
@@ -126,34 +133,29 @@ class Observers:
     def __init__(self, hooks: Sequence[Hook], fork: Fork) -> None:
         """Raises InvalidInput for an opcode that the fork doesn't have."""
         self.hooks = tuple(hooks)
-        self.by_event: dict[str, tuple[Callable[..., Any], ...]] = {}
-        for event in EVENTS:
-            base = getattr(Hook, event)
-            self.by_event[event] = tuple(
-                [getattr(hook, event) for hook in hooks if getattr(type(hook), event, base) is not base]
-            )
+        self.by_event: dict[str, tuple[Callable[..., Any], ...]] = dict.fromkeys(EVENTS, ())
+        for hook in hooks:
+            for event in overridden(type(hook)):  # type: ignore[arg-type] # mypy doubts that a class is hashable
+                self.by_event[event] += (getattr(hook, event),)
         self.starts: dict[int, list[Callable[..., str | None]]] = {}
         self.ends: dict[int, list[Callable[..., None]]] = {}
         self.step_starts, self.step_ends, self.gas_changes = (self.by_event[event] for event in STEP_EVENTS)
         self.steps = any(self.by_event[event] for event in STEP_EVENTS)
         self.passing = False
         self.resumed_at: tuple[Frame, int] | None = None  # the instruction at which a stop was just left
-        by_name = {record.name: record for record in fork.table if record is not None}
-        watched = {
-            by_name[name]
-            for event, names in WATCHED.items()
-            if self.by_event[event]
-            for name in names
-            if name in by_name
-        }
-        for hook in hooks:
-            for name in hook.opcodes:
-                if name not in by_name:
-                    raise InvalidInput(f"fork {fork.name} has no instruction {name!r}")
-                record = by_name[name]
-                watched.add(record)
-                self.starts.setdefault(record.opcode, []).append(hook.opcode_start)
-                self.ends.setdefault(record.opcode, []).append(hook.opcode_end)
+        watched: set[Instruction] = set()
+        wanted = [name for event, names in WATCHED.items() if self.by_event[event] for name in names]
+        if wanted or any(hook.opcodes for hook in hooks):
+            by_name = {record.name: record for record in fork.table if record is not None}
+            watched.update(by_name[name] for name in wanted if name in by_name)
+            for hook in hooks:
+                for name in hook.opcodes:
+                    if name not in by_name:
+                        raise InvalidInput(f"fork {fork.name} has no instruction {name!r}")
+                    record = by_name[name]
+                    watched.add(record)
+                    self.starts.setdefault(record.opcode, []).append(hook.opcode_start)
+                    self.ends.setdefault(record.opcode, []).append(hook.opcode_end)
         if any(record.shape is Shape.STACK for record in watched):
             self.steps = True
         self.watched = frozenset([record.opcode for record in watched])

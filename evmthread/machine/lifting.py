@@ -15,6 +15,7 @@ from typing import Any
 
 from evmthread.machine.symbols import (
     ATOM,
+    LITERAL,
     MINUS,
     Condition,
     NotLiftable,
@@ -29,7 +30,7 @@ from evmthread.machine.symbols import (
 from evmthread.machine.syntax import Lifted, syntax_of
 from evmthread.primitives.words import WORD_MASK
 
-INLINE_LIMIT = 100  # characters of an expression beyond its arguments'; a longer one is called
+INLINE_LIMIT = 100  # characters of an expression beyond its arguments' and long numbers; a longer one is called
 ASSIGNED_LIMIT = 2_000  # characters of one that a function's local stands for: a local used twice is written twice
 TEMPLATES = 4096  # results of lifting that are kept for the arguments to come
 
@@ -212,11 +213,13 @@ class Template:
 
     `same` is the number of the argument that it is, if it is one. Else `value` has formats for its texts, to be filled
     with all arguments' texts, then their bases, then their conditions. It is `plain` where texts alone are asked for.
+    `literals` counts the characters of long numbers in it.
     """
 
     value: Value
     same: int | None = None
     plain: bool = False
+    literals: int = 0
 
     def filled(self, arguments: tuple[Value, ...], texts: list[str]) -> Value:
         """The value for these arguments, whose texts are `texts`."""
@@ -269,7 +272,8 @@ def _template(function: Callable[..., int], *facts: Facts) -> Template | None:
         if value is argument:
             return Template(value, same=number)
     plain = value.base is None and value.condition is None and value.wrapped is None
-    return Template(value, plain=plain and all(int(place) < count for place in _PLACES.findall(value.text)))
+    plain = plain and all(int(place) < count for place in _PLACES.findall(value.text))
+    return Template(value, plain=plain, literals=sum(map(len, LITERAL.findall(value.text))))
 
 
 def lift_pure(
@@ -298,6 +302,6 @@ def lift_pure(
     if template is None:
         return None, settled
     result = template.filled(settled, texts)
-    if len(result.text) > INLINE_LIMIT + sum([len(text) for text in texts]):
+    if len(result.text) - template.literals > INLINE_LIMIT + sum([len(text) for text in texts]):
         return None, settled
     return result, settled

@@ -6,6 +6,7 @@ Who may write a file can make us execute it, so whoever else may write is refuse
 import os
 import stat
 import sys
+import time
 from contextlib import suppress
 from pathlib import Path
 
@@ -15,6 +16,7 @@ LARGEST_FILE = 64 * 2**20
 SUFFIX = ".kept"
 _UNFINISHED = ".new"
 _UNFINISHED_SECONDS = 3600  # after which whoever was writing a file is taken to be gone
+_USE_SECONDS = 3600  # after which a file that is read is noted as used again
 _OTHERS_MAY_WRITE = stat.S_IWGRP | stat.S_IWOTH
 _ROOT = 0
 
@@ -80,8 +82,9 @@ class PrivateFolder:
             if status.st_size > LARGEST_FILE:
                 return None
             content = file.read()
-            with suppress(OSError):  # a folder that can only be read
-                os.utime(descriptor)
+            if time.time() - status.st_mtime > _USE_SECONDS:
+                with suppress(OSError):  # a folder that can only be read
+                    os.utime(descriptor)
             return content
         return None
 

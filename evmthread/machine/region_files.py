@@ -24,14 +24,18 @@ from evmthread.machine.compiler import Region, keep_region
 from evmthread.machine.private_folder import LARGEST_FILE, SUFFIX, PrivateFolder, default_cache_folder
 from evmthread.machine.regions import Site
 
-FORMAT = b"evmthread regions 3\n"
+FORMAT = b"evmthread regions 4\n"
 MOST_BYTES = 2**28  # of all files together
-_DIGEST, _LENGTH = 32, 8  # bytes
+_CHECK, _LENGTH = 4, 8  # bytes
 _PACKAGE = "evmthread"
+# CPython's table of lines (InternalDocs/code_objects.md): entries of up to eight units of code, of these two kinds.
+_CODE_UNIT, _MOST_UNITS = 2, 8
+_NO_COLUMNS, _NO_LOCATION = 0x80 | 13 << 3, 0x80 | 15 << 3
 
-# A file holds FORMAT, the SHA-256 of the rest, the index's length, the index, and the parts of all regions. A region's
-# parts are what is executed, marshalled, and what explains it, which is seldom looked at, marshalled and compressed.
-# The index has head, size, and how long both parts are.
+# A file holds FORMAT, the CRC-32 of the rest (against damage; a digest takes as long as to run the code), the index's
+# length, the index, and the parts of all regions. A region's parts are what is executed, marshalled, and what explains
+# it, which is seldom looked at, marshalled and compressed. The index has the code's jump destinations, and for each
+# region head, size, and how long both parts are.
 Part = bytes | memoryview
 Row = tuple[int, int, Part, Part]
 
@@ -54,14 +58,15 @@ class RegionFiles:
         content = None if name is None else self._folder.read(name)
         if content is None:
             return
-        start = len(FORMAT) + _DIGEST
+        start = len(FORMAT) + _CHECK
         body = memoryview(content)[start:]
-        if content[:start] != FORMAT + hashlib.sha256(body).digest():
+        if content[:start] != FORMAT + _check(body):
             return
         try:
-            rows = _unpacked(body)
+            destinations, rows = _unpacked(body)
         except (ValueError, TypeError, EOFError):
             return
+        program.destinations = destinations
         for row in rows:
             keep_region(program, row[0], _Sleeping(program, row), row[1])
         program.unsaved = False
@@ -76,9 +81,9 @@ class RegionFiles:
         if name is None or not regions or not program.unsaved:
             return
         program.unsaved = False
-        body = _packed([_row(program, function) for function in regions.values()])
-        if len(FORMAT) + _DIGEST + len(body) <= LARGEST_FILE:
-            self._folder.write(name, FORMAT + hashlib.sha256(body).digest() + body)
+        body = _packed(program.destinations, [_row(program, function) for function in regions.values()])
+        if len(FORMAT) + _CHECK + len(body) <= LARGEST_FILE:
+            self._folder.write(name, FORMAT + _check(body) + body)
 
     def _name(self, program: Program) -> str | None:
         """The file of a program's regions; None for a fork that isn't one of ours."""
@@ -90,21 +95,27 @@ class RegionFiles:
         return key.hexdigest() + SUFFIX
 
 
-def _packed(rows: list[Row]) -> bytes:
-    index = marshal.dumps([(head, size, len(executed), len(details)) for head, size, executed, details in rows])
+def _check(body: bytes | memoryview) -> bytes:
+    return zlib.crc32(body).to_bytes(_CHECK)
+
+
+def _packed(destinations: frozenset[int], rows: list[Row]) -> bytes:
+    sizes = [(head, size, len(executed), len(details)) for head, size, executed, details in rows]
+    index = marshal.dumps((destinations, sizes))
     parts = [part for _, _, executed, details in rows for part in (executed, details)]
     return b"".join([len(index).to_bytes(_LENGTH, "big"), index, *parts])
 
 
-def _unpacked(body: memoryview) -> list[Row]:
-    """The rows of a file, with parts that aren't copied. Raises one of a few plain errors."""
+def _unpacked(body: memoryview) -> tuple[frozenset[int], list[Row]]:
+    """Destinations, and rows with parts that aren't copied. Raises one of a few plain errors."""
     place = _LENGTH + int.from_bytes(body[:_LENGTH], "big")
     rows: list[Row] = []
-    for head, size, executed, details in marshal.loads(body[_LENGTH:place]):  # noqa: S302 - our own file, checked
+    destinations, sizes = marshal.loads(body[_LENGTH:place])  # noqa: S302 - our own file, checked
+    for head, size, executed, details in sizes:
         middle, end = place + executed, place + executed + details
         rows.append((head, size, body[place:middle], body[middle:end]))
         place = end
-    return rows
+    return destinations, rows
 
 
 def _edition() -> bytes:
@@ -179,13 +190,42 @@ def _row(program: Program, function: Callable[[Frame], object]) -> Row:
     details = zlib.compress(marshal.dumps((source.text, sites)), 1)
     # A process numbers its regions, and another one does too: here the text gives the name for tracebacks.
     digest = hashlib.sha256(source.text.encode()).hexdigest()[:16]
-    code = _renamed(region.code, f"<evmthread {digest}:{source.head}>")
+    code = _without_columns(region.code.replace(co_filename=f"<evmthread {digest}:{source.head}>"))
     return source.head, region.size, marshal.dumps((references, code)), details
 
 
-def _renamed(code: CodeType, filename: str) -> CodeType:
-    constants = [_renamed(each, filename) if isinstance(each, CodeType) else each for each in code.co_consts]
-    return code.replace(co_filename=filename, co_consts=tuple(constants))
+def _without_columns(code: CodeType) -> CodeType:
+    """The code with a table of lines alone: less to read. As it was where this Python has another format."""
+    table = bytearray()
+    before = code.co_firstlineno
+    for line, size in _runs(code):
+        units = size
+        while units:
+            part = min(units, _MOST_UNITS)
+            units -= part
+            if line is None:
+                table.append(_NO_LOCATION | part - 1)
+                continue
+            number = before - line << 1 | 1 if line < before else line - before << 1
+            before = line
+            table.append(_NO_COLUMNS | part - 1)
+            while number > 63:
+                table.append(number & 63 | 64)
+                number >>= 6
+            table.append(number)
+    short = code.replace(co_linetable=bytes(table))
+    return short if _runs(short) == _runs(code) else code
+
+
+def _runs(code: CodeType) -> list[tuple[int | None, int]]:
+    """The lines of a code, in the order of its instructions, and how many of its units each run of one line takes."""
+    runs: list[tuple[int | None, int]] = []
+    for start, end, line in code.co_lines():
+        units = (end - start) // _CODE_UNIT
+        if runs and runs[-1][0] == line:
+            units += runs.pop()[1]
+        runs.append((line, units))
+    return runs
 
 
 def _reference(program: Program, name: str, function: Callable[..., object]) -> tuple[str, str | int]:

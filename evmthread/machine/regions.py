@@ -6,6 +6,7 @@ that gas ran out or that a jump is bad: it hands the frame back to the stepper (
 instruction in question. Each place that may bail, fail or wait is a **site**: a row that says how to rebuild the frame.
 """
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, cast
@@ -17,7 +18,18 @@ from evmthread.machine.analysis import JUMPDEST, Program
 from evmthread.machine.lifting import lift_pure
 from evmthread.machine.operations import STACK_LIMIT
 from evmthread.machine.statements import WORD_ZEROS, StatementLifter, place_of
-from evmthread.machine.symbols import COMPARISON, NAMED, Condition, Value, as_condition, constant, name, negation
+from evmthread.machine.symbols import (
+    COMPARISON,
+    LITERAL,
+    LONG_LITERAL,
+    NAMED,
+    Condition,
+    Value,
+    as_condition,
+    constant,
+    name,
+    negation,
+)
 
 DESTINATIONS_A_STEP = 16  # JUMPDESTs in a row that cost as little to walk over as another instruction does
 INSTRUCTION_BUDGET = 600  # of one region; more gains nothing (measured) and costs compile time
@@ -104,8 +116,11 @@ class Growth:
 
 def _growing(site: int, end: str, *, aligned: bool) -> str:
     """Makes memory reach `end`, which is a multiple of 32 if it is `aligned`."""
+    tested = end
+    if not (end.isdecimal() or end.isidentifier()):
+        tested, end = f"(end := {end})", "end"
     size = end if aligned else "len(memory) << 5"
-    return f"if size < {end}: site = {site}; gas = GROW(frame, {end}, gas, @GAS@); size = {size}"
+    return f"if size < {tested}: site = {site}; gas = GROW(frame, {end}, gas, @GAS@); size = {size}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +179,7 @@ class RegionWriter:
         self.largest_growth = 0
         self.deepest = 0
         self.hoisted: set[str] = set()
+        self.literals: dict[str, str] = {}
         self.size_used = False
         self.size_relied = 0
         self.cuts: set[int] = set()
@@ -177,10 +193,16 @@ class RegionWriter:
 
     # Text -------------------------------------------------------------------------------------------------------------
     def line(self, indent: int, text: str) -> None:
+        if len(text) > LONG_LITERAL and "0x" in text:
+            text = LITERAL.sub(self._literal, text)
         self.lines.append(" " * indent + text)
         self.length += len(text)
         if self.length > TEXT_BOUND:
             raise TooLong
+
+    def _literal(self, found: re.Match[str]) -> str:
+        """The local that holds a long number: it is read sooner than its digits, by Python too."""
+        return self.literals.setdefault(found[0], f"K{len(self.literals)}")
 
     def temporary(self) -> str:
         self.temporaries += 1
@@ -424,6 +446,7 @@ class RegionWriter:
             top.append(f" if size < {self.size_relied}: return REFUSE(REGION)")
         top += self._loads()
         top += [f" {text} = {number:#x}" for text, number in NAMED.items() if text in inside]
+        top += [f" {local} = {text}" for text, local in self.literals.items()]
         bottom: list[str] = []
         if self.sites:
             top.append(" try:")
@@ -510,24 +533,45 @@ class RegionWriter:
     def _annotate(self, pc: int, instruction: Instruction, indent: int) -> None:
         self.places.add(pc)
         data = self.program.code[pc + 1 : pc + 1 + instruction.immediate]
-        self.line(indent, f"# {pc}: {ascii(instruction.name)[1:-1]}{f' 0x{data.hex()}' if data else ''}")
+        self.lines.append(" " * indent + f"# {pc}: {ascii(instruction.name)[1:-1]}{f' 0x{data.hex()}' if data else ''}")
 
     def _hand_over(self, path: Path, pc: int, price: int, instruction: Instruction, indent: int) -> None:
-        """A call, a creation or a halt: the frame is written back, and the instruction's own function called."""
+        """A call, a creation or a halt: here the path ends, and whoever runs the frame sees what comes of it."""
         self.need(path, instruction.pops)
-        self._write_stack(path, indent)
         number = self.site(path, pc, price)
-        self.sites[number] = self.sites[number]._replace(stack=(), written=True)
         path.spent += price
+        if instruction.pushes:
+            self.exits.add(pc + 1)
+        if instruction.shows_pc:
+            self._show(path, pc, number, instruction, indent)
+        else:
+            self._finish(path, pc, number, instruction, indent)
+        self._account(path)
+
+    def _show(self, path: Path, pc: int, number: int, instruction: Instruction, indent: int) -> None:
+        """Its function may look at the frame, which is written back first."""
+        self._write_stack(path, indent)
+        self.sites[number] = self.sites[number]._replace(stack=(), written=True)
         operation = self.program.operations[instruction.opcode]
         assert operation is not None
         known = f"operation_{instruction.opcode:02x}"
         self.names[known] = operation
         self.line(indent, f"site = {number}; frame.pc = {pc}; frame.gas = {self._gas(path)}")
         self.line(indent, f"return CONTROL(frame, {known}, {pc + 1})")
+
+    def _finish(self, path: Path, pc: int, number: int, instruction: Instruction, indent: int) -> None:
+        """Its function gets the operands; the frame is written back when it is through, as it may have to wait."""
+        stack, pops, function = path.stack, instruction.pops, instruction.function
+        assert function is not None
+        operands = [stack.pop().text for _ in range(pops)]
+        self.line(indent, f"site = {number}; frame.pc = {pc}; frame.gas = {self._gas(path)}")
+        result = self.temporary()
+        self.line(indent, f"{result} = {self.bind(function)}({', '.join(('frame', 'frame.host', *operands))})")
+        self._write_stack(path, indent)
         if instruction.pushes:
-            self.exits.add(pc + 1)
-        self._account(path)
+            self.line(indent, f"if type({result}) is int: stack.append({result}); return {pc + 1}")
+            self.line(indent, f"frame.pc = {pc + 1}")
+        self.line(indent, f"return {result}")
 
     def _move(self, path: Path, pc: int, instruction: Instruction, indent: int) -> None:
         kind = instruction.name

@@ -553,6 +553,8 @@ class StatementLifter(Evaluator):
             raise NotLiftable("keywords")
         function = node.func
         if isinstance(function, ast.Attribute):
+            if function.attr == "bit_length":
+                return Evaluator.value_of_call(self, node)
             return self._method(function, node.args)
         if not isinstance(function, ast.Name):
             raise NotLiftable("a computed function")
@@ -572,6 +574,10 @@ class StatementLifter(Evaluator):
         asks = any(argument is FRAME or argument is HOST for argument in arguments)
         if not asks:
             # A function of words and memory alone: it can't fail.
+            constants = [argument.constant if isinstance(argument, Value) else None for argument in arguments]
+            folded = target(*constants) if wanted and None not in constants else None
+            if type(folded) is int:
+                return constant(folded)
             inlined = self._inlined(target, arguments) if wanted else None
             if inlined is not None:
                 return inlined

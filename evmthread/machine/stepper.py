@@ -32,7 +32,7 @@ def interpret(frame: Frame, *, once: bool = False) -> Outcome | None:
     when the frame goes on. May raise Missing, with the frame as it was before the instruction that must wait.
     """
     # Hot path: code that runs once, as a deployment's does, spends all its time here.
-    program = cast("Program", frame.program)
+    program: Program = frame.program
     rows, code, stack = program.rows, frame.code, frame.stack
     size = len(code)
     pc = frame.pc
@@ -104,7 +104,7 @@ def execute(frame: Frame) -> Outcome:
     """
     # Hot path: no property, no isinstance, gas and stack checked once a segment.
     stack = frame.stack
-    program = cast("Program", frame.program)
+    program: Program = frame.program
     segments, met = program.segments, program.met
     pc = frame.pc
     segment = None

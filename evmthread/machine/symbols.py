@@ -4,6 +4,7 @@ It must not know any function that is lifted, nor any opcode.
 """
 
 import ast
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -77,6 +78,8 @@ class Value:
 
 # Locals that hold long numbers which many expressions have: far shorter to read than the digits, for Python too.
 NAMED: Mapping[str, int] = MappingProxyType({"MASK": WORD_MASK, "SIGN_BIT": SIGN_BIT, "MODULUS": WORD_MODULUS})
+LONG_LITERAL = 19  # characters from which on a number is long
+LITERAL = re.compile(f"0x[0-9a-f]{{{LONG_LITERAL - 2},}}")
 _NAMES: Mapping[int, str] = MappingProxyType({number: text for text, number in NAMED.items()})
 
 

@@ -1,7 +1,5 @@
 """The fast engine: the stepper, with regions compiled where it is hot. Nobody can tell it from the stepper alone."""
 
-from typing import cast
-
 from evmthread.errors import Missing
 from evmthread.isa.frame import Frame
 from evmthread.isa.halts import ExceptionalHalt
@@ -54,7 +52,7 @@ class TieredEngine:
 
     def __call__(self, frame: Frame) -> Outcome:
         # Hot path: most calls run in compiled code from their first to their last instruction.
-        program = cast("Program", frame.program)
+        program: Program = frame.program
         regions = program.regions
         pc = frame.pc
         if pc == 0:

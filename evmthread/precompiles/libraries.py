@@ -9,7 +9,9 @@ from collections.abc import Callable
 from functools import cache
 from importlib import import_module
 from operator import attrgetter
-from typing import Any
+from typing import Any, TypeAlias
+
+PowerModulo: TypeAlias = Callable[[int, int, int], int]
 
 
 @cache
@@ -30,6 +32,13 @@ def find_library(name: str, *needed: str) -> Any | None:
 def gmpy2() -> Any | None:
     """gmpy2, for modular powers and for field arithmetic on `mpz`."""
     return find_library("gmpy2", "mpz", "powmod")
+
+
+@cache
+def power_modulo() -> PowerModulo:
+    """The three-argument power: gmpy2's, five to fifteen times as fast as Python's at 256 bits, or Python's."""
+    library = gmpy2()
+    return pow if library is None else library.powmod
 
 
 def blake2b() -> Any | None:

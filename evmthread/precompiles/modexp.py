@@ -4,13 +4,8 @@ The input is three lengths, a word each, then base, exponent and modulus of thes
 zero. A length is any 256-bit number: prices are computed from the lengths and never touch what isn't there.
 """
 
-from collections.abc import Callable
-from typing import TypeAlias
-
-from evmthread.precompiles import libraries
+from evmthread.precompiles.libraries import PowerModulo, power_modulo
 from evmthread.precompiles.precompile import Precompile, PrecompileFailure
-
-PowerModulo: TypeAlias = Callable[[int, int, int], int]
 
 # EIP-7823: from Osaka on no length may be above this.
 LENGTH_BOUND = 1024
@@ -80,11 +75,6 @@ def price_osaka(data: bytes) -> int:
     return max(500, complexity * _iterations(data, base_length, exponent_length, per_byte=16))
 
 
-def _power() -> PowerModulo:
-    library = libraries.gmpy2()
-    return pow if library is None else library.powmod
-
-
 def modexp(data: bytes, power: PowerModulo | None = None) -> bytes:
     """base ** exponent % modulus, as long as the modulus; zeros when the modulus is zero.
 
@@ -101,7 +91,7 @@ def modexp(data: bytes, power: PowerModulo | None = None) -> bytes:
         return bytes(modulus_length)
     base = _number(data, 96, base_length)
     exponent = _number(data, exponent_start, exponent_length)
-    return int((power or _power())(base, exponent, modulus)).to_bytes(modulus_length, "big")
+    return int((power or power_modulo())(base, exponent, modulus)).to_bytes(modulus_length, "big")
 
 
 def modexp_bounded(data: bytes, power: PowerModulo | None = None) -> bytes:

@@ -4,7 +4,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from evmthread.errors import EvmthreadError
-from evmthread.primitives.words import ceil_words
 
 
 class PrecompileFailure(EvmthreadError):  # noqa: N818 - the failure of an interpreted call
@@ -45,6 +44,6 @@ def price_per_word(base: int, word: int) -> Callable[[bytes], int]:
     """A price of `base`, and `word` for each 32 bytes of input or part thereof."""
 
     def price(data: bytes) -> int:
-        return base + word * ceil_words(len(data))
+        return base + word * ((len(data) + 31) >> 5)
 
     return price

@@ -3,6 +3,8 @@
 The hot path works on plain `bytes` and `int`; these subclasses let serialisers tell an address from a hash.
 """
 
+from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple, Self
 
 from evmthread.errors import InvalidInput
@@ -88,3 +90,7 @@ class Log(NamedTuple):
     address: bytes
     topics: tuple[bytes, ...]
     data: bytes
+
+
+# Makes a Log of a tuple of all its fields; a third of what the class itself takes.
+LOG_OF: Callable[[tuple[object, ...]], Log] = partial(tuple.__new__, Log)

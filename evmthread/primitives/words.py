@@ -6,8 +6,3 @@ WORD_MASK = (1 << 256) - 1
 WORD_MODULUS = 1 << 256
 SIGN_BIT = 1 << 255
 ADDRESS_MASK = (1 << 160) - 1
-
-
-def ceil_words(size: int) -> int:
-    """The number of 32-byte words that hold `size` bytes."""
-    return (size + 31) >> 5

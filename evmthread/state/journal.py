@@ -10,10 +10,11 @@ from types import MappingProxyType
 
 from evmthread.errors import InvalidInput
 from evmthread.primitives.keccak import EMPTY_HASH, keccak256
-from evmthread.primitives.types import Log
+from evmthread.primitives.types import LOG_OF
 from evmthread.primitives.words import WORD_MASK
 from evmthread.state.scope import ABSENT, Mark, Scope, new_scope
 from evmthread.state.view import (
+    ACCOUNT_OF,
     EMPTY_ACCOUNT,
     Account,
     AccountChange,
@@ -24,8 +25,6 @@ from evmthread.state.view import (
 )
 
 RIPEMD160_ADDRESS = (3).to_bytes(20, "big")
-
-
 _NO_SLOTS: Mapping[int, tuple[int, int]] = MappingProxyType({})
 
 
@@ -88,8 +87,8 @@ class Journal:
         self._changed.add(address)
 
     def balance(self, address: bytes) -> int:
-        account = self.account(address)
-        return account.balance if account is not None else 0
+        account = self._accounts.get(address) or self.account(address)
+        return account[1] if account is not None else 0
 
     def nonce(self, address: bytes) -> int:
         account = self.account(address)
@@ -115,26 +114,28 @@ class Journal:
             self._codes[code_hash] = code
         if code:
             self._new_codes[code_hash] = self._codes[code_hash]
-        self._set_account(address, (self.account(address) or EMPTY_ACCOUNT)._replace(code_hash=code_hash))
+        nonce, balance, _ = self.account(address) or EMPTY_ACCOUNT
+        self._set_account(address, ACCOUNT_OF((nonce, balance, code_hash)))
 
     def set_balance(self, address: bytes, balance: int) -> None:
-        self._set_account(address, (self.account(address) or EMPTY_ACCOUNT)._replace(balance=balance))
+        nonce, _, code_hash = self.account(address) or EMPTY_ACCOUNT
+        self._set_account(address, ACCOUNT_OF((nonce, balance, code_hash)))
 
     def set_nonce(self, address: bytes, nonce: int) -> None:
         self._set_account(address, (self.account(address) or EMPTY_ACCOUNT)._replace(nonce=nonce))
 
     def increment_nonce(self, address: bytes) -> None:
         nonce, balance, code_hash = self.account(address) or EMPTY_ACCOUNT
-        self._set_account(address, Account(nonce + 1, balance, code_hash))
+        self._set_account(address, ACCOUNT_OF((nonce + 1, balance, code_hash)))
 
     def move(self, sender: bytes, receiver: bytes, amount: int) -> None:
         """Moves wei and touches both accounts; the sender has enough."""
         if amount and sender != receiver:
             self.account(receiver)  # may raise Missing, so before anything changes
             nonce, balance, code_hash = self.account(sender) or EMPTY_ACCOUNT
-            self._set_account(sender, Account(nonce, balance - amount, code_hash))
+            self._set_account(sender, ACCOUNT_OF((nonce, balance - amount, code_hash)))
             nonce, balance, code_hash = self.account(receiver) or EMPTY_ACCOUNT
-            self._set_account(receiver, Account(nonce, _sum(receiver, balance, amount), code_hash))
+            self._set_account(receiver, ACCOUNT_OF((nonce, _sum(receiver, balance, amount), code_hash)))
         self.touch(receiver)
 
     def credit(self, address: bytes, amount: int) -> None:
@@ -161,7 +162,7 @@ class Journal:
 
     def create_account(self, address: bytes, nonce: int) -> None:
         """A contract comes into being: no code, no storage, this nonce, the balance that was there."""
-        self._set_account(address, Account(nonce, self.balance(address)))
+        self._set_account(address, ACCOUNT_OF((nonce, self.balance(address), EMPTY_HASH)))
         self._wipe(address)
         undo = self._undo
         slots = self._opened.get(address)
@@ -294,7 +295,7 @@ class Journal:
 
     # Logs, marks ------------------------------------------------------------------------------------------------------
     def emit(self, address: bytes, topics: tuple[bytes, ...], data: bytes) -> None:
-        self.logs.append(Log(address, topics, data))
+        self.logs.append(LOG_OF((address, topics, data)))
 
     def mark(self) -> tuple[int, int, int]:
         """A point inside this transaction to roll back to."""

@@ -83,13 +83,10 @@ class Database:
         return self._writer
 
     def _connected(self, path: str | Path, mode: str) -> sqlite3.Connection:
-        try:
-            uri = f"{Path(path).absolute().as_uri()}?mode={mode}"
-            connection = sqlite3.connect(
-                uri, uri=True, isolation_level=None, check_same_thread=False, timeout=BUSY_SECONDS
-            )
-        except ValueError as error:  # a zero byte in the name
-            raise BackendError(f"{self.place!r}: {error}") from error
+        if "\0" in self.place:  # SQLite would take what stands before it
+            raise BackendError(f"{self.place!r}: a zero byte in the name")
+        uri = f"{Path(path).absolute().as_uri()}?mode={mode}"
+        connection = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False, timeout=BUSY_SECONDS)
         connection.text_factory = lambda text: text.decode(errors="replace")
         connection.execute("PRAGMA cell_size_check = ON")
         return connection

@@ -65,8 +65,13 @@ class _Rows:
         """See SignLog."""
         standing, last = self.signed.get(nonce), self.last
         highest = max(-1 if last is None else last.nonce, -1 if self.floor is None else self.floor)
-        final = last.digest if last is not None and last.final else None
-        return LogState(None if standing is None else standing.digest, highest, final)
+        return LogState(None if standing is None else standing.digest, highest, self.final)
+
+    @property
+    def final(self) -> bytes | None:
+        """The digest of the final commitment that was signed."""
+        last = self.last
+        return last.digest if last is not None and last.final else None
 
 
 _Undo = list[Callable[[], object]]
@@ -244,7 +249,8 @@ class MemoryLease(MemoryThread):
     def final(self, thread_id: bytes) -> bytes | None:
         """See SignLog."""
         _check_thread(self, thread_id)
-        return self.load().final
+        with self._store.open():
+            return self._rows.final
 
 
 def _check_thread(lease: MemoryLease, thread_id: bytes) -> None:

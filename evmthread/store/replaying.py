@@ -1,13 +1,14 @@
-"""Replays a thread file: verifies it and executes it again, from the contract's code, in memory."""
+"""Replays a thread file, or a line from elsewhere: executes it again, from the contract's code, in memory."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from evmthread.channel.replay import replay
 from evmthread.channel.thread import Thread
+from evmthread.commit.agreement import Agreement
 from evmthread.machine.code_cache import CodeCache
 from evmthread.machine.hooks import Hook
-from evmthread.store.threadfile import ThreadFileReader
+from evmthread.store.threadfile import AgreedRecord, ThreadFileReader, ThreadHead
 from evmthread.store.verification import verify_head, verify_line
 
 
@@ -18,8 +19,18 @@ def replay_file(path: str | Path, *, cache: CodeCache | None = None, hooks: Sequ
     NotSupported.
     """
     with ThreadFileReader(path) as reader:
-        head = reader.head
-        verify_head(head)
-        thread = Thread.open(head.domain, head.terms, head.ruleset, code=head.code, cache=cache, hooks=hooks)
-        line = ((agreement, record.batch, record.suspension) for agreement, record in verify_line(reader))
-        return thread, sum(1 for _ in replay(thread, line))
+        verify_head(reader.head)
+        return replay_line(reader.head, verify_line(reader), cache=cache, hooks=hooks)
+
+
+def replay_line(
+    head: ThreadHead,
+    line: Iterable[tuple[Agreement, AgreedRecord]],
+    *,
+    cache: CodeCache | None = None,
+    hooks: Sequence[Hook] = (),
+) -> tuple[Thread, int]:
+    """The same of a verified line, wherever it comes from. Raises as replay_file does, and what `line` raises."""
+    thread = Thread.open(head.domain, head.terms, head.ruleset, code=head.code, cache=cache, hooks=hooks)
+    records = ((agreement, record.batch, record.suspension) for agreement, record in line)
+    return thread, sum(1 for _ in replay(thread, records))

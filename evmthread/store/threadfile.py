@@ -125,9 +125,10 @@ def frame(kind: RecordKind, body: bytes) -> bytes:
 class ThreadFileWriter:
     """Appends agreed commitments durably: each is on disk when `append` returns. Used by one process at a time."""
 
-    def __init__(self, path: Path, file: BinaryIO, *, transcript: bool) -> None:
+    def __init__(self, path: Path, file: BinaryIO, *, transcript: bool, durable: bool) -> None:
         """Made by `create`."""
         self._transcript = transcript
+        self._durable = durable
         self.path = path
         self._file: BinaryIO | None = file
         self._length = file.tell()
@@ -135,8 +136,11 @@ class ThreadFileWriter:
         self._tip = ZERO_HASH
 
     @classmethod
-    def create(cls, path: str | Path, head: ThreadHead) -> Self:
-        """Begins the file of a thread. Raises BackendError where it can't be written or an unfinished one is there."""
+    def create(cls, path: str | Path, head: ThreadHead, *, durable: bool = True) -> Self:
+        """Begins the file of a thread. Raises BackendError where it can't be written or an unfinished one is there.
+
+        `durable` False: only when it is sealed the file is on the disk. For what is kept elsewhere.
+        """
         target = Path(path)
         try:
             if target.is_dir():
@@ -152,7 +156,7 @@ class ThreadFileWriter:
             raise BackendError(f"{target}: {error.strerror}") from error
         except ValueError as error:  # a zero byte in the name
             raise BackendError(f"{str(path)!r}: {error}") from error
-        writer = cls(target, file, transcript=head.ruleset.transcript)
+        writer = cls(target, file, transcript=head.ruleset.transcript, durable=durable)
         writer._write(encode_head(head))
         _sync_folder(target)
         return writer
@@ -179,6 +183,7 @@ class ThreadFileWriter:
 
     def seal(self) -> None:
         """Ends the file and gives it its name; what was there under that name is replaced."""
+        self._durable = True
         self._write(encode_seal(Seal(self._count, self._tip)))
         self.close()
         try:
@@ -214,7 +219,8 @@ class ThreadFileWriter:
             written = 0
             while written < len(data):
                 written += file.write(data[written:])
-            os.fsync(file.fileno())
+            if self._durable:
+                os.fsync(file.fileno())
         except OSError as error:
             # Half a record must not stand before the next one.
             try:

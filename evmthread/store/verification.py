@@ -1,10 +1,10 @@
-"""Verifies a thread file without EVM and without state: keccak and signature recovery alone.
+"""Verifies a thread file, or a line from elsewhere, without EVM and without state: by keccak and recovery alone.
 
 It proves what these keys signed, in which order, on which inputs; not that the results were computed right. That is
 replay's matter.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -51,16 +51,15 @@ def verify_head(head: ThreadHead) -> None:
     check_origin_code(head.terms, head.code)
 
 
-def verify_line(reader: ThreadFileReader) -> Iterator[tuple[Agreement, AgreedRecord]]:
-    """Each agreed record, verified, in order; the seal is checked at the end.
+def verify_records(head: ThreadHead, records: Iterable[AgreedRecord]) -> Iterator[tuple[Agreement, AgreedRecord]]:
+    """Each agreed record of a line, beginning with the genesis, verified, in order.
 
-    Raises a Refusal naming the commitment's nonce and the failed check, DecodingError, BackendError.
+    Raises a Refusal naming the commitment's nonce and the failed check, and what `records` raises.
     """
-    head = reader.head
     verify_head(head)
     latest: Agreement | None = None
     environment = None
-    for record in reader.agreed():
+    for record in records:
         agreement = verify(head.domain, head.terms, record.signed)
         commitment = agreement.commitment
         if commitment.parent != (ZERO_HASH if latest is None else latest.digest):
@@ -73,11 +72,21 @@ def verify_line(reader: ThreadFileReader) -> Iterator[tuple[Agreement, AgreedRec
         check_environment(environment, record.batch.batch, nonce=commitment.nonce)
         latest, environment = agreement, record.batch.batch.environment
         yield agreement, record
+
+
+def verify_line(reader: ThreadFileReader) -> Iterator[tuple[Agreement, AgreedRecord]]:
+    """Each agreed record of a file, verified, in order; the seal is checked at the end.
+
+    Raises a Refusal naming the commitment's nonce and the failed check, DecodingError, BackendError.
+    """
+    tip = ZERO_HASH
+    for agreement, record in verify_records(reader.head, reader.agreed()):
+        tip = agreement.digest
+        yield agreement, record
     seal, count = reader.seal, reader.count
     assert seal is not None
     if seal.count != count:
         raise SealMismatch("agreed commitments", count, seal.count)
-    tip = ZERO_HASH if latest is None else latest.digest
     if seal.tip != tip:
         raise SealMismatch("tip", "0x" + tip.hex(), "0x" + seal.tip.hex())
 

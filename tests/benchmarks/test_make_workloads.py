@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from benchmarks import make_families
 from benchmarks.make_workloads import RECIPES, WORKLOADS, Recipe, gas_after_refund, workload
 
 ALL = sorted(WORKLOADS.parent.rglob("*.json"))
@@ -31,8 +32,21 @@ def test_a_workload_has_the_documented_form(path: Path) -> None:
     assert {record["call"]["from"], record["call"]["to"]} <= record["pre"].keys()
 
 
+@pytest.mark.parametrize("name", make_families.FAMILIES)
+def test_a_family_is_of_the_committed_program(name: str) -> None:
+    record = json.loads((make_families.WORKLOADS / f"{name}.json").read_bytes())
+    expect = record.pop("expect")
+    assert record == make_families.workload(name), "run python -m benchmarks.make_families"
+    assert expect["success"]
+    assert 1_000 <= expect["ops"] <= 100_000
+
+
+def test_words_become_code() -> None:
+    assert make_families.assembled("0 1 0x1ff back: @back JUMP").hex() == "5f60016101ff5b61000656"
+
+
 def test_the_folder_holds_what_its_notice_says() -> None:
-    assert len(ALL) == 21 + len(RECIPES)
+    assert len(ALL) == 21 + len(RECIPES) + len(make_families.FAMILIES)
     foreign = [path for path in ALL if "ipsilon/evm-benchmarks" in json.loads(path.read_bytes())["source"]]
     assert len(foreign) == 17
     notice = (WORKLOADS.parent / "NOTICE").read_text(encoding="utf-8")

@@ -292,18 +292,41 @@ class Disguised(Commitment):
     __slots__ = ()
 
 
+class Unheard(Resume):
+    """A Resume whose hash may be anything's."""
+
+    __slots__ = ()
+
+
 def test_only_the_four_signed_records_are_signed() -> None:
     signer, _ = guarded()
     record = commitment(1).record
     assert isinstance(record, Commitment)
     values = {member.attribute: getattr(record, member.attribute) for member in Commitment.STRUCT.members}
-    for other in (TERMS, samples.RULESET, samples.environment(), Disguised(**values)):
+    for other in (TERMS, samples.RULESET, samples.environment(), Disguised(**values), Unheard(THREAD, 1)):
         with pytest.raises(InvalidInput, match="never signed"):
             signer.sign(TypedData(DOMAIN, other))
     with pytest.raises(InvalidInput):
         signer.sign(commitment(1).to_json())  # type: ignore[arg-type]
     for signed in (samples.input_of(DOMAIN, TERMS), Resume(THREAD, 1), KeyGrant(THREAD, bytes(20), bytes(20))):
         assert recover_signer(digest(DOMAIN, signed), signer.sign(TypedData(DOMAIN, signed))) == signer.address
+
+
+class Whatever:
+    """Not typed data, and with a digest of its own choice."""
+
+    record = commitment(1).record
+
+    def digest(self) -> bytes:
+        return bytes(32)
+
+
+def test_nothing_but_typed_data_is_signed() -> None:
+    signer, _ = guarded()
+    for each in (LocalSigner(KEY), signer):
+        for wrong in (Whatever(), None, commitment(1).record, commitment(1).digest()):
+            with pytest.raises(InvalidInput, match="a TypedData is wanted"):
+                each.sign(wrong)  # type: ignore[arg-type]
 
 
 def test_racing_threads_get_one_digest() -> None:

@@ -16,7 +16,7 @@ from evmthread.channel.kept import AgreedRecord, EvidenceRecord, InputRecord, Re
 from evmthread.store.sqlite_threads import SqliteThreadStore
 from evmthread.store.thread_store import KeptThread, SavedThread
 from evmthread.testing.thread_model import ZERO, ThreadModel
-from evmthread.testing.thread_stores import HEADS, KEY
+from evmthread.testing.thread_samples import HEADS, KEY
 
 SEED = 11
 BEGINNINGS = len(HEADS)

@@ -14,7 +14,7 @@ from evmthread.store.group_commit import Completed, GroupCommit, WriterCrashed
 from evmthread.store.memory_threads import MemoryThreadStore
 from evmthread.store.sqlite_threads import SqliteThreadStore
 from evmthread.store.thread_store import EarlierRefused, Lease, LeaseLost
-from evmthread.testing.thread_stores import HEADS, KEY
+from evmthread.testing.thread_samples import HEADS, KEY
 
 SECONDS = 20.0  # more than anything here takes
 

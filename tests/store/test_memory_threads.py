@@ -6,7 +6,8 @@ from evmthread.channel.kept import AgreedRecord, SignedRecord
 from evmthread.errors import BackendError
 from evmthread.store.memory_threads import MemoryThreadStore
 from evmthread.store.thread_store import FloorWanted
-from evmthread.testing.thread_stores import DIGESTS, HEADS, KEY, thread_store_tests
+from evmthread.testing.thread_samples import DIGESTS, HEADS, KEY
+from evmthread.testing.thread_stores import thread_store_tests
 
 THREAD = next(iter(HEADS))
 

@@ -13,7 +13,7 @@ import pytest
 from evmthread.channel.kept import SignedRecord
 from evmthread.errors import BackendError
 from evmthread.store.sqlite_threads import SqliteThreadStore
-from evmthread.testing.thread_stores import DIGESTS
+from evmthread.testing.thread_samples import DIGESTS
 from tests.state.power_cut import PASSING, Disk, Event, built_recorder, put, record_of
 from tests.store.keeper import expected, said
 

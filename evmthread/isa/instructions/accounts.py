@@ -3,16 +3,22 @@
 The surcharge for a cold account is zero before Berlin, so that one body serves every fork.
 """
 
+from functools import lru_cache
+
 from evmthread.isa.frame import Frame
 from evmthread.isa.host import Host
 from evmthread.isa.instruction import host
 from evmthread.isa.instructions.calldata import copy_to_memory
+from evmthread.primitives.keccak import EMPTY_HASH
 from evmthread.primitives.words import ADDRESS_MASK
 
+ADDRESSES = 4096  # that are kept as bytes, of those that code named last; about 1 MB
 
+
+@lru_cache(maxsize=ADDRESSES)
 def address_of(word: int) -> bytes:
-    """The address in a word's low 20 bytes."""
-    return (word & ADDRESS_MASK).to_bytes(20, "big")
+    """The address in a word's low 20 bytes; the same object again, whose hash is known."""
+    return (word & ADDRESS_MASK).to_bytes(20)
 
 
 def charge_account(frame: Frame, world: Host, address: bytes) -> None:
@@ -25,7 +31,8 @@ def charge_account(frame: Frame, world: Host, address: bytes) -> None:
 def balance(frame: Frame, world: Host, word: int) -> int:
     address = address_of(word)
     result = world.balance(address)
-    charge_account(frame, world, address)
+    if world.warm_account(address):
+        frame.charge(frame.prices.cold_account)
     return result
 
 
@@ -33,7 +40,8 @@ def balance(frame: Frame, world: Host, word: int) -> int:
 def extcodesize(frame: Frame, world: Host, word: int) -> int:
     address = address_of(word)
     code = world.code(address)
-    charge_account(frame, world, address)
+    if world.warm_account(address):
+        frame.charge(frame.prices.cold_account)
     return len(code)
 
 
@@ -50,11 +58,11 @@ def extcodehash(frame: Frame, world: Host, word: int) -> int:
     """EIP-1052: zero for an account that is absent or empty."""
     address = address_of(word)
     result = 0
-    if not world.is_dead(address):
-        account = world.account(address)
-        assert account is not None
-        result = int.from_bytes(account.code_hash, "big")
-    charge_account(frame, world, address)
+    account = world.account(address)
+    if account is not None and (account.code_hash != EMPTY_HASH or not world.is_dead(address)):
+        result = int.from_bytes(account.code_hash)
+    if world.warm_account(address):
+        frame.charge(frame.prices.cold_account)
     return result
 
 

@@ -6,7 +6,8 @@ rules out.
 
 from evmthread.isa.frame import Frame
 from evmthread.isa.instruction import framed, pure
-from evmthread.primitives.words import SIGN_BIT, WORD_MASK, WORD_MODULUS
+from evmthread.precompiles.libraries import power_modulo
+from evmthread.primitives.words import SIGN_BIT, WORD_BITS, WORD_MASK, WORD_MODULUS
 
 
 @pure(0x01, "ADD")
@@ -67,18 +68,29 @@ def mulmod(a: int, b: int, modulus: int) -> int:
     return (a * b) % modulus if modulus else 0
 
 
+def power(base: int, exponent: int) -> int:
+    """The power as a word."""
+    if (base - 1).bit_length() * exponent < WORD_BITS:
+        result: int = base**exponent  # surely a word: quicker than with a modulus
+        return result
+    return int(power_modulo()(base, exponent, WORD_MODULUS))
+
+
 @framed(0x0A, "EXP")
 def exp(frame: Frame, base: int, exponent: int) -> int:
-    if exponent:
-        frame.charge(frame.prices.exp_byte * ((exponent.bit_length() + 7) >> 3))
-    return pow(base, exponent, WORD_MODULUS)
+    frame.charge(frame.prices.exp_byte * ((exponent.bit_length() + 7) >> 3))
+    return power(base, exponent)
 
 
 @pure(0x0B, "SIGNEXTEND")
 def signextend(byte_index: int, value: int) -> int:
     if byte_index > 30:
         return value
-    sign = (byte_index << 3) + 7
-    if value >> sign & 1:
-        return value | (WORD_MODULUS - (1 << sign))
-    return value & ((1 << sign) - 1)
+    sign = 1 << (byte_index << 3) + 7
+    if value < sign:
+        return value  # as nearly all that compilers let through here, it is extended already
+    if value >= WORD_MODULUS - sign:
+        return value
+    if value & sign:
+        return value | (WORD_MODULUS - sign)
+    return value & (sign - 1)

@@ -10,7 +10,8 @@ def copy_to_memory(frame: Frame, data: bytes, destination: int, source: int, siz
     """Copies a range of `data` to memory, zeros beyond its end; charges growth and words."""
     frame.grow_range(destination, size)
     frame.charge(COPY_WORD_PRICE * ((size + 31) >> 5))
-    write_memory(frame.memory, destination, data[source : source + size].ljust(size, b"\0"))
+    part = data[source : source + size]
+    write_memory(frame.memory, destination, part if len(part) == size else part.ljust(size, b"\0"))
 
 
 @framed(0x35, "CALLDATALOAD", steady=True)

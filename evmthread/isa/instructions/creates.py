@@ -6,7 +6,7 @@ from evmthread.isa.halts import ExceptionalHalt, HaltReason
 from evmthread.isa.host import Host
 from evmthread.isa.instruction import control
 from evmthread.isa.instructions.hashing import KECCAK_WORD_PRICE
-from evmthread.isa.message import CallKind, Message
+from evmthread.isa.message import CREATE, CREATE2, MESSAGE_OF, CallKind, Message
 from evmthread.primitives import rlp
 from evmthread.primitives.keccak import EMPTY_HASH, keccak256
 
@@ -15,6 +15,8 @@ MAX_NONCE = 2**64 - 1  # EIP-2681
 
 def create_address(sender: bytes, nonce: int) -> bytes:
     """The address of a contract made by CREATE or by a transaction (Yellow Paper, section 7)."""
+    if nonce < 0x80:  # as nearly always: the list as it then is, of 20 bytes and one
+        return keccak256(b"\xd6\x94" + sender + bytes((nonce or 0x80,)))[12:]
     return keccak256(rlp.encode_list((rlp.encode_bytes(sender), rlp.encode_int(nonce))))[12:]
 
 
@@ -54,7 +56,8 @@ def _depart(frame: Frame, world: Host, kind: CallKind, address: bytes, init_code
     world.increment_nonce(frame.address)
     if taken:
         return 0
-    return Message(kind, frame.address, address, address, init_code, b"", value, value, gas, False, frame.depth + 1)
+    here, depth = frame.address, frame.depth + 1
+    return MESSAGE_OF((kind, here, address, address, init_code, b"", value, value, gas, False, depth, 0, 0, 0))
 
 
 @control(0xF0, "CREATE", pushes=1)
@@ -63,7 +66,7 @@ def create(frame: Frame, world: Host, value: int, offset: int, size: int) -> int
     address = create_address(frame.address, account.nonce if account is not None else 0)
     is_taken(world, address)
     init_code = _charge_create(frame, offset, size, 0)
-    return _depart(frame, world, CallKind.CREATE, address, init_code, value)
+    return _depart(frame, world, CREATE, address, init_code, value)
 
 
 @control(0xF5, "CREATE2", pushes=1)
@@ -71,11 +74,11 @@ def create2(frame: Frame, world: Host, value: int, offset: int, size: int, salt:
     """EIP-1014. The address hangs on the init code, so memory is read before the new account is."""
     words, gas = len(frame.memory), frame.gas
     init_code = _charge_create(frame, offset, size, KECCAK_WORD_PRICE)
-    address = create2_address(frame.address, salt.to_bytes(32, "big"), init_code)
+    address = create2_address(frame.address, salt.to_bytes(32), init_code)
     try:
         is_taken(world, address)
     except Missing:
         del frame.memory[words:]
         frame.gas = gas
         raise
-    return _depart(frame, world, CallKind.CREATE2, address, init_code, value)
+    return _depart(frame, world, CREATE2, address, init_code, value)

@@ -1,6 +1,6 @@
 """Memory (Yellow Paper, appendix H.2, 50s; EIP-5656)."""
 
-from evmthread.isa.frame import Frame, load_unaligned, read_memory, store_byte, store_unaligned, write_memory
+from evmthread.isa.frame import Frame, copy_memory, load_unaligned, store_byte, store_unaligned
 from evmthread.isa.instruction import framed
 
 COPY_WORD_PRICE = 3  # G_copy, Yellow Paper appendix G
@@ -42,4 +42,4 @@ def msize(frame: Frame) -> int:
 def mcopy(frame: Frame, destination: int, source: int, size: int) -> None:
     frame.grow_range(max(destination, source), size)
     frame.charge(COPY_WORD_PRICE * ((size + 31) >> 5))
-    write_memory(frame.memory, destination, read_memory(frame.memory, source, size))
+    copy_memory(frame.memory, destination, source, size)

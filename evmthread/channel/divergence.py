@@ -1,0 +1,100 @@
+"""Evidence that a party signed what its batch doesn't lead to: whoever has the thread up to there can check it.
+
+Unlike an Equivocation it takes execution to convict, so it needs the thread at the commitment's parent.
+"""
+
+from dataclasses import dataclass
+from typing import Self
+
+from evmthread.channel.messages import Propose
+from evmthread.channel.review import execute_proposed
+from evmthread.channel.thread import Thread
+from evmthread.commit.agreement import SignatureSet, check_signatures
+from evmthread.commit.batch import SignedBatch, check_signed_batch
+from evmthread.commit.commitment import Commitment, Status, Suspension
+from evmthread.commit.eip712 import digest
+from evmthread.commit.records import Json, check_object, plain_type
+from evmthread.commit.refusals import BrokenParent, Refusal, WrongThread
+from evmthread.errors import InvalidInput
+
+_SIGNATURE, _INDEX = plain_type("bytes"), plain_type("uint8")
+_MEMBERS = ["party", "commitment", "signature", "batch", "suspension"]
+
+
+@dataclass(eq=False)
+class NoDivergence(Refusal):
+    """Executing the batch gives what was signed: nobody is convicted."""
+
+    nonce: int | None = None
+
+    def __str__(self) -> str:
+        return self._line("executing the batch gives what was signed")
+
+
+@dataclass(frozen=True, slots=True)
+class Divergence:
+    """A commitment that party `party` signed, with the batch that it says leads there. Nothing is verified."""
+
+    party: int
+    commitment: Commitment
+    signature: bytes
+    batch: SignedBatch
+    suspension: Suspension | None
+
+    @classmethod
+    def of(cls, party: int, propose: Propose) -> Self:
+        """The evidence in a proposal."""
+        return cls(party, propose.commitment, propose.signature, propose.batch, propose.suspension)
+
+    def to_json(self) -> dict[str, Json]:
+        """The canonical JSON object: party, commitment, signature, batch, suspension (null where there is none)."""
+        return {
+            "party": _INDEX.to_json(self.party),
+            "commitment": self.commitment.to_json(),
+            "signature": _SIGNATURE.to_json(self.signature),
+            "batch": self.batch.to_json(),
+            "suspension": None if self.suspension is None else self.suspension.to_json(),
+        }
+
+    @classmethod
+    def from_json(cls, value: Json) -> Self:
+        """The evidence of its JSON object. Raises InvalidInput."""
+        check_object(value, "Divergence", _MEMBERS)
+        assert isinstance(value, dict)
+        party = _INDEX.plain(value["party"], "Divergence.party")
+        signature = _SIGNATURE.from_json(value["signature"], "Divergence.signature")
+        assert isinstance(signature, bytes)
+        suspension = value["suspension"]
+        return cls(
+            party,
+            Commitment.from_json(value["commitment"]),
+            signature,
+            SignedBatch.from_json(value["batch"]),
+            None if suspension is None else Suspension.from_json(suspension),
+        )
+
+    def check(self, thread: Thread) -> Refusal:
+        """What convicts the party, found by executing its batch on a thread that stands at the commitment's parent.
+
+        The signed batch has to be the one committed to: else the signer can't be blamed for it. Raises a Refusal where
+        the evidence doesn't hold (NoDivergence: the batch leads to what was signed), InvalidInput for a party that
+        there isn't; the thread is as it was.
+        """
+        terms, commitment = thread.terms, self.commitment
+        if not 0 <= self.party < len(terms.keys):
+            raise InvalidInput(f"there is no party {self.party}")
+        if commitment.thread_id != thread.thread_id:
+            raise WrongThread(thread.thread_id, commitment.thread_id, commitment.nonce)
+        signed = digest(thread.domain, commitment)
+        only = SignatureSet.of({self.party: self.signature})
+        check_signatures(terms, signed, only, 1, nonce=commitment.nonce)
+        check_signed_batch(thread.domain, terms, thread.ruleset, commitment, self.batch)
+        if commitment.parent != thread.parent:
+            raise BrokenParent(commitment.parent, commitment.nonce)
+        final = commitment.status == Status.FINAL
+        try:
+            execute_proposed(thread, commitment, self.batch, self.suspension, final=final)
+        except Refusal as conviction:
+            return conviction
+        thread.discard()
+        raise NoDivergence(commitment.nonce)
