@@ -11,12 +11,25 @@ from evmthread.chain.blocks import FINALIZED, LATEST, Block, PlacedLog, block_at
 from evmthread.chain.errors import ChainMoved, NodeLies
 from evmthread.chain.events import Placed, read_event, read_thread
 from evmthread.chain.quantities import items, record, text
-from evmthread.chain.watcher import News, Sight, Watcher
+from evmthread.chain.watcher import News, Position, Sight, Watcher
+from evmthread.commit.eip712 import Domain
+from evmthread.commit.terms import Terms, thread_id
 from evmthread.rpc import Provider
 
 LOG_BLOCKS = 2_000
 """For how many blocks logs are asked for at once: what public nodes allow at least."""
 _LOOKS = 3
+
+
+def present_position(provider: Provider, domain: Domain, terms: Terms) -> Position:
+    """Where a watcher may begin that wants no old events: the finalized block, and the thread's proven words in it.
+
+    Raises NodeLies, ChainMoved, and as providers do.
+    """
+    block = block_at(provider, FINALIZED)
+    return Position(
+        block.number, block.hash, read_thread(provider, block, domain.verifying_contract, thread_id(domain, terms))
+    )
 
 
 class Follower:

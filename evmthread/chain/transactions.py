@@ -111,9 +111,12 @@ class Transactions:
         return CallReverted(call.what, error.message, None) if "revert" in said else error
 
     # Sending ----------------------------------------------------------------------------------------------------------
-    def submit(self, account: Account, call: Call, *, gas: int | None = None, tip_factor: int = 1) -> bytes:
-        """Sends it and doesn't wait; the transaction's hash. `tip_factor` times the usual tip hurries it.
+    def submit(
+        self, account: Account, call: Call, *, gas: int | None = None, nonce: int | None = None, hurry: int = 1
+    ) -> bytes:
+        """Sends it and doesn't wait; the transaction's hash.
 
+        `hurry` multiplies the usual fees; with an earlier one's `nonce` it takes that one's place.
         Raises CallReverted, TooMuchGas and CannotPay, with nothing sent, and as providers do.
         """
         balance = self._number("eth_getBalance", text(account.address), LATEST)
@@ -121,11 +124,12 @@ class Transactions:
             raise CannotPay(call.what, account.address, call.value, balance)
         gas = self.gas_for(account.address, call) if gas is None else gas
         base_fee = block_at(self.provider, LATEST).base_fee
-        tip = self._tip() * tip_factor
-        fee = 2 * base_fee + tip
+        tip = self._tip() * hurry
+        fee = 2 * base_fee * hurry + tip
         if balance < (needed := call.value + gas * fee):
             raise CannotPay(call.what, account.address, needed, balance)
-        nonce = self._number("eth_getTransactionCount", text(account.address), "pending")
+        if nonce is None:
+            nonce = self.next_nonce(account)
         return account.send(
             self.provider,
             Transaction(
@@ -137,6 +141,10 @@ class Transactions:
     def send(self, account: Account, call: Call, *, gas: int | None = None) -> Included:
         """Sends it and waits, as patience says. Raises as `submit` and `wait` do."""
         return self.wait(account, call, self.submit(account, call, gas=gas))
+
+    def next_nonce(self, account: Account) -> int:
+        """The nonce of the account's next transaction, after those that wait."""
+        return self._number("eth_getTransactionCount", text(account.address), "pending")
 
     def _tip(self) -> int:
         try:

@@ -122,6 +122,8 @@ class Watcher:
         self.thread_id = thread_id(domain, terms)
         self.position = Position() if position is None else position
         self.head: ChainHead | None = None
+        self.state: ThreadState | None = None
+        """What the registry keeps of the thread in the latest block: good for alarms, not for money."""
         self._latest: bytes | None = None
         self._pending: dict[tuple[bytes, int], Placed] = {}
 
@@ -152,7 +154,7 @@ class Watcher:
         news: list[News] = [Gone(each) for key, each in reversed(known.items()) if key not in kept]
         news += [Final(each) for each in final]
         news += [Seen(each) for each in pending if each.key not in known]
-        self._pending, self._latest = now, latest.hash
+        self._pending, self._latest, self.state = now, latest.hash, sight.latest_state
         self.position = Position(finalized.number, finalized.hash, sight.finalized_state)
         self.head = ChainHead(
             latest.number, latest.timestamp, sight.latest_state.mode, finalized.number, sight.finalized_state.mode

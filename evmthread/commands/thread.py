@@ -42,6 +42,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             action.add_argument("id", metavar="ID", help="the thread's id, or its beginning")
         if name == "export":
             action.add_argument("out", metavar="OUT", help="the new thread file")
+            action.add_argument(
+                "--watchtower",
+                action="store_true",
+                help="write a watchtower file instead, for `watch`: terms and newest agreement, no key, no move",
+            )
         if name == "replay":
             add_cache_option(action)
         if name in ("verify", "replay", "export"):
@@ -117,9 +122,10 @@ def _replay(arguments: argparse.Namespace, store: "SqliteThreadStore", counting:
 
 
 def _export(arguments: argparse.Namespace, store: "SqliteThreadStore", counting: Counting) -> None:
-    from evmthread.store.handing_on import export_thread
+    from evmthread.store.handing_on import export_newest, export_thread
 
-    report = export_thread(_found(store, arguments.id), arguments.out, progress=counting)
+    export = export_newest if arguments.watchtower else export_thread
+    report = export(_found(store, arguments.id), arguments.out, progress=counting)
     counting.end()
     if arguments.json:
         tip = None if report.tip is None else show_hash(report.tip.digest)

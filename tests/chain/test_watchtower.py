@@ -1,0 +1,132 @@
+"""A watchtower holds no party's key, and answers in time: on both chains."""
+
+from dataclasses import replace
+
+import pytest
+
+from evmthread.chain.errors import CallReverted
+from evmthread.chain.watchtower import Alarm, Alarmed, Answered, Over, Standing, Watchtower, Word
+from evmthread.channel.desk import Mode
+from evmthread.commit import Agreement, LocalSigner, SignatureSet, TypedData
+from evmthread.errors import InvalidInput
+from tests.chain.chains import FINALITY, account, rich
+from tests.chain.conftest import OnChain
+from tests.chain.played import KEYS, Played
+
+WATCHER = account("watchtower")
+
+
+def started(world: OnChain, *cells: int) -> Played:
+    rich(world.chain, WATCHER)
+    game = Played(world.chain, world.registry)
+    game.fund()
+    game.play(*cells)
+    return game
+
+
+def words(tower: Watchtower) -> list[Word]:
+    return tower.look()[1]
+
+
+def number(world: OnChain) -> int:
+    return int(str(world.chain.provider.request("eth_blockNumber")), 16)
+
+
+def test_c14_the_newest_is_posted_within_two_blocks(world: OnChain) -> None:
+    game = started(world, 0, 3, 1, 4)
+    for _ in range(50):  # as many agreed states, all newer
+        game._agree(game.parties[0].sign_input(to=game.owners[1].address, value=1, gas=100_000))
+    tower = Watchtower(world.registry, game.tip, WATCHER)
+    assert words(tower) == []
+    stale = world.registry.challenge(game.owners[1], game.line[4])
+    deadline = world.registry.thread(game.thread_id).deadline
+    told = words(tower)
+    assert [type(each) for each in told] == [Alarmed, Answered]
+    assert isinstance(told[0], Alarmed)
+    assert told[0].alarm is Alarm.CHALLENGED
+    state = world.registry.thread(game.thread_id)
+    assert (state.record, state.deadline) == (game.tip.digest, deadline)  # no second is gained
+    assert number(world) <= stale.block.number + 2
+    assert words(tower) == [Standing(state)]
+    assert words(tower) == []
+    game.past_deadline()
+    world.registry.settle_record(WATCHER, game.terms, game.tip.commitment)
+    world.chain.mine(FINALITY)
+    assert words(tower) == [Over(world.registry.thread(game.thread_id))]
+    assert tower.is_over
+
+
+def test_c14_withheld_ones_posted_one_by_one_gain_nothing(world: OnChain) -> None:
+    game = started(world, 0, 3, 1, 4, 2)
+    tower = Watchtower(world.registry, game.tip, WATCHER)
+    words(tower)
+    world.registry.challenge(game.owners[1], game.line[1])
+    deadline = world.registry.thread(game.thread_id).deadline
+    for place in (2, 3):  # two of them come before the watchtower looks
+        world.registry.respond(game.owners[1], game.line[place])
+    assert [type(each) for each in words(tower)] == [Alarmed, Answered]
+    for place in (4, 5, 6):
+        with pytest.raises(CallReverted, match="StaleNonce"):
+            world.registry.respond(game.owners[1], game.line[place])
+    state = world.registry.thread(game.thread_id)
+    assert (state.record, state.deadline) == (game.tip.digest, deadline)
+
+
+def test_an_exit_on_nothing_is_answered_too(world: OnChain) -> None:
+    game = started(world, 0)
+    tower = Watchtower(world.registry, game.tip, WATCHER)
+    world.registry.exit(game.owners[1], game.terms)
+    assert [type(each) for each in words(tower)] == [Alarmed, Answered]
+    assert world.registry.thread(game.thread_id).record == game.tip.digest
+
+
+def test_with_a_final_agreement_it_settles_at_once(world: OnChain) -> None:
+    game = started(world, 0, 3)
+    final = game.close()
+    tower = Watchtower(world.registry, final, WATCHER)
+    world.registry.challenge(game.owners[1], game.line[3])
+    assert [type(each) for each in words(tower)] == [Alarmed, Answered]
+    state = world.registry.thread(game.thread_id)
+    assert (state.mode, state.record) == (Mode.SETTLED, final.digest)
+
+
+def test_without_an_account_it_warns_and_with_an_empty_one_too(world: OnChain) -> None:
+    game = started(world, 0, 3)
+    mute = Watchtower(world.registry, game.tip, None)
+    poor = Watchtower(world.registry, game.tip, account("penniless"))
+    world.registry.challenge(game.owners[1], game.line[3])
+    (word,) = words(mute)
+    assert isinstance(word, Alarmed)
+    assert word.alarm is Alarm.UNANSWERED
+    assert words(mute) == []
+    told = words(poor)
+    assert [each.alarm for each in told if isinstance(each, Alarmed)] == [Alarm.CHALLENGED, Alarm.UNPAID]
+    game.past_deadline()
+    assert [each.alarm for each in words(mute) if isinstance(each, Alarmed)] == [Alarm.TOO_LATE]
+    world.registry.settle_record(WATCHER, game.terms, game.line[3].commitment)
+    world.chain.mine(FINALITY)
+    told = words(mute)
+    assert [type(each) for each in told] == [Alarmed, Over]
+    assert isinstance(told[0], Alarmed)
+    assert told[0].alarm is Alarm.SETTLED_OLD
+
+
+def test_what_is_newer_and_what_contradicts(world: OnChain) -> None:
+    game = started(world, 0, 3)
+    old = Watchtower(world.registry, game.line[3], WATCHER)
+    world.registry.challenge(game.owners[1], game.tip)
+    assert [each.alarm for each in words(old) if isinstance(each, Alarmed)] == [Alarm.OVERTAKEN]
+    old.renew(game.tip)
+    assert [type(each) for each in words(old)] == [Standing]
+    old.renew(game.line[2])
+    assert old.agreement == game.tip
+
+    other = replace(game.tip.commitment, batch_hash=bytes(32))
+    signed = SignatureSet.of(
+        {index: LocalSigner(key).sign(TypedData(world.registry.domain, other)) for index, key in enumerate(KEYS)}
+    )
+    twin = Watchtower(world.registry, Agreement(world.registry.domain, game.terms, other, signed), WATCHER)
+    assert [each.alarm for each in words(twin) if isinstance(each, Alarmed)] == [Alarm.CONTRADICTED]
+    another = Played(world.chain, world.registry)
+    with pytest.raises(InvalidInput, match="another thread"):
+        old.renew(another.tip)
