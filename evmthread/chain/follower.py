@@ -49,12 +49,12 @@ class Follower:
         """
         for _ in range(_LOOKS - 1):
             try:
-                return self.watcher.see(self._look())
+                return self._look()
             except (ChainMoved, NodeLies):
                 continue  # between two of its answers the node may have changed its mind
-        return self.watcher.see(self._look())
+        return self._look()
 
-    def _look(self) -> Sight:
+    def _look(self) -> list[News]:
         watcher, provider = self.watcher, self._provider
         finalized = block_at(provider, FINALIZED)
         latest = block_at(provider, LATEST)
@@ -62,12 +62,14 @@ class Follower:
             latest = finalized
         if latest.number == finalized.number and latest.hash != finalized.hash:
             raise ChainMoved("the latest block and the finalized one are two of one number")
+        if watcher.knows(latest, finalized):
+            return []
         state = read_thread(provider, latest, self._registry, watcher.thread_id)
         final_state = state
         if finalized != latest:
             final_state = read_thread(provider, finalized, self._registry, watcher.thread_id)
         events = tuple(self._events(watcher.since, latest)) if latest.number >= watcher.since else ()
-        return Sight(latest, state, finalized, final_state, watcher.since, events)
+        return watcher.see(Sight(latest, state, finalized, final_state, events))
 
     def _events(self, since: int, latest: Block) -> Iterator[Placed]:
         """The thread's events in these blocks, each in a block that really has it."""

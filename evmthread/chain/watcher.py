@@ -27,16 +27,15 @@ _POSITION_ITEMS = 7
 # What it is told ------------------------------------------------------------------------------------------------------
 @dataclass(frozen=True, slots=True)
 class Sight:
-    """One look at the chain: two blocks, the thread's proven words in each, and its events after the last final ones.
+    """One look at the chain: two blocks, the thread's proven words in each, and its events.
 
-    `events` are all from block `since` on, as far as `latest`.
+    `events` are all from the watcher's `since` on, as far as `latest`.
     """
 
     latest: Block
     latest_state: ThreadState
     finalized: Block
     finalized_state: ThreadState
-    since: int
     events: tuple[Placed, ...]
 
 
@@ -132,6 +131,10 @@ class Watcher:
         """The first block whose events it needs at its next sight."""
         return self.position.number + 1
 
+    def knows(self, latest: Block, finalized: Block) -> bool:
+        """Whether these are the blocks of its last sight."""
+        return latest.hash == self._latest and finalized.hash == self.position.block_hash
+
     def see(self, sight: Sight) -> list[News]:
         """What is new, events in the order in which they happened; nothing for what it knows, or is past.
 
@@ -143,7 +146,7 @@ class Watcher:
             return []  # a node that is behind
         if finalized.number == position.number and finalized.hash != position.block_hash:
             raise FinalityBroken(f"block {finalized.number} was 0x{position.block_hash.hex()} when it was final")
-        if finalized.number == position.number and latest.hash == self._latest:
+        if self.knows(latest, finalized):
             return []
         final, pending = self._split(sight)
         self._check(position.state, final, finalized, sight.finalized_state)

@@ -17,7 +17,7 @@ from evmthread.merkle.eip1186 import account_proof
 from evmthread.merkle.receipts import Receipt, logs_bloom
 from evmthread.merkle.trie import EMPTY_ROOT, ordered_root
 from evmthread.primitives import rlp
-from evmthread.primitives.keccak import keccak256
+from evmthread.primitives.keccak import EMPTY_HASH, keccak256
 from evmthread.primitives.types import ZERO_ADDRESS, parse_hex
 from evmthread.rpc import NodeRefused
 from evmthread.state.remote import header_hash
@@ -184,8 +184,13 @@ class LocalNode:
         return hex(account.nonce if account else 0)
 
     def _eth_getCode(self, address: str, where: object = "latest") -> object:  # noqa: N802
-        self._latest_only(where)
-        return _hex(self.chain.world.code(_bytes(address)))
+        account = self._state(where).account(_bytes(address))
+        if account is None or account.code_hash == EMPTY_HASH:
+            return "0x"
+        code = self.chain.world.code(_bytes(address))
+        if keccak256(code) != account.code_hash:
+            raise InvalidInput(f"{address} has another code now, and the old one is not kept")
+        return _hex(code)
 
     def _eth_getProof(self, address: str, keys: Sequence[str], where: object) -> object:  # noqa: N802
         return account_proof(self._state(where), _bytes(address), [int(key, 16) for key in keys]).to_json()

@@ -13,7 +13,8 @@ from evmthread.commit import LocalSigner, Resume, SignatureSet, TypedData
 from evmthread.errors import DecodingError
 from evmthread.primitives.keccak import keccak256
 from evmthread.rpc import BadAnswer
-from tests.chain.chains import FINALITY
+from evmthread.testing.node import LocalNode
+from tests.chain.chains import FINALITY, InProcess, deploy
 from tests.chain.conftest import OnChain
 from tests.chain.lying import Change, Unreliable, each, flipped, member
 from tests.chain.played import KEYS, Played
@@ -195,17 +196,27 @@ def test_a_node_that_is_behind_tells_nothing(world: OnChain) -> None:
     assert follower.watcher.position == position
 
 
-def test_c17_a_long_absence_costs_a_bounded_number_of_requests(world: OnChain) -> None:
-    game = Played(world.chain, world.registry)
-    start = int(str(world.chain.provider.request("eth_blockNumber")), 16)
+def test_c17_off_for_10_000_blocks_costs_a_bounded_number_of_requests() -> None:
+    chain = InProcess(LocalNode(finality=FINALITY))
+    registry = deploy(chain)
+    game = Played(chain, registry)
+    follower = Follower(chain.provider, Watcher(registry.domain, game.terms))
+    follower.poll()
+    saved = follower.watcher.position.encode()
     game.fund()
-    world.chain.mine(40)
-    node = Unreliable(world.chain.provider)
-    watcher = Watcher(world.registry.domain, game.terms, Position(start))
-    news = Follower(node, watcher, log_blocks=10).poll()
+    chain.mine(10_000)
+    game.play(0)
+    registry.challenge(game.owners[0], game.tip)
+    node = Unreliable(chain.provider)
+    again = Follower(node, Watcher(registry.domain, game.terms, Position.decode(saved)))
+    news = again.poll()
     assert names(news, Final) == ["Announced", "Deposited", "Deposited"]
-    assert node.asked.count("eth_getLogs") == 5  # 42 blocks
-    assert len(node.asked) <= 5 + 4 + 2 * 2 + 2
+    assert names(news, Seen) == ["Recorded", "Challenged"]
+    assert node.asked.count("eth_getLogs") == 6
+    assert len(node.asked) == 6 + 2 * 2 + 3 * 2  # two headers, two proofs, and three blocks that have events
+    node.asked.clear()
+    assert again.poll() == []
+    assert len(node.asked) == 2
 
 
 def test_head_is_what_a_channel_takes(world: OnChain) -> None:

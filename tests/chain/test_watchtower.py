@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from evmthread.chain.errors import CallReverted
+from evmthread.chain.transactions import Call
 from evmthread.chain.watchtower import Alarm, Alarmed, Answered, Over, Standing, Watchtower, Word
 from evmthread.channel.desk import Mode
 from evmthread.commit import Agreement, LocalSigner, SignatureSet, TypedData
@@ -25,7 +26,12 @@ def started(world: OnChain, *cells: int) -> Played:
 
 
 def words(tower: Watchtower) -> list[Word]:
-    return tower.look()[1]
+    """What it says; an answer that it sent is in a block then."""
+    said = tower.look()[1]
+    for each in said:
+        if isinstance(each, Answered):
+            tower.registry.transactions.wait(WATCHER, Call("answer", tower.registry.address), each.transaction)
+    return said
 
 
 def number(world: OnChain) -> int:
