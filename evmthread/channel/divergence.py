@@ -10,11 +10,11 @@ from evmthread.channel.messages import Propose
 from evmthread.channel.review import execute_proposed
 from evmthread.channel.thread import Thread
 from evmthread.commit.agreement import SignatureSet, check_signatures
-from evmthread.commit.batch import SignedBatch, check_signed_batch
+from evmthread.commit.batch import SignedBatch, check_input_signatures
 from evmthread.commit.commitment import Commitment, Status, Suspension
 from evmthread.commit.eip712 import digest
 from evmthread.commit.records import Json, check_object, plain_type
-from evmthread.commit.refusals import BrokenParent, Refusal, WrongThread
+from evmthread.commit.refusals import BrokenParent, Refusal, WrongHash, WrongThread
 from evmthread.errors import InvalidInput
 
 _SIGNATURE, _INDEX = plain_type("bytes"), plain_type("uint8")
@@ -76,9 +76,9 @@ class Divergence:
     def check(self, thread: Thread) -> Refusal:
         """What convicts the party, found by executing its batch on a thread that stands at the commitment's parent.
 
-        The signed batch has to be the one committed to: else the signer can't be blamed for it. Raises a Refusal where
-        the evidence doesn't hold (NoDivergence: the batch leads to what was signed), InvalidInput for a party that
-        there isn't; the thread is as it was.
+        The batch has to be the one committed to, and its inputs' signatures, which aren't part of that, have to be
+        valid: else the signer can't be blamed for them. Raises a Refusal where the evidence doesn't hold (NoDivergence:
+        the batch leads to what was signed), InvalidInput for a party that there isn't; the thread is as it was.
         """
         terms, commitment = thread.terms, self.commitment
         if not 0 <= self.party < len(terms.keys):
@@ -88,9 +88,11 @@ class Divergence:
         signed = digest(thread.domain, commitment)
         only = SignatureSet.of({self.party: self.signature})
         check_signatures(terms, signed, only, 1, nonce=commitment.nonce)
-        check_signed_batch(thread.domain, terms, thread.ruleset, commitment, self.batch)
         if commitment.parent != thread.parent:
             raise BrokenParent(commitment.parent, commitment.nonce)
+        if (got := self.batch.batch.hash_struct()) != commitment.batch_hash:
+            raise WrongHash("batchHash", commitment.batch_hash, got, commitment.nonce)
+        check_input_signatures(thread.domain, terms, self.batch, nonce=commitment.nonce)
         final = commitment.status == Status.FINAL
         try:
             execute_proposed(thread, commitment, self.batch, self.suspension, final=final)

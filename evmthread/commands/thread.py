@@ -35,6 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         ("verify", _verify, "check every signature, link and hash of a thread's agreed line"),
         ("replay", _replay, "execute the agreed line again and compare every field"),
         ("export", _export, "write the agreed line, verified, into a thread file"),
+        ("evidence", _evidence, "write what convicts parties, each proof into a file of its own"),
     ):
         action = actions.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
         action.add_argument("store", metavar="STORE", help="the store's file")
@@ -47,6 +48,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                 action="store_true",
                 help="write a watchtower file instead, for `watch`: terms and newest agreement, no key, no move",
             )
+        if name == "evidence":
+            action.add_argument("folder", metavar="FOLDER", help="where the files go; it is made where it isn't there")
         if name == "replay":
             add_cache_option(action)
         if name in ("verify", "replay", "export"):
@@ -119,6 +122,16 @@ def _replay(arguments: argparse.Namespace, store: "SqliteThreadStore", counting:
     counting.end()
     keep(cache)
     tell_replayed(thread, count, as_json=arguments.json)
+
+
+def _evidence(arguments: argparse.Namespace, store: "SqliteThreadStore", _counting: Counting) -> None:
+    from evmthread.store.evidence_file import export_evidence
+
+    for path, kind, party in export_evidence(_found(store, arguments.id), arguments.folder):
+        if arguments.json:
+            say_json({"file": str(path), "kind": kind, "party": party})
+        else:
+            say(f"{path}: {kind}, party {party}")
 
 
 def _export(arguments: argparse.Namespace, store: "SqliteThreadStore", counting: Counting) -> None:

@@ -6,6 +6,7 @@ signature recovery alone; a Divergence needs the thread's file as well, and exec
 
 import json
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
@@ -22,6 +23,7 @@ from evmthread.errors import BackendError, InvalidInput
 from evmthread.machine.code_cache import CodeCache
 from evmthread.primitives.types import ZERO_HASH
 from evmthread.primitives.untrusted_json import parse_json
+from evmthread.store.thread_store import KeptThread
 from evmthread.store.threadfile import ThreadFileReader
 from evmthread.store.verification import verify_head, verify_line
 
@@ -112,6 +114,23 @@ def write_evidence(path: str | Path, domain: Domain, terms: Terms, evidence: Evi
         raise BackendError(f"{error.filename2 or error.filename}: is there already") from None
     except OSError as error:
         raise BackendError(f"{target}: {error.strerror}") from error
+
+
+def export_evidence(thread: KeptThread, folder: str | Path) -> Iterator[tuple[Path, str, int]]:
+    """Writes each proof that a store has into a new file of this folder; path, kind and party of each.
+
+    Raises BackendError, also where a file is there already, and what reading what was kept raises.
+    """
+    place, head = Path(folder), thread.head
+    try:
+        place.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise BackendError(f"{place}: {error.strerror}") from error
+    for number, record in enumerate(thread.evidence()):
+        evidence = evidence_from_json(head.domain, head.terms, record.kind, parse_json(record.content))
+        path = place / f"{record.kind.lower()}-{number}.json"
+        write_evidence(path, head.domain, head.terms, evidence)
+        yield path, record.kind, record.party
 
 
 def read_evidence(path: str | Path) -> EvidenceFile:

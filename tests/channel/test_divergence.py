@@ -1,0 +1,99 @@
+"""Evidence that takes execution: a signed commitment to which its batch doesn't lead."""
+
+from dataclasses import replace
+
+import pytest
+
+from evmthread.channel.divergence import Divergence, NoDivergence
+from evmthread.channel.errors import DivergentField, InvalidBatch
+from evmthread.channel.local import LOCAL_DOMAIN
+from evmthread.commit import SignedBatch, TypedData
+from evmthread.commit.commitment import Commitment
+from evmthread.commit.refusals import (
+    BrokenParent,
+    IllFormedBatch,
+    MalformedSignature,
+    WrongHash,
+    WrongSignature,
+    WrongThread,
+)
+from evmthread.errors import InvalidInput
+from tests.channel.games import MORPION, MorpionMatch
+
+PLAY = MORPION.function("play").encode(4)
+
+
+@pytest.fixture
+def match() -> MorpionMatch:
+    return MorpionMatch().begin()
+
+
+def proposal(match: MorpionMatch, data: bytes = PLAY) -> tuple[Commitment, SignedBatch]:
+    """What an honest leader of the next nonce proposes."""
+    signed = match.batch([match.input(match.x, data)])
+    return match.thread.execute(signed), signed
+
+
+def evidence(match: MorpionMatch, commitment: Commitment, batch: SignedBatch, *, party: int = 1) -> Divergence:
+    """This commitment as party `party` signed it."""
+    signature = match.signers[party].sign(TypedData(LOCAL_DOMAIN, commitment))
+    return Divergence(party, commitment, signature, batch, None)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("state_root", b"\x01" * 32), ("storage_root", b"\x02" * 32), ("gas_used", 2**63), ("receipts_root", bytes(32))],
+)
+def test_a_signed_field_that_execution_does_not_give(match: MorpionMatch, field: str, value: object) -> None:
+    commitment, batch = proposal(match)
+    before = match.thread.parent
+    conviction = evidence(match, replace(commitment, **{field: value}), batch).check(match.thread)  # type: ignore[arg-type]
+    assert isinstance(conviction, DivergentField)
+    assert match.thread.parent == before
+    assert match.thread.prepared is None
+
+
+def test_a_batch_that_is_invalid(match: MorpionMatch) -> None:
+    commitment, _ = proposal(match)
+    for each, error in (
+        (match.input(match.x, PLAY, nonce=77), InvalidBatch),
+        (match.input(match.x, PLAY, parent=b"\x07" * 32), IllFormedBatch),
+    ):
+        batch = match.batch([each])
+        lying = replace(commitment, batch_hash=batch.batch.hash_struct())
+        assert isinstance(evidence(match, lying, batch).check(match.thread), error)
+
+
+def test_what_is_so_convicts_nobody(match: MorpionMatch) -> None:
+    commitment, batch = proposal(match)
+    with pytest.raises(NoDivergence):
+        evidence(match, commitment, batch).check(match.thread)
+    assert match.thread.prepared is None
+
+
+def test_evidence_that_does_not_hold(match: MorpionMatch) -> None:
+    commitment, batch = proposal(match)
+    lying = replace(commitment, gas_used=1)
+    good = evidence(match, lying, batch)
+    other = match.batch([match.input(match.x, PLAY, gas=999_999)])
+    for bad, error in (
+        (replace(good, party=0), WrongSignature),
+        (replace(good, party=2), InvalidInput),
+        (replace(good, party=-1), InvalidInput),
+        (replace(good, commitment=replace(lying, gas_used=2)), WrongSignature),
+        (replace(good, batch=other), WrongHash),
+        (replace(good, batch=replace(batch, signatures=(bytes(64) + b"\x1b",))), MalformedSignature),
+        (evidence(match, replace(lying, thread_id=bytes(32)), batch), WrongThread),
+        (evidence(match, replace(lying, parent=b"\x07" * 32), batch), BrokenParent),
+    ):
+        with pytest.raises(error):
+            bad.check(match.thread)
+
+
+def test_json_there_and_back(match: MorpionMatch) -> None:
+    good = evidence(match, *proposal(match))
+    assert Divergence.from_json(good.to_json()) == good
+    with pytest.raises(InvalidInput):
+        Divergence.from_json({**good.to_json(), "more": 1})
+    with pytest.raises(InvalidInput):
+        Divergence.from_json({**good.to_json(), "party": "1"})
