@@ -29,17 +29,18 @@ def read_key(path: str, *, password_file: str | None = None) -> LocalSigner:
     Warns where others may read a plain one. Raises BackendError where it can't be read, InvalidInput, DecodingError or
     CryptoError where it holds no key or the password is another.
     """
-    return _read(path, password_file, LocalSigner)
+    return read_key_as(LocalSigner, path, password_file=password_file)
 
 
 def read_account(path: str, *, password_file: str | None = None) -> "KeyAccount":
     """The account of a key file, which pays for transactions. Raises as `read_key` does."""
     from evmthread.chain.accounts import KeyAccount
 
-    return _read(path, password_file, KeyAccount)
+    return read_key_as(KeyAccount, path, password_file=password_file)
 
 
-def _read(path: str, password_file: str | None, made: Callable[[bytes], _Made]) -> _Made:
+def read_key_as(made: Callable[[bytes], _Made], path: str, *, password_file: str | None = None) -> _Made:
+    """What is made of the key in a file. Raises as `read_key` does, and as `made`."""
     try:
         with Path(path).open("rb") as file:
             content = file.read(MAX_KEYSTORE_BYTES + 1)

@@ -18,6 +18,7 @@ from evmthread.merkle.receipts import Receipt, logs_bloom
 from evmthread.merkle.trie import EMPTY_ROOT, ordered_root
 from evmthread.primitives import rlp
 from evmthread.primitives.keccak import EMPTY_HASH, keccak256
+from evmthread.primitives.secp256k1 import private_key_address
 from evmthread.primitives.types import ZERO_ADDRESS, parse_hex
 from evmthread.rpc import NodeRefused
 from evmthread.state.remote import header_hash
@@ -26,6 +27,12 @@ from evmthread.testing.chain import CALL_GAS, LocalChain, MinedTransaction
 _REVERTED, _FAILED, _NO_METHOD, _BAD_PARAMETERS = 3, -32000, -32601, -32602
 _KEPT_STATES = 256
 _CLOSE_ENOUGH = 64  # an estimate may be so much (a 64th) too high
+
+
+_UNLOCKED_KEY = keccak256(b"evmthread.testing.node")
+UNLOCKED = private_key_address(_UNLOCKED_KEY)
+"""The node's own account, as development nodes have them: it has plenty of ether, and signs for everybody."""
+_PLENTY = 10**30
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +58,7 @@ class LocalNode:
         self._places: dict[str, int] = {}
         self._states: dict[int, StateRoots] = {}
         self._roots: tuple[StateRoots, bytes] | None = None
+        self.chain.world.set_balance(UNLOCKED, _PLENTY)
         self._seal(_Mined({}))
 
     # The chain --------------------------------------------------------------------------------------------------------
@@ -157,7 +165,7 @@ class LocalNode:
         return hex(self.chain.chain_id)
 
     def _eth_accounts(self) -> object:
-        return []
+        return [_hex(UNLOCKED)]
 
     def _eth_blockNumber(self) -> object:  # noqa: N802
         return hex(self.chain.number)
@@ -253,15 +261,16 @@ class LocalNode:
 
     # Running ----------------------------------------------------------------------------------------------------------
     def _asked(self, asked: Mapping[str, str], gas: int | None = None) -> tuple[Transaction, bytes]:
-        to = asked.get("to")
+        to, sender = asked.get("to"), _bytes(asked.get("from", _hex(ZERO_ADDRESS)))
         transaction = Transaction(
             chain_id=self.chain.chain_id,
+            nonce=self.chain.world.nonce(sender),
             gas_limit=int(asked.get("gas", hex(CALL_GAS)), 16) if gas is None else gas,
             to=None if to is None else _bytes(to),
             value=int(asked.get("value", "0x0"), 16),
             data=_bytes(asked.get("data") or asked.get("input") or "0x"),
         )
-        return transaction, _bytes(asked.get("from", _hex(ZERO_ADDRESS)))
+        return transaction, sender
 
     def _try(self, transaction: Transaction, sender: bytes) -> tuple[bool, bytes, int]:
         """(success, output, gas used) of a transaction in the latest block, which changes nothing."""
@@ -296,6 +305,12 @@ class LocalNode:
 
     def _eth_sendRawTransaction(self, raw: str) -> object:  # noqa: N802
         return _hex(self.send(decode_transaction(_bytes(raw), self._fork.transactions)).hash)
+
+    def _eth_sendTransaction(self, asked: Mapping[str, str]) -> object:  # noqa: N802
+        transaction, sender = self._asked(asked)
+        if sender != UNLOCKED:
+            raise InvalidInput(f"no key for {_hex(sender)}")
+        return _hex(self.send(transaction.signed(_UNLOCKED_KEY)).hash)
 
     # Time, as development nodes let it be moved -----------------------------------------------------------------------
     def _evm_increaseTime(self, seconds: int) -> object:  # noqa: N802
