@@ -1,7 +1,6 @@
 """A game of Morpion whose stakes are on a chain: opened and funded there, played off it, settled or finished there.
 
-Both players are in this process, each with an endpoint, a store and an account of its own. It reads no clock but that
-which it is given.
+Both players are in this process, each with an endpoint, a store and an account of its own. The chain's time is theirs.
 """
 
 import secrets
@@ -70,18 +69,16 @@ class ChainGame:
         stake: int,
         turn_seconds: int,
         challenge_period: int,
-        clock: Callable[[], float],
         sleep: Callable[[float], None],
         tell: Callable[[Happened], None],
     ) -> None:
-        """`seats` by mark. `clock` gives seconds since 1970; `tell` is called with what happened."""
+        """`seats` by mark. `sleep` waits where time can't be moved on; `tell` is called with what happened."""
         self.provider = provider
         self.registry = registry
         self._artifact = load_artifact("Morpion")
         self._seats = dict(seats)
         self._stake = stake
         self._turn_seconds = turn_seconds
-        self._clock = clock
         self._sleep = sleep
         self._tell_all = tell
         order = sorted(self._seats, key=lambda mark: self._seats[mark].signer.address)
@@ -145,8 +142,8 @@ class ChainGame:
         )
 
     def _now(self) -> float:
-        """The clock, never behind the chain: a development chain may be ahead."""
-        return max(self._clock(), float(block_at(self.provider, LATEST).timestamp))
+        """The chain's time: on a development chain no other clock agrees with it."""
+        return float(block_at(self.provider, LATEST).timestamp)
 
     def open(self) -> None:
         """Both sign the genesis, pay in, and wait until that is final."""

@@ -76,7 +76,6 @@ def play_on_chain(arguments: argparse.Namespace, key_as: Callable[..., Any]) -> 
                 stake=int(arguments.stake),
                 turn_seconds=_TURN_SECONDS,
                 challenge_period=int(arguments.challenge_period),
-                clock=time.time,
                 sleep=time.sleep,
                 tell=tell,
             )
