@@ -9,7 +9,7 @@ from typing import Self
 
 from evmthread.chain.accounts import Account
 from evmthread.chain.blocks import LATEST, Block, block_at, code_at
-from evmthread.chain.errors import WrongChain
+from evmthread.chain.errors import TooMuchGas, WrongChain
 from evmthread.chain.events import Event, ThreadState, read_event, read_thread, registry_artifact
 from evmthread.chain.grants import check_grants
 from evmthread.chain.transactions import MAX_TRANSACTION_GAS, Call, Included, Patience, Transactions, chain_id_of
@@ -162,10 +162,10 @@ class Registry:
 
     def materialize(self, account: Account, terms: Terms, commitment: Commitment, returning: ReturnToChain) -> Included:
         """Puts the thread's contract on chain; `returning` is what return_to_chain gives."""
-        if returning.most_gas <= MAX_TRANSACTION_GAS:
-            arguments = (returning.keys, returning.values, returning.code, returning.account_proof)
-            return self._send(account, "materialize", terms, commitment, *arguments)
-        raise InvalidInput(f"materialize may need {returning.most_gas:,} gas; one has {MAX_TRANSACTION_GAS:,}")
+        if returning.most_gas > MAX_TRANSACTION_GAS:
+            raise TooMuchGas("materialize", returning.most_gas, MAX_TRANSACTION_GAS)
+        arguments = (returning.keys, returning.values, returning.code, returning.account_proof)
+        return self._send(account, "materialize", terms, commitment, *arguments)
 
     def withdraw(self, account: Account, owner: bytes, to: bytes | None = None) -> Included:
         """Pays what is owed to `owner`: to itself, or where it says, if `account` is its own."""

@@ -108,7 +108,7 @@ def chain_named(name: str) -> Iterator[Chain]:
     if name == "in process":
         yield InProcess(LocalNode(finality=FINALITY))
         return
-    with running_anvil("--slots-in-an-epoch", "1", hardfork="osaka") as node:
+    with running_anvil("--slots-in-an-epoch", "1", hardfork="osaka", accounts=1) as node:
         yield OnAnvil(node)
 
 

@@ -22,7 +22,7 @@ from evmthread.store.endpoint import Endpoint
 from evmthread.store.sqlite_threads import SqliteThreadStore
 from evmthread.store.threadfile import ThreadHead
 from tests.chain.chains import ETHER, FINALITY, Chain, rich
-from tests.chain.played import DAY, GAS, KEYS, MORPION, ORIGIN, STAKE
+from tests.chain.played import GAS, KEYS, MORPION, ORIGIN, STAKE
 
 _salts = count(1_000_000)
 
