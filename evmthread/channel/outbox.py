@@ -19,6 +19,7 @@ class _Waiting:
     then: Callable[[bytes], None]
     failed: Callable[[str], None]
     signs: bool
+    urgent: bool = True
 
 
 class Outbox:
@@ -38,13 +39,13 @@ class Outbox:
 
     @property
     def waits(self) -> bool:
-        """Whether an answer is outstanding."""
-        return bool(self._waiting)
+        """Whether an answer is outstanding without which something can't leave."""
+        return any(waiting.urgent for waiting in self._waiting.values())
 
     def persist(self, *records: Record, urgent: bool, then: Callable[[], None], failed: Callable[[str], None]) -> None:
         """Asks to keep records."""
         self._token += 1
-        self._waiting[self._token] = _Waiting(lambda _: then(), failed, signs=False)
+        self._waiting[self._token] = _Waiting(lambda _: then(), failed, signs=False, urgent=urgent)
         self._effects.append(Persist(self._token, records, urgent))
 
     def sign(
@@ -77,6 +78,11 @@ class Outbox:
         if at is not None and at != self._timer:
             self._effects.append(SetTimer(at))
         self._timer = at
+
+    def woken(self, now: float) -> None:
+        """The time for which we asked has come: whoever wakes us waits for another one."""
+        if self._timer is not None and now >= self._timer:
+            self._timer = None
 
     def answered(self, token: int, signature: bytes | None) -> None:
         """Goes on with what waited. Raises LocalProtocolError for a token that nobody waits for."""

@@ -140,7 +140,7 @@ class Node:
             except Crash:
                 self.crash()
             else:
-                if self.endpoint.timer != self._timer:
+                if self.endpoint.timer is not None and self.endpoint.timer != self._timer:
                     self._look_after()
 
     # What its endpoint asks of it -------------------------------------------------------------------------------------
