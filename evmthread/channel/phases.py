@@ -67,7 +67,7 @@ TABLE: Mapping[Phase, Mapping[What, frozenset[Phase]]] = {
         What.AGREED: frozenset({_READY, _PENDING, _CLOSED, _STOPPED}),
         What.FETCH: frozenset({_READY}),
         What.CLOSE: frozenset({_READY, _CLOSING}),
-        What.CLOSE_READY: frozenset({_READY}),
+        What.CLOSE_READY: frozenset({_READY, _CLOSING}),
         What.ASK: frozenset({_READY, _PENDING}),
         What.LEAD: frozenset({_READY, _PENDING}),
         What.DECIDE: frozenset({_READY, _PENDING}),

@@ -38,7 +38,7 @@ def test_c11_lost_a_thousand_times_then_refused_nine_times_then_played_on(tmp_pa
     assert len(set(lost[1:])) == 1  # after the genesis: always the same bytes
     assert table.nonces == [1, 1]
 
-    table.lost = lambda _source, _to, _message: False
+    table.lost = lambda source, _to, message: source == 1 and isinstance(message, Propose)
     limit = table.rules.open_proposals
     for refusal in range(9):
         table.wait(600, step=100)
@@ -56,6 +56,7 @@ def test_c11_lost_a_thousand_times_then_refused_nine_times_then_played_on(tmp_pa
     assert not last.batch.batch.inputs
     table.do(1, lambda channel: channel.accept(last.commitment.nonce))
     assert table.nonces == [last.commitment.nonce] * 2
+    table.lost = lambda _source, _to, _message: False
     # and play goes on: the call that was never agreed has lapsed, a new one is executed
     table.call(0, add(2))
     while table.sums != [3, 3]:
