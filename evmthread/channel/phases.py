@@ -59,19 +59,19 @@ TABLE: Mapping[Phase, Mapping[What, frozenset[Phase]]] = {
         What.TOLD: frozenset({_OPENING, _READY, _PENDING, _DISPUTED, _STOPPED}),
     },
     _READY: {
-        What.HELLO: frozenset({_READY, _PENDING}),
+        What.HELLO: frozenset({_READY, _PENDING, _CLOSING}),
         What.REQUEST: frozenset({_READY, _PENDING}),
         What.PROPOSE: frozenset({_READY, _PENDING, _STOPPED}),
         What.ACCEPT: frozenset({_READY, _PENDING, _STOPPED}),
-        What.REJECT: frozenset({_READY, _PENDING, _CLOSED, _STOPPED}),
-        What.AGREED: frozenset({_READY, _PENDING, _CLOSED, _STOPPED}),
+        What.REJECT: frozenset({_READY, _PENDING, _CLOSING, _CLOSED, _STOPPED}),
+        What.AGREED: frozenset({_READY, _PENDING, _CLOSING, _CLOSED, _STOPPED}),
         What.FETCH: frozenset({_READY}),
         What.CLOSE: frozenset({_READY, _CLOSING}),
         What.CLOSE_READY: frozenset({_READY, _CLOSING}),
         What.ASK: frozenset({_READY, _PENDING}),
         What.LEAD: frozenset({_READY, _PENDING}),
         What.DECIDE: frozenset({_READY, _PENDING}),
-        What.END: frozenset({_CLOSING}),
+        What.END: frozenset({_READY, _CLOSING}),  # not ready yet before the others have greeted
         What.TOLD: frozenset({_READY, _PENDING, _CLOSING, _DISPUTED, _CLOSED, _STOPPED}),
     },
     _PENDING: {

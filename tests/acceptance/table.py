@@ -1,4 +1,4 @@
-"""Parties at one table: real keys, real stores on disk, real endpoints in default settings; a network and a clock to hold.
+"""Parties at one table: real keys, stores on disk, endpoints in default settings; a network and a clock to hold.
 
 What goes over the network waits in a queue until `run`; `lost` says which messages never arrive.
 """

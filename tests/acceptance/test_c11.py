@@ -1,4 +1,4 @@
-"""C11: proposals that are lost, refused or withheld, and countersignatures that come late: the agreed line stays one."""
+"""C11: proposals are lost, refused or withheld, and countersignatures come late: the agreed line stays one."""
 
 from pathlib import Path
 
@@ -47,7 +47,7 @@ def test_c11_lost_a_thousand_times_then_refused_nine_times_then_played_on(tmp_pa
             nonce = waiting[-1].proposal.commitment.nonce
             assert nonce == 2 + 2 * refusal  # the next one that party 0 leads
             table.do(1, lambda channel, nonce=nonce: channel.reject(nonce, "no"))  # type: ignore[misc]
-    assert len([event for event in table.told(0, Rejected)]) == limit
+    assert len(table.told(0, Rejected)) == limit
     # At eight it stops, typed, but for an empty batch, which the other may sign.
     with pytest.raises(TooManyOpenProposals):
         table.endpoints[0].do(lambda channel: channel.propose())
