@@ -8,9 +8,9 @@
 
 A mutant is the code with one change: a statement that raises or checks is gone, a condition is always or never true,
 one side of an `and` or `or` is gone, a comparison has another boundary or means the opposite, a loop finds nothing, a
-finding is None. Its file's own test runs first (tests/commit/test_batch.py for evmthread/commit/batch.py), then, if that
-passes, the tests that WIDER names for the folder. It is killed when one of them fails, or takes ten times as long as it
-should; a mutant that all of them pass is a survivor: a check that no test needs.
+finding is None. Its file's own test runs first (tests/commit/test_batch.py for evmthread/commit/batch.py), then, if
+that passes, the tests that WIDER names for the folder. It is killed when one of them fails, or takes ten times as long
+as it should; a mutant that all of them pass is a survivor: a check that no test needs.
 
 Nothing on disk is changed. Each mutant runs in a child of this process, which has the libraries that tests need loaded;
 the child takes the changed module's code from memory. Hypothesis runs its usual examples, always the same ones, without

@@ -14,6 +14,14 @@ from evmthread.commit.commitment import Status
 MAX_EARLY = 64
 """So many signatures of each party are kept that came before their proposal."""
 
+MAX_SPARE = 16
+"""So many proposals stand beside those that count as openProposals; the lowest goes first."""
+
+MAX_REFUSED = 64
+
+NEAR = 1 << 20
+"""Whoever claims to have used a nonce further ahead than this is only followed if it is needed."""
+
 
 @dataclass(slots=True)
 class Standing:
@@ -23,6 +31,8 @@ class Standing:
     digest: bytes
     signatures: dict[int, bytes] = field(default_factory=dict)
     signed_here: bool = False
+    awaited: bool = False
+    """Our signature on it is on its way."""
     rejected: bool = False
     content: bytes = field(init=False)
     """What is kept of it, before our signature."""
@@ -44,9 +54,11 @@ class Standing:
 class Ballot:
     """One party's view of what may become the next agreement."""
 
-    def __init__(self, parties: int, *, always: int | None) -> None:
-        """`always`: the participant that leads every nonce, where there is one."""
+    def __init__(self, parties: int, threshold: int, index: int, *, always: int | None) -> None:
+        """Party `index`'s, or the operator's; `always`: the participant that leads every nonce, where there is one."""
         self._parties = parties
+        self._threshold = threshold
+        self._index = index
         self._always = always
         self.standing: dict[int, Standing] = {}
         self.own_standing: Standing | None = None
@@ -57,9 +69,8 @@ class Ballot:
         """What we signed above the latest agreement, by nonce, and its digest."""
         self.final: bytes | None = None
         """The digest of the final commitment that we signed."""
-        self.proven = -1
-        """The highest nonce under which another's signature was seen."""
-        self.floors: dict[int, int] = {}
+        self._used: dict[int, int] = {}
+        """What each other party says, or shows, that it signs nothing at or below."""
         self.refused: set[int] = set()
         """Nonces above the latest agreement that we refused to sign."""
         self._early: dict[tuple[int, bytes], dict[int, bytes]] = {}
@@ -68,42 +79,71 @@ class Ballot:
         """Who proposes this nonce: a party, or the operator that is none, by the number of parties."""
         return leader_of(nonce, self._parties) if self._always is None else self._always
 
-    def lowest_free(self, agreed: int) -> int:
-        """The lowest nonce that nobody is known to have used up or to be barred from."""
-        return max(agreed, self.highest_signed, self.proven, *self.floors.values(), -1) + 1
+    def leads(self, index: int) -> bool:
+        """Whether this participant leads any nonce."""
+        return index < self._parties if self._always is None else index == self._always
 
-    def next_led_by(self, index: int, agreed: int) -> int:
-        """The lowest free nonce that this participant leads."""
-        nonce = self.lowest_free(agreed)
-        while self.leader(nonce) != index:
-            nonce += 1
-        return nonce
+    def lowest_free(self, agreed: int, misses: int) -> int:
+        """The lowest nonce that we and enough others can still sign, as far as we know.
+
+        Whoever claims to be far ahead may lie: as long as there are enough without it, it is left behind. With each
+        miss one more is counted on.
+        """
+        level = max(agreed, self.highest_signed, -1)
+        others = sorted(self._used.get(each, -1) for each in range(self._parties) if each != self._index)
+        wanted = self._threshold + misses - (self._index < self._parties)
+        for count, used in enumerate(others):
+            if count < wanted or used <= level + NEAR:
+                level = max(level, used)
+        return level + 1
+
+    def next_led_by(self, index: int, agreed: int, misses: int) -> int:
+        """The lowest free nonce that this participant leads, if it leads any."""
+        nonce = self.lowest_free(agreed, misses)
+        return nonce if self._always is not None else nonce + (index - nonce) % self._parties
 
     def add(self, standing: Standing) -> Standing:
         """Takes up an executed proposal, with the signatures that came before it."""
         early = self._early.pop((standing.nonce, standing.digest), {})
         standing.signatures.update(early)
         self.standing[standing.nonce] = standing
-        if standing.signed_here:
-            self._note_own(standing)
+        spare = [each.nonce for each in self.standing.values() if not (each.signed_here and each.counts)]
+        for nonce in sorted(spare)[: max(0, len(spare) - MAX_SPARE)]:
+            if nonce != standing.nonce:
+                del self.standing[nonce]
+        signed = [each for each in self.standing.values() if each.signed_here]
+        self.own_standing = max(signed, key=lambda each: each.nonce, default=None)
         return standing
 
-    def _note_own(self, standing: Standing) -> None:
-        if self.own_standing is None or standing.nonce > self.own_standing.nonce:
-            self.own_standing = standing
+    def refuse(self, nonce: int) -> None:
+        """We don't sign this nonce on this agreement."""
+        if len(self.refused) < MAX_REFUSED:
+            self.refused.add(nonce)
 
     def note_signed(self, standing: Standing) -> None:
         """From now on this nonce is used up, whether or not the signature has left."""
-        standing.signed_here = True
-        self._note_own(standing)
+        standing.signed_here = standing.awaited = True
+        if self.own_standing is None or standing.nonce > self.own_standing.nonce:
+            self.own_standing = standing
         self.signed[standing.nonce] = standing.digest
         self.highest_signed = max(self.highest_signed, standing.nonce)
         if standing.propose.commitment.status == Status.FINAL:
             self.final = standing.digest
 
-    def note_proven(self, nonce: int) -> None:
-        """Another's signature under this nonce was seen."""
-        self.proven = max(self.proven, nonce)
+    def note_used(self, party: int, nonce: int) -> None:
+        """A party says, or shows, that it signs nothing at or below this nonce."""
+        if party != self._index and party < self._parties:
+            self._used[party] = max(nonce, self._used.get(party, -1))
+
+    def signatures_above(self, party: int, nonce: int) -> list[tuple[int, bytes, bytes]]:
+        """What we have of a party's signatures above a nonce: nonce, digest and signature of each."""
+        found = [
+            (each.nonce, each.digest, each.signatures[party])
+            for each in self.standing.values()
+            if party in each.signatures
+        ]
+        found += [(*key, early[party]) for key, early in self._early.items() if party in early]
+        return sorted(each for each in found if each[0] > nonce)
 
     def add_signature(self, nonce: int, digest: bytes, index: int, signature: bytes) -> Standing | None:
         """Adds a signature to its proposal; keeps it for a while where that hasn't come yet."""

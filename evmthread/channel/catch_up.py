@@ -1,23 +1,28 @@
 """Who has what: greetings on start, and the agreements that one party has and another lacks.
 
 Whoever is behind says Hello; whoever is ahead answers with the agreements that follow, a page at a time. An agreement
-whose parent isn't here is fetched backwards, a bounded number of steps.
+whose parent isn't here waits for that, and it is fetched.
 """
 
 from evmthread.channel.desk import Desk
 from evmthread.channel.errors import RemoteProtocolError
-from evmthread.channel.line import Line
-from evmthread.channel.messages import Agreed, Fetch, Hello, decode_agreed
+from evmthread.channel.events import StopReason
+from evmthread.channel.line import KEPT_BACK, Line
+from evmthread.channel.messages import Accept, Agreed, Fetch, Hello, decode_agreed
 from evmthread.channel.rounds import Rounds
 from evmthread.channel.watch import Watch
 from evmthread.commit.agreement import Agreement, verify
 from evmthread.commit.commitment import MAX_NONCE_STEP
+from evmthread.commit.eip712 import digest
 from evmthread.commit.refusals import Refusal
 from evmthread.errors import InvalidInput
 from evmthread.primitives.types import ZERO_HASH
 
 PAGE = 16
 """So many agreements answer one Hello."""
+
+PATIENCE = 8
+"""So many base timers are left to others, when we begin, to send what they have and we lack."""
 
 MAX_ORPHANS = 64
 """So many agreements wait for their parents."""
@@ -51,18 +56,14 @@ class CatchUp:
 
     def greet(self, participants: tuple[int, ...]) -> None:
         """Says what we have."""
-        hello = self._hello()
+        hello = self._desk.hello()
         self._told.update((each, (hello, self._desk.now)) for each in participants)
         self._desk.outbox.send_all(participants, hello)
-
-    def _hello(self) -> Hello:
-        desk = self._desk
-        return Hello(desk.ballot.highest_signed, desk.tip_nonce, desk.thread.parent, desk.own_floor)
 
     def _answer(self, peer: int) -> None:
         """Says what we have to who greets us, unless it has just heard the same: a greeting answers no greeting."""
         told = self._told.get(peer)
-        if told is None or told[0] != self._hello() or self._desk.now - told[1] >= self._desk.options.base_timer:
+        if told is None or told[0] != self._desk.hello() or self._desk.now - told[1] >= self._desk.options.base_timer:
             self.greet((peer,))
 
     def ask_those_ahead(self) -> None:
@@ -73,10 +74,15 @@ class CatchUp:
     def on_hello(self, peer: int, hello: Hello) -> None:
         """Notes where a participant stands, answers, and sends it what it lacks."""
         desk = self._desk
-        desk.heard.add(peer)
-        if hello.floor:
-            desk.ballot.floors[peer] = min(hello.floor, max(desk.tip_nonce, 0) + MAX_NONCE_STEP // 2)
+        # What it has signed and doesn't know of goes first: it must sign nothing more then.
+        for nonce, signed_digest, signature in desk.ballot.signatures_above(peer, hello.highest):
+            desk.outbox.send(peer, Accept(nonce, signed_digest, signature))
+        claimed = max(hello.highest, hello.floor or -1, hello.agreed)
+        desk.ballot.note_used(peer, min(claimed, max(desk.tip_nonce, 0) + MAX_NONCE_STEP // 2))
         self._ahead[peer] = hello.agreed
+        if peer not in desk.heard and hello.agreed > desk.tip_nonce:
+            desk.hears_until = desk.now + PATIENCE * desk.options.base_timer
+        desk.heard.add(peer)
         self._answer(peer)
         if desk.tip is not None and hello.agreed <= desk.tip_nonce and hello.digest != desk.thread.parent:
             self._send_line(peer, hello)
@@ -87,8 +93,10 @@ class CatchUp:
 
     def _send_line(self, peer: int, hello: Hello) -> None:
         desk = self._desk
-        known = hello.digest == ZERO_HASH or desk.history.agreed(hello.digest) is not None
-        records = desk.history.line_after(hello.agreed, PAGE) if known else ()
+        at = desk.history.line_after(hello.agreed - 1, 1)
+        on_line = hello.digest == ZERO_HASH or (at and at[0].digest == hello.digest)
+        # Whoever left our line gets it from before it can have left it.
+        records = desk.history.line_after(hello.agreed if on_line else max(-1, hello.agreed - KEPT_BACK - 1), PAGE)
         for record in records:
             if record.nonce < desk.tip_nonce:
                 desk.outbox.send(peer, decode_agreed(record.content, batch_bytes=desk.thread.ruleset.batch_bytes))
@@ -106,7 +114,8 @@ class CatchUp:
     def on_agreed(self, peer: int, agreed: Agreed) -> None:
         """Verifies, executes and adopts what enough parties signed. Raises RemoteProtocolError."""
         desk, commitment = self._desk, agreed.signed.commitment
-        if commitment.nonce <= desk.tip_nonce and self._is_known(commitment.nonce):
+        signed_digest = digest(desk.thread.domain, commitment)
+        if signed_digest == desk.thread.parent or not self._is_of_use(commitment.nonce, signed_digest):
             return
         try:
             agreement = verify(desk.thread.domain, desk.thread.terms, agreed.signed, recoveries=desk.thread.recoveries)
@@ -117,42 +126,60 @@ class CatchUp:
             self._watch.commitment(index, commitment, signature)
             if index == desk.index:
                 self._rounds.check_known(commitment.nonce, agreement.digest)
-        if commitment.nonce <= desk.tip_nonce:
-            return
         self._take(peer, agreement, agreed)
 
-    def _is_known(self, nonce: int) -> bool:
-        """Whether it is no use to look at another agreement of so low a nonce."""
-        return nonce < self._desk.tip_nonce - MAX_ORPHANS
+    def _is_of_use(self, nonce: int, signed_digest: bytes) -> bool:
+        """Whether an agreement can lead us on, or may convict somebody."""
+        return nonce >= self._desk.tip_nonce - MAX_ORPHANS or signed_digest in self._orphans
 
     def _take(self, peer: int, agreement: Agreement, agreed: Agreed) -> None:
         desk = self._desk
-        if not self._follow(agreement, agreed):
-            parent = agreement.commitment.parent
-            reached = desk.thread.agreement is not None and self._line.reaches(parent)
-            if not reached and len(self._orphans) < MAX_ORPHANS:
-                self._orphans[parent] = (agreement, agreed)
-                desk.outbox.send(peer, Fetch(parent))
+        branch = [(agreement, agreed)]
+        while (child := self._orphans.get(branch[-1][0].digest)) is not None:
+            branch.append(child)
+        if branch[-1][0].commitment.nonce <= desk.tip_nonce:
             return
-        while (orphan := self._orphans.pop(desk.thread.parent, None)) is not None:
-            self._follow(*orphan)
+        parent = agreement.commitment.parent
+        if parent == desk.thread.parent or (desk.tip is not None and self._line.reaches(parent)):
+            if self._follow(branch):
+                self._go_on()
+        elif desk.history.agreed(parent) is not None:
+            desk.stop(StopReason.FORKED, f"nonce {agreement.commitment.nonce}")
+        else:
+            self._wait_for_parent(peer, agreement, agreed)
+
+    def _wait_for_parent(self, peer: int, agreement: Agreement, agreed: Agreed) -> None:
+        parent = agreement.commitment.parent
+        waiting = self._orphans.get(parent)
+        if waiting is None or waiting[0].commitment.nonce < agreement.commitment.nonce:
+            self._orphans[parent] = (agreement, agreed)
+        if len(self._orphans) > MAX_ORPHANS:  # the lowest are the first that come again with a page
+            del self._orphans[min(self._orphans, key=lambda each: self._orphans[each][0].commitment.nonce)]
+        self._desk.outbox.send(peer, Fetch(parent))
+
+    def _follow(self, branch: list[tuple[Agreement, Agreed]]) -> bool:
+        """Adopts agreements, each on the one before, the first on one that we can go back to; whether that led on.
+
+        Its first may be lower than what we have, and its last is higher.
+        """
+        desk, start = self._desk, branch[0][0].commitment.parent
+        before = desk.tip_nonce
+        undone = self._line.go_back_to(start) if desk.tip is not None else []
+        if all(self._rounds.adopt(*each) for each in branch) or desk.tip_nonce > before:
+            self._line.supersede(undone)
+            return True
+        if desk.tip is not None:
+            self._line.go_back_to(start)
+        self._line.go_on(undone)
+        return False
+
+    def _go_on(self) -> None:
+        desk = self._desk
         self._orphans = {
             parent: each for parent, each in self._orphans.items() if each[0].commitment.nonce > desk.tip_nonce
         }
+        if not self.is_behind:
+            desk.hears_until = None
         self._since_hello += 1
         if self.is_behind and self._since_hello >= PAGE:
             self.ask_those_ahead()
-
-    def _follow(self, agreement: Agreement, agreed: Agreed) -> bool:
-        """Adopts an agreement on the latest one, or on one that we can go back to; whether that could be."""
-        desk, parent = self._desk, agreement.commitment.parent
-        if parent == desk.thread.parent:
-            return self._rounds.adopt(agreement, agreed)
-        if desk.tip is None or not self._line.reaches(parent):
-            return False
-        undone = self._line.go_back_to(parent)
-        if self._rounds.adopt(agreement, agreed):
-            self._line.supersede(undone)
-            return True
-        self._line.go_on(undone)
-        return False

@@ -309,6 +309,7 @@ class Channel:
         """It is this time, in seconds since 1970. Time never goes back: an earlier one counts as no time at all."""
         desk = self._desk
         desk.now = max(desk.now, now)
+        desk.outbox.woken(desk.now)
 
         def act() -> None:
             self._closing.tick(desk.now)
@@ -393,7 +394,8 @@ class Channel:
         else:
             desk.pacing.arm(desk.now)
         times = (desk.pacing.next_at, self._closing.deadline, self._linger_until, self._challenge_at())
-        desk.outbox.set_timer(min((each for each in times if each is not None), default=None))
+        # What was due has been done; what is past and still there has to wait for something else.
+        desk.outbox.set_timer(min((each for each in times if each is not None and each > desk.now), default=None))
 
     # The contract's own clock (section 5, time on return) -------------------------------------------------------------
     def _challenge_at(self) -> float | None:

@@ -20,26 +20,25 @@ class Closing:
     def __init__(self, desk: Desk, rounds: Rounds) -> None:
         self._desk = desk
         self._rounds = rounds
-        self._wanted = False
         self.deadline: float | None = None
 
     @property
     def is_wanted(self) -> bool:
         """Whether our user wants to end, and that hasn't failed."""
-        return self._wanted
+        return self._desk.wants_end
 
     def want(self) -> None:
         """Our user wants to end, or agrees to."""
         if not self._desk.is_party:
             raise LocalProtocolError("only a party can close")
-        self._wanted = True
+        self._desk.wants_end = True
         self._desk.outbox.send_all(self._desk.others, Close())
         self.try_ready()
 
     def try_ready(self) -> None:
         """Says that we are ready, as soon as none of our signatures stands above the latest agreement."""
         desk = self._desk
-        if not self._wanted or desk.ready_to_close is not None or desk.tip is None or not desk.may_sign:
+        if not desk.wants_end or desk.ready_to_close is not None or desk.tip is None or not desk.may_sign:
             return
         if desk.ballot.own_standing is not None or desk.ballot.highest_signed > max(desk.tip_nonce, desk.own_floor):
             return
@@ -55,7 +54,7 @@ class Closing:
         desk = self._desk
         if desk.ready_to_close is not None:
             desk.outbox.send_all(desk.others, CloseReady(desk.ready_to_close))
-        elif self._wanted:
+        elif self._desk.wants_end:
             desk.outbox.send_all(desk.others, Close())
 
     def on_close(self, peer: int) -> None:
@@ -63,7 +62,7 @@ class Closing:
         desk = self._desk
         if desk.ready_to_close is not None:
             desk.outbox.send(peer, CloseReady(desk.ready_to_close))
-        elif not self._wanted:
+        elif not desk.wants_end:
             desk.outbox.notify(CloseAsked(peer))
 
     def on_close_ready(self, peer: int, digest: bytes) -> None:
@@ -72,7 +71,7 @@ class Closing:
         if peer >= desk.parties:
             return
         desk.close_answers[peer] = digest
-        if desk.ready_to_close is None and not self._wanted:
+        if desk.ready_to_close is None and not desk.wants_end:
             desk.outbox.notify(CloseAsked(peer))
         self._go_on()
 
@@ -98,6 +97,6 @@ class Closing:
         desk = self._desk
         if self.deadline is None or now < self.deadline or desk.ballot.final is not None:
             return
-        self._wanted, self.deadline, desk.ready_to_close = False, None, None
+        desk.wants_end, self.deadline, desk.ready_to_close = False, None, None
         desk.close_answers.clear()
         desk.outbox.notify(CloseFailed())

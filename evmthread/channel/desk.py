@@ -12,7 +12,7 @@ from typing import Protocol
 from evmthread.channel.ballot import Ballot
 from evmthread.channel.events import Stopped, StopReason
 from evmthread.channel.kept import AgreedRecord
-from evmthread.channel.messages import Agreed
+from evmthread.channel.messages import Agreed, Hello
 from evmthread.channel.outbox import Outbox
 from evmthread.channel.pacing import Pacing
 from evmthread.channel.pool import Pool
@@ -92,7 +92,8 @@ class Desk:
         self.others = tuple(each for each in self.everyone if each != index)
         self.outbox = Outbox(thread.thread_id)
         # The leader that is always the same is the operator: as a party, or as the one participant beyond them.
-        self.ballot = Ballot(parties, always=operator_index(thread) if options.operator_leads else None)
+        always = operator_index(thread) if options.operator_leads else None
+        self.ballot = Ballot(parties, terms.threshold, index, always=always)
         self.pool = Pool(thread.ruleset.batch_inputs)
         self.pacing = Pacing(options.base_timer, random)
         self.head: ChainHead | None = None
@@ -105,6 +106,10 @@ class Desk:
         self.count = 0
         """How many agreements there were."""
         self.heard: set[int] = set()
+        self.hears_until: float | None = None
+        """Others have later agreements: nothing is signed until we have them too, or until then."""
+        self.wants_end = False
+        """Our user wants to close."""
         self.stopped: Stopped | None = None
         self.disputed_at: int | None = None
         """The chain's block in which a challenge or a settlement was last seen."""
@@ -152,7 +157,17 @@ class Desk:
     @property
     def may_sign(self) -> bool:
         """Whether anything may be signed at all: our store is sound, and we know what others have."""
-        return self.stopped is None and self.is_greeted
+        waits = self.hears_until is not None and self.now < self.hears_until
+        return self.stopped is None and self.is_greeted and not waits
+
+    @property
+    def free_nonce(self) -> int:
+        """The lowest nonce that can be proposed."""
+        return self.ballot.lowest_free(self.tip_nonce, self.pacing.misses)
+
+    def hello(self) -> Hello:
+        """What we have, for others."""
+        return Hello(self.ballot.highest_signed, self.tip_nonce, self.thread.parent, self.own_floor)
 
     def stand_at(self, agreed: Agreed) -> None:
         """The thread stands at another agreement, with nothing prepared."""

@@ -19,7 +19,7 @@ class _Waiting:
     then: Callable[[bytes], None]
     failed: Callable[[str], None]
     signs: bool
-    urgent: bool
+    urgent: bool = True
 
 
 class Outbox:
@@ -78,6 +78,11 @@ class Outbox:
         if at is not None and at != self._timer:
             self._effects.append(SetTimer(at))
         self._timer = at
+
+    def woken(self, now: float) -> None:
+        """The time for which we asked has come: whoever wakes us waits for another one."""
+        if self._timer is not None and now >= self._timer:
+            self._timer = None
 
     def answered(self, token: int, signature: bytes | None) -> None:
         """Goes on with what waited. Raises LocalProtocolError for a token that nobody waits for."""

@@ -49,6 +49,10 @@ class SavedChannel:
         desk.ballot.restore(highest=self.highest, final=self.final, signed=signed)
         for record in self.signed:
             self._put_standing(desk, record)
+        if any(standing.digest == self.final for standing in desk.ballot.standing.values()):
+            # Who signed the final commitment is ready for it, and says so until the others have signed it, too.
+            desk.wants_end, desk.ready_to_close = True, desk.thread.parent
+            desk.close_answers[desk.index] = desk.thread.parent
         for each in self.inputs:
             own = decode_own(each.content)
             if own.input.parent == desk.thread.parent:

@@ -5,7 +5,7 @@ Greeting, catching up and closing are elsewhere; why a proposal isn't signed is 
 
 from dataclasses import replace
 
-from evmthread.channel.ballot import Standing
+from evmthread.channel.ballot import NEAR, Standing
 from evmthread.channel.desk import Desk
 from evmthread.channel.errors import (
     DivergentField,
@@ -32,7 +32,7 @@ from evmthread.channel.review import check_leader_signature, check_nonce_step, c
 from evmthread.channel.watch import Watch
 from evmthread.commit.agreement import Agreement, SignatureSet, signatures_needed
 from evmthread.commit.batch import Batch, SignedBatch
-from evmthread.commit.commitment import Commitment, Status
+from evmthread.commit.commitment import MAX_NONCE_STEP, Commitment, Status
 from evmthread.commit.eip712 import TypedData, digest
 from evmthread.commit.refusals import MalformedSignature, Refusal
 
@@ -59,15 +59,25 @@ class Rounds:
     def is_our_turn(self) -> bool:
         """Whether we lead the next nonce with nothing of ours above the agreement, or may skip to one that we lead."""
         desk = self._desk
+        if not desk.ballot.leads(desk.index):
+            return False
         if desk.ballot.own_standing is None:
-            return desk.ballot.leader(desk.ballot.lowest_free(desk.tip_nonce)) == desk.index or self.may_skip
+            return desk.ballot.leader(desk.free_nonce) == desk.index or self.may_skip
         return self.may_skip
+
+    @property
+    def waits_for_user(self) -> bool:
+        """Whether a proposal on the latest agreement waits for our user's decision."""
+        undecided = self._undecided
+        return undecided is not None and self._desk.ballot.standing.get(undecided.nonce) is undecided
 
     def lead(self, *, final: bool = False, empty: bool = False, steps: int = 0) -> None:
         """Proposes what is wanted. Raises LocalProtocolError (TooManyOpenProposals) where that can't be done now."""
         desk, thread = self._desk, self._desk.thread
         ballot = desk.ballot
-        nonce = ballot.next_led_by(desk.index, desk.tip_nonce)
+        if not ballot.leads(desk.index):
+            raise LocalProtocolError("another participant leads this thread")
+        nonce = ballot.next_led_by(desk.index, desk.tip_nonce, desk.pacing.misses)
         if desk.tip is None and nonce:
             raise LocalProtocolError(f"the genesis is participant {ballot.leader(0)}'s to propose")
         try:
@@ -98,11 +108,13 @@ class Rounds:
     def lead_if_wanted(self) -> None:
         """Proposes where it is our turn and there is something to propose; else, and where that can't be, nothing."""
         desk = self._desk
-        if not self.is_our_turn or desk.tip is None or not desk.is_live:
+        if not self.is_our_turn or self.waits_for_user or desk.tip is None or not desk.is_live:
             return
         if desk.ready_to_close is not None or desk.ballot.final is not None:
             return
         empty = self._empty_next or desk.ballot.open_proposals >= desk.thread.ruleset.open_proposals
+        # Whoever wants to end has to get rid of its signatures above the agreement.
+        empty = empty or (desk.wants_end and desk.ballot.highest_signed > max(desk.tip_nonce, desk.own_floor))
         if not desk.pool and not (empty and self.may_skip):
             return
         try:
@@ -166,6 +178,7 @@ class Rounds:
     def ask_signature(self, standing: Standing) -> None:
         """Asks for the signature on what is kept as signed; that of what was signed before a restart is the same."""
         desk = self._desk
+        standing.awaited = True
         typed_data = TypedData(desk.thread.domain, standing.propose.commitment)
         desk.outbox.sign(
             typed_data,
@@ -176,6 +189,7 @@ class Rounds:
 
     def _signed(self, standing: Standing, signature: bytes) -> None:
         desk = self._desk
+        standing.awaited = False
         if desk.is_party:
             standing.signatures[desk.index] = signature
         if desk.ballot.leader(standing.nonce) == desk.index:
@@ -187,6 +201,8 @@ class Rounds:
     def send_standing(self, standing: Standing, to: tuple[int, ...]) -> None:
         """Sends what we signed, as the same bytes each time: to those whose signature on it is missing."""
         desk = self._desk
+        if standing.awaited:  # it goes to all when it is there
+            return
         missing = tuple([each for each in to if each not in standing.signatures])
         if desk.ballot.leader(standing.nonce) == desk.index:
             if standing.propose.signature:
@@ -226,9 +242,14 @@ class Rounds:
         if desk.tip is not None and nonce <= desk.tip_nonce:
             self._tell_tip(peer, nonce, signed_digest)
             return
-        ballot.note_proven(nonce)
+        known = ballot.lowest_free(desk.tip_nonce, desk.parties) + NEAR
+        if nonce <= max(desk.tip_nonce, 0) + MAX_NONCE_STEP - NEAR:
+            ballot.note_used(leader, nonce)
         try:
             check_proposed(thread, commitment)
+            if nonce > known:  # a liar could drive us so high that nobody else follows
+                desk.outbox.send(leader, desk.hello())
+                raise Unsigned(RejectCode.UNWANTED, f"nobody is known to be beyond nonce {known - NEAR}")
             self._check_not_muted(leader)
             self._review(propose, signed_digest, leader)
         except (Refusal, Unsigned) as error:
@@ -295,7 +316,7 @@ class Rounds:
         if code == RejectCode.STALE and propose.commitment.parent != desk.thread.parent:
             agreed = desk.tip
         if code != RejectCode.STALE:
-            desk.ballot.refused.add(nonce)
+            desk.ballot.refuse(nonce)
         desk.outbox.send(leader, Reject(nonce, signed_digest, code, where, agreed))
         standing = desk.ballot.own_standing
         if standing is not None and standing.nonce >= nonce:
@@ -325,7 +346,7 @@ class Rounds:
     def decide(self, nonce: int, *, accept: bool, where: str = "") -> None:
         """Signs, or refuses to sign, the proposal that waits for it. Raises LocalProtocolError."""
         desk, standing = self._desk, self._undecided
-        if standing is None or standing.nonce != nonce or desk.ballot.standing.get(nonce) is not standing:
+        if standing is None or standing.nonce != nonce or not self.waits_for_user:
             raise LocalProtocolError(f"no proposal of nonce {nonce} waits for a decision")
         self._undecided = None
         if accept:
@@ -336,7 +357,7 @@ class Rounds:
             self._sign(standing)
             return
         del desk.ballot.standing[nonce]
-        desk.ballot.refused.add(nonce)
+        desk.ballot.refuse(nonce)
         desk.outbox.send(desk.ballot.leader(nonce), Reject(nonce, standing.digest, RejectCode.UNWANTED, where))
 
     # What others say of proposals -------------------------------------------------------------------------------------
@@ -359,6 +380,8 @@ class Rounds:
                 # It may not know yet that enough have signed, or that we have its signature.
                 desk.outbox.send(peer, tip)
             return
+        if accept.nonce <= max(desk.tip_nonce, 0) + MAX_NONCE_STEP - NEAR:
+            desk.ballot.note_used(index, accept.nonce)
         standing = desk.ballot.add_signature(accept.nonce, accept.digest, index, accept.signature)
         if standing is not None:
             self._watch.commitment(index, standing.propose.commitment, accept.signature)

@@ -33,7 +33,7 @@ class Wishes:
     def sign_waiting(self) -> None:
         """Makes inputs of all wishes, unless a proposal is on its way after which they would be void."""
         desk = self._desk
-        if not desk.pool.wishes or desk.stopped is not None or desk.ballot.final is not None:
+        if not desk.pool.wishes or not desk.may_sign or desk.ballot.final is not None:
             return
         if desk.ready_to_close is not None or (desk.ballot.standing and not desk.pacing.misses):
             return
@@ -86,9 +86,8 @@ class Wishes:
     def _leads_alone(self, own: Own) -> bool:
         """Whether our next proposal carries the input anyway."""
         desk = self._desk
-        free = desk.ballot.lowest_free(desk.tip_nonce)
         turn = desk.options.automatic and not desk.options.linger and not desk.ballot.standing
-        return turn and desk.ballot.leader(free) == desk.index and own.sent == desk.now
+        return turn and desk.ballot.leader(desk.free_nonce) == desk.index and own.sent == desk.now
 
     def send_again(self) -> None:
         """All of ours that wait, to all."""

@@ -13,7 +13,8 @@ from evmthread.channel.desk import ChainHead, ChannelOptions
 from evmthread.channel.effects import Effect, Notify, Persist, Send, SetTimer, Sign
 from evmthread.channel.events import Event
 from evmthread.channel.line import KEPT_BACK
-from evmthread.channel.restoring import SavedChannel, restore_thread
+from evmthread.channel.messages import decode_agreed
+from evmthread.channel.restoring import SavedChannel, restore_thread, restored_floor
 from evmthread.channel.thread import Thread
 from evmthread.commit.signing import GuardedSigner, Signer
 from evmthread.errors import EvmthreadError
@@ -68,9 +69,12 @@ class Endpoint:
     ) -> Self:
         """The endpoint of a thread that the store has, as it was left; `start` is to be called next.
 
+        Of a restored store a floor is set first, far above all that the lost one can have signed.
         Raises UnknownThread, LeaseLost and other BackendErrors, and what Channel raises.
         """
         lease = store.acquire(thread_id)
+        if lease.restored:
+            lease.set_floor(floor_of(lease, now))
         channel = open_channel(lease, now=now, random=random, options=options, cache=cache)
         return cls(channel, store, lease, signer, send=send, notify=notify, keep=keep)
 
@@ -89,7 +93,8 @@ class Endpoint:
 
     def tick(self, now: float) -> None:
         """It is this time, in seconds since 1970; also writes what could wait."""
-        self.timer = None
+        if self.timer is not None and now >= self.timer:
+            self.timer = None
         self._perform(self.channel.tick(now))
         self.flush()
 
@@ -152,6 +157,17 @@ class Endpoint:
         if error is None:
             return self.channel.persisted(token)
         return self.channel.not_persisted(token, str(error))
+
+
+def floor_of(lease: Lease, now: float) -> int:
+    """The floor of a thread whose store was put back from a copy (signer law, rule 5)."""
+    kept, first = lease.load(), lease.line_after(-1, 1)
+    highest = max(kept.highest, -1 if kept.tip is None else kept.tip.nonce, 0)
+    begun = now
+    if first:
+        batch_bytes = lease.head.ruleset.batch_bytes
+        begun = decode_agreed(first[0].content, batch_bytes=batch_bytes).batch.batch.environment.timestamp
+    return restored_floor(highest, int(begun), now)
 
 
 def open_channel(
