@@ -18,11 +18,12 @@ from evmthread.channel.events import Event
 from evmthread.commit import InputKind, LocalSigner, Ruleset, Terms, thread_id
 from evmthread.primitives.keccak import keccak256
 from evmthread.primitives.types import ZERO_ADDRESS
+from evmthread.rpc import Provider
 from evmthread.store.endpoint import Endpoint
 from evmthread.store.sqlite_threads import SqliteThreadStore
 from evmthread.store.threadfile import ThreadHead
 from tests.chain.chains import ETHER, FINALITY, Chain, rich
-from tests.chain.played import GAS, KEYS, MORPION, ORIGIN, STAKE
+from tests.chain.played import DAY, GAS, KEYS, MORPION, ORIGIN, STAKE
 
 _salts = count(1_000_000)
 
@@ -77,15 +78,9 @@ class Partner:
 class Partners:
     """A thread of Morpion; its genesis is agreed, nothing is paid in."""
 
-    def __init__(
-        self,
-        chain: Chain,
-        registry: Registry,
-        folder: Path,
-        *,
-        turn_seconds: int = 24 * 3600,
-        challenge_period: int = 60,
-    ) -> None:
+    def __init__(self, chain: Chain, registry: Registry, folder: Path, *, agree: bool = True) -> None:
+        """`agree` False: the genesis isn't agreed yet."""
+        turn_seconds = DAY
         self.chain, self.registry = chain, registry
         self.queue: deque[tuple[int, int, bytes]] = deque()
         self.offline: set[int] = set()
@@ -157,3 +152,15 @@ class Partners:
         """An ordinary transaction to the contract on chain."""
         call = Call(name, self.address, MORPION.function(name).encode(*arguments), errors=MORPION.errors)
         return self.registry.transactions.send(self.all[index].account, call)
+
+
+def balance(provider: Provider, address: bytes) -> int:
+    return int(str(provider.request("eth_getBalance", "0x" + address.hex(), "latest")), 16)
+
+
+def nonces(partners: Partners) -> list[int]:
+    return [each.on_chain.agreement.commitment.nonce for each in partners.all]
+
+
+def settle_wait(partners: Partners) -> None:
+    partners.chain.wait_until(partners.registry.thread(partners.thread_id).deadline)

@@ -11,7 +11,7 @@ from evmthread.chain.opening import find_announcements, open_thread, read_announ
 from evmthread.chain.registry import Registry
 from evmthread.chain.transactions import Call
 from evmthread.commit import Domain, Ruleset, Terms, thread_id
-from evmthread.commit.refusals import ContractTimeoutTooShort, IllFormedTerms, WrongHash, WrongThread
+from evmthread.commit.refusals import IllFormedTerms, WrongHash, WrongThread
 from evmthread.errors import InvalidInput
 from evmthread.primitives.keccak import keccak256
 from tests.assembler import assemble
@@ -93,16 +93,6 @@ def test_a_request_for_another_chain_or_with_other_terms(world: OnChain) -> None
         thread_head(world.registry, asked, game.rules)
     with pytest.raises(WrongHash):
         thread_head(world.registry, asked, Ruleset(contract_timeout=0))
-
-
-def test_c31_terms_that_leave_no_time_are_refused_at_opening(world: OnChain) -> None:
-    rules = Ruleset(contract_timeout=3600)  # the way back takes 60 + 120 + 3 x 600 seconds: more than half of it
-    terms = replace(Played(world.chain, world.registry).terms, ruleset=rules.hash_struct(), salt=78)
-    _, block_hash = request(world, terms)
-    asked = read_announcement(world.registry, block_hash, 0)
-    with pytest.raises(ContractTimeoutTooShort):
-        thread_head(world.registry, asked, rules)
-    assert thread_head(world.registry, asked, rules, inclusion=60).terms == terms
 
 
 def test_a_node_that_lies_about_code_or_logs(world: OnChain) -> None:

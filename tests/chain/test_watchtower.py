@@ -4,78 +4,14 @@ from dataclasses import replace
 
 import pytest
 
-from evmthread.chain.errors import CallReverted
-from evmthread.chain.transactions import Call
-from evmthread.chain.watchtower import Alarm, Alarmed, Answered, Over, Standing, Watchtower, Word
+from evmthread.chain.watchtower import Alarm, Alarmed, Answered, Over, Standing, Watchtower
 from evmthread.channel.desk import Mode
 from evmthread.commit import Agreement, LocalSigner, SignatureSet, TypedData
 from evmthread.errors import InvalidInput
-from tests.chain.chains import FINALITY, account, rich
+from tests.chain.chains import FINALITY, account
 from tests.chain.conftest import OnChain
 from tests.chain.played import KEYS, Played
-
-WATCHER = account("watchtower")
-
-
-def started(world: OnChain, *cells: int) -> Played:
-    rich(world.chain, WATCHER)
-    game = Played(world.chain, world.registry)
-    game.fund()
-    game.play(*cells)
-    return game
-
-
-def words(tower: Watchtower) -> list[Word]:
-    """What it says; an answer that it sent is in a block then."""
-    said = tower.look()[1]
-    for each in said:
-        if isinstance(each, Answered):
-            tower.registry.transactions.wait(WATCHER, Call("answer", tower.registry.address), each.transaction)
-    return said
-
-
-def number(world: OnChain) -> int:
-    return int(str(world.chain.provider.request("eth_blockNumber")), 16)
-
-
-def test_c14_the_newest_is_posted_within_two_blocks(world: OnChain) -> None:
-    game = started(world, 0, 3, 1, 4)
-    for _ in range(50):  # as many agreed states, all newer
-        game._agree(game.parties[0].sign_input(to=game.owners[1].address, value=1, gas=100_000))
-    tower = Watchtower(world.registry, game.tip, WATCHER)
-    assert words(tower) == []
-    stale = world.registry.challenge(game.owners[1], game.line[4])
-    deadline = world.registry.thread(game.thread_id).deadline
-    told = words(tower)
-    assert [type(each) for each in told] == [Alarmed, Answered]
-    assert isinstance(told[0], Alarmed)
-    assert told[0].alarm is Alarm.CHALLENGED
-    state = world.registry.thread(game.thread_id)
-    assert (state.record, state.deadline) == (game.tip.digest, deadline)  # no second is gained
-    assert number(world) <= stale.block.number + 2
-    assert words(tower) == [Standing(state)]
-    assert words(tower) == []
-    game.past_deadline()
-    world.registry.settle_record(WATCHER, game.terms, game.tip.commitment)
-    world.chain.mine(FINALITY)
-    assert words(tower) == [Over(world.registry.thread(game.thread_id))]
-    assert tower.is_over
-
-
-def test_c14_withheld_ones_posted_one_by_one_gain_nothing(world: OnChain) -> None:
-    game = started(world, 0, 3, 1, 4, 2)
-    tower = Watchtower(world.registry, game.tip, WATCHER)
-    words(tower)
-    world.registry.challenge(game.owners[1], game.line[1])
-    deadline = world.registry.thread(game.thread_id).deadline
-    for place in (2, 3):  # two of them come before the watchtower looks
-        world.registry.respond(game.owners[1], game.line[place])
-    assert [type(each) for each in words(tower)] == [Alarmed, Answered]
-    for place in (4, 5, 6):
-        with pytest.raises(CallReverted, match="StaleNonce"):
-            world.registry.respond(game.owners[1], game.line[place])
-    state = world.registry.thread(game.thread_id)
-    assert (state.record, state.deadline) == (game.tip.digest, deadline)
+from tests.chain.watching import WATCHER, started, words
 
 
 def test_an_exit_on_nothing_is_answered_too(world: OnChain) -> None:

@@ -70,7 +70,8 @@ def test_frames_that_no_server_sends() -> None:
 def test_the_handshake_of_the_standard() -> None:
     request, accept = handshake("node:80", "/path")
     assert request.startswith(b"GET /path HTTP/1.1\r\nHost: node:80\r\n")
-    good = f"HTTP/1.1 101 Switching Protocols\r\nUpgrade: WebSocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: {accept}"
+    start = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: WebSocket\r\nConnection: Upgrade\r\n"
+    good = f"{start}Sec-WebSocket-Accept: {accept}"
     check_accepted(good.encode(), accept)
     for wrong in (
         good.replace("101", "200"),

@@ -1,4 +1,4 @@
-"""Reorgs of a real node: nothing counts before it is final, nothing counts twice. See tests/anvil.py for the node."""
+"""C16: reorgs of 1, 5 and 64 blocks of a real node: nothing counts before it is final, nothing counts twice."""
 
 from collections.abc import Iterator
 
@@ -12,8 +12,8 @@ from evmthread.chain.watcher import Final, Gone, Seen, Watcher
 from evmthread.channel.desk import Mode
 from tests.anvil import Anvil, running_anvil
 from tests.chain.chains import OnAnvil, deploy
+from tests.chain.following import names
 from tests.chain.played import Played
-from tests.chain.test_watcher import names
 
 FINALITY = 64  # anvil's, by default: two epochs of 32 blocks
 OPENED = ["Announced", "Deposited", "Deposited"]
@@ -132,21 +132,3 @@ class _Rewound:
         if method == "eth_getBlockByNumber" and parameters[0] == "finalized":
             return self.node.provider.request(method, hex(self.number), False)
         return self.node.provider.request(method, *parameters)
-
-
-def test_c17_off_for_1_000_blocks() -> None:
-    """A node that keeps every block takes minutes for 10,000: see test_watcher.py for those."""
-    with running_anvil("--prune-history", "200", hardfork="osaka") as node:
-        _, registry, game = prepared(node)
-        follower = Follower(node.provider, Watcher(registry.domain, game.terms), log_blocks=100)
-        follower.poll()
-        game.fund()
-        for _ in range(10):
-            node.mine(100)
-        game.play(0)
-        registry.challenge(game.owners[0], game.tip)
-        news = follower.poll()
-        assert names(news, Final) == OPENED
-        assert names(news, Seen) == ["Recorded", "Challenged"]
-        assert follower.watcher.head is not None
-        assert follower.watcher.head.latest is Mode.CHALLENGED
