@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import TypeAlias
 
 from evmthread.chain.accounts import Account
-from evmthread.chain.errors import CallReverted, CannotPay, TooMuchGas
+from evmthread.chain.errors import CallReverted, CannotPay, FinalityBroken, TooMuchGas
 from evmthread.chain.events import ThreadState
 from evmthread.chain.follower import Follower, present_position
 from evmthread.chain.registry import Registry, signed_arguments
@@ -95,13 +95,17 @@ class Watchtower:
             raise InvalidInput("the agreement is for another chain or registry")
         self.registry = registry
         self.agreement = agreement
-        if position is None:
-            position = present_position(registry.provider, registry.domain, agreement.terms)
-        self.follower = Follower(registry.provider, Watcher(registry.domain, agreement.terms, position))
+        self.follower = self._follower(position)
         self.is_over = False
         self._account = account
         self._said: object = None
         self._sent: _Sent | None = None
+
+    def _follower(self, position: Position | None) -> Follower:
+        registry, terms = self.registry, self.agreement.terms
+        if position is None:
+            position = present_position(registry.provider, registry.domain, terms)
+        return Follower(registry.provider, Watcher(registry.domain, terms, position))
 
     def renew(self, agreement: Agreement) -> None:
         """Takes a newer agreement of the same thread; an older one is left. Raises InvalidInput for another thread."""
@@ -113,9 +117,14 @@ class Watchtower:
     def look(self) -> tuple[list[News], list[Word]]:
         """Looks at the chain, and answers where it has to: what is new there, and what it has to say.
 
-        Raises as Follower.poll does, and as providers do; the next look goes on from there.
+        Raises as Follower.poll does, and as providers do; the next look goes on from there, after FinalityBroken from
+        the present.
         """
-        news = self.follower.poll()
+        try:
+            news = self.follower.poll()
+        except FinalityBroken:
+            self.follower = self._follower(None)
+            raise
         watcher = self.follower.watcher
         state, head = watcher.state, watcher.head
         if state is None or head is None:
@@ -160,10 +169,10 @@ class Watchtower:
         sent, transactions = self._sent, self.registry.transactions
         if sent is not None and number - sent.block < _PATIENT_BLOCKS:
             return []
-        nonce = transactions.next_nonce(account)
-        hurry = 1
-        if sent is not None and transactions.look(self._call(), sent.transaction) is None:
+        if sent is not None and self._still_waits(sent):
             nonce, hurry = sent.nonce, min(2 * sent.hurry, _MOST_HURRY)
+        else:
+            nonce, hurry = transactions.next_nonce(account), 1
         try:
             transaction = transactions.submit(account, self._call(), nonce=nonce, hurry=hurry)
         except (CannotPay, TooMuchGas) as error:
@@ -176,6 +185,12 @@ class Watchtower:
             return []  # the earlier one waits still, and its place can't be had
         self._sent = _Sent(transaction, number, nonce, hurry)
         return [Answered(self.agreement.commitment.nonce, transaction, number)]
+
+    def _still_waits(self, sent: _Sent) -> bool:
+        try:
+            return self.registry.transactions.look(self._call(), sent.transaction) is None
+        except CallReverted:
+            return False  # it came too late, or a newer one before it
 
     def _call(self) -> Call:
         """A final agreement settles at once; any other is a response."""

@@ -2,6 +2,7 @@
 
 import argparse
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from evmthread.chain.watchtower import Watchtower, Word
     from evmthread.commit.agreement import Agreement
     from evmthread.commit.records import Json
+    from evmthread.rpc import Provider
 
 NAME = "watch"
 HELP = "watch a thread on chain, and answer a stale challenge with the newest agreement"
@@ -67,24 +69,42 @@ def _watch(arguments: argparse.Namespace) -> int:
     if not arguments.json:
         commitment = agreement.commitment
         say(f"watching thread {show_hash(commitment.thread_id)}, agreed up to nonce {commitment.nonce}")
+    wait = _waiting(provider)
     pause = interval
     while True:
-        if (now := _written(path)) != written:
-            tower.renew(read_newest(path))
-            written = now
         try:
+            if (now := _written(path)) != written:
+                written = now
+                tower.renew(read_newest(path))
             _tell(tower, as_json=arguments.json)
             pause = interval
-        except BackendError as error:  # the node is away, or lies: it may be well again soon
+        except EvmthreadError as error:  # a node that is away, or lies, or a wrong new file: it may be well again soon
             warn(f"evmthread {NAME}: {one_line(error)}")
             if arguments.once:
                 return UNREADABLE
             pause = min(2 * pause + interval, _LONGEST_PAUSE)
         if tower.is_over or arguments.once:
             break
-        time.sleep(pause)
+        wait(pause)
     state = tower.follower.watcher.position.state
     return OK if not tower.is_over or state.nonce >= tower.agreement.commitment.nonce else REFUTED
+
+
+def _waiting(provider: "Provider") -> Callable[[float], None]:
+    """Waits so many seconds, or until a new head is pushed, where the node pushes any."""
+    from evmthread.rpc import NodeUnreachable, WebSocketProvider
+
+    if not isinstance(provider, WebSocketProvider):
+        return time.sleep
+    provider.subscribe("newHeads")
+
+    def wait(seconds: float) -> None:
+        try:
+            provider.listen(seconds)
+        except NodeUnreachable:
+            time.sleep(seconds)
+
+    return wait
 
 
 def read_newest(path: Path) -> "Agreement":

@@ -4,11 +4,18 @@ from dataclasses import replace
 
 import pytest
 
+from evmthread.chain.blocks import FINALIZED, block_at
+from evmthread.chain.errors import FinalityBroken
+from evmthread.chain.events import ThreadState
+from evmthread.chain.registry import Registry
+from evmthread.chain.watcher import Head, Position
 from evmthread.chain.watchtower import Alarm, Alarmed, Answered, Over, Standing, Watchtower
 from evmthread.channel.desk import Mode
 from evmthread.commit import Agreement, LocalSigner, SignatureSet, TypedData
 from evmthread.errors import InvalidInput
-from tests.chain.chains import FINALITY, account
+from evmthread.execution.transaction import Transaction, decode_transaction
+from evmthread.isa.forks import OSAKA
+from tests.chain.chains import FINALITY, QUICK, account
 from tests.chain.conftest import OnChain
 from tests.chain.played import KEYS, Played
 from tests.chain.watching import WATCHER, started, words
@@ -72,3 +79,45 @@ def test_what_is_newer_and_what_contradicts(world: OnChain) -> None:
     another = Played(world.chain, world.registry)
     with pytest.raises(InvalidInput, match="another thread"):
         old.renew(another.tip)
+
+
+def test_an_answer_that_nobody_includes_is_sent_again_for_more(world: OnChain) -> None:
+    """A node that loses what it is given: after two blocks the same place is taken by one that pays twice as much."""
+    game = started(world, 0, 3)
+    given: list[Transaction] = []
+    real = world.chain.provider
+
+    class Losing:
+        def request(self, method: str, *parameters: object) -> object:
+            if method == "eth_sendRawTransaction":
+                given.append(decode_transaction(bytes.fromhex(str(parameters[0])[2:]), OSAKA.transactions))
+                if len(given) == 1:
+                    return None
+            return real.request(method, *parameters)
+
+    registry = Registry.connect(Losing(), world.registry.address, patience=QUICK)
+    tower = Watchtower(registry, game.tip, WATCHER)
+    world.registry.challenge(game.owners[1], game.line[3])
+    sent = 0
+    for _ in range(3):
+        sent += len([each for each in tower.look()[1] if isinstance(each, Answered)])
+        world.chain.mine()
+    assert sent == 2
+    assert len({each.nonce for each in given}) == 1
+    assert [each.max_priority_fee // given[0].max_priority_fee for each in given] == [1, 2]
+    world.chain.mine()
+    assert world.registry.thread(game.thread_id).record == game.tip.digest
+
+
+def final_number(world: OnChain) -> int:
+    return block_at(world.chain.provider, FINALIZED).number
+
+
+def test_after_finality_broke_it_begins_at_the_present(world: OnChain) -> None:
+    game = started(world, 0)
+    tower = Watchtower(
+        world.registry, game.tip, WATCHER, position=Position(final_number(world), bytes(32), ThreadState())
+    )
+    with pytest.raises(FinalityBroken):
+        tower.look()
+    assert isinstance(tower.look()[0][-1], Head)
