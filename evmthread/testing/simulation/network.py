@@ -47,7 +47,8 @@ class Network:
         for _ in range(1 + (random.random() < link.repeated)):
             sent = damage(random, data) if random.random() < link.damaged else data
             self._timeline.after(
-                link.delay * random.expovariate(1.0), lambda sent=sent: self._deliver(sender, receiver, sent)  # type: ignore[misc]
+                link.delay * random.expovariate(1.0),
+                lambda sent=sent: self._deliver(sender, receiver, sent),  # type: ignore[misc]
             )
 
 

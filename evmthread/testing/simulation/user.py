@@ -140,4 +140,3 @@ class User:
             self.request(wish, lasting=True)
         if self.closes and node.timeline.now - self._closed_at >= CLOSE_AGAIN:
             self.close()
-
