@@ -276,6 +276,7 @@ class Channel:
                 self._rounds.on_accept(peer, message)
             case Reject():
                 self._rounds.on_reject(peer, message)
+                self._wishes.on_doubt(message.digest)
                 if message.agreed is not None:
                     self._catch_up.on_agreed(peer, message.agreed)
             case Agreed():

@@ -103,6 +103,8 @@ class Desk:
         """Of a restored store: nothing at or below it is signed."""
         self.owner_nonce = 0
         """Our owner's account nonce after the latest agreement."""
+        self.balance = 0
+        """Our owner's, after the latest agreement."""
         self.count = 0
         """How many agreements there were."""
         self.heard: set[int] = set()
@@ -161,6 +163,14 @@ class Desk:
         return self.stopped is None and self.is_greeted and not waits
 
     @property
+    def may_ask(self) -> bool:
+        """Whether an input may be signed on the latest agreement: of a restored store, not where the lost one can have.
+
+        Before the genesis none is bound to anything.
+        """
+        return self.tip is None or not self.own_floor or self.tip_nonce > self.own_floor
+
+    @property
     def free_nonce(self) -> int:
         """The lowest nonce that can be proposed."""
         return self.ballot.lowest_free(self.tip_nonce, self.pacing.misses)
@@ -174,6 +184,7 @@ class Desk:
         self.tip = agreed
         if self.is_party:
             self.owner_nonce = self.thread.account_nonce(self.owner)
+            self.balance = self.thread.account_balance(self.owner)
 
     def stop(self, reason: StopReason, detail: str) -> None:
         """Signs nothing more."""

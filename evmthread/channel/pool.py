@@ -44,12 +44,16 @@ class Wish:
 
 @dataclass(slots=True)
 class Own:
-    """A wish that is an input. `signature` is empty until it is there; `sent` is when it first went to all."""
+    """A wish that is an input. `signature` is empty until it is there; `sent` is when it first went to all.
+
+    `doubted`: somebody said that it can't be in a batch, and we looked.
+    """
 
     wish: Wish
     input: Input
     signature: bytes = b""
     sent: float | None = None
+    doubted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +72,10 @@ class Pool:
         self._most = most
         self.wishes: list[Wish] = []
         self.own: list[Own] = []
+        self.used: dict[tuple[InputKind, int], Input] = {}
+        """What we signed on the latest agreement by kind and nonce, also what was undone since: no other is signed."""
+        self.barred = False
+        """A wish waits until there is another agreement."""
         self._others: dict[bytes, list[Seen]] = {}
 
     def add(self, signed: SignedInput, now: float) -> bool:
@@ -105,6 +113,8 @@ class Pool:
         done = set(executed)
         left = [own for own in self.own if own.input not in done]
         self.own.clear()
+        self.used.clear()
+        self.barred = False
         self._others.clear()
         return left
 

@@ -57,6 +57,7 @@ class SavedChannel:
             own = decode_own(each.content)
             if own.input.parent == desk.thread.parent:
                 desk.pool.own.append(own)
+                desk.pool.used[own.wish.kind, own.input.nonce] = own.input
         desk.pool.own.sort(key=lambda own: (own.input.kind, own.input.nonce))
 
     def _put_standing(self, desk: Desk, record: SignedRecord) -> None:

@@ -113,8 +113,10 @@ class Rounds:
         if desk.ready_to_close is not None or desk.ballot.final is not None:
             return
         empty = self._empty_next or desk.ballot.open_proposals >= desk.thread.ruleset.open_proposals
-        # Whoever wants to end has to get rid of its signatures above the agreement.
+        # Whoever wants to end has to get rid of its signatures above the agreement; and what we can't ask for on this
+        # agreement, we can on the next.
         empty = empty or (desk.wants_end and desk.ballot.highest_signed > max(desk.tip_nonce, desk.own_floor))
+        empty = empty or (desk.pool.barred and not desk.pool)
         if not desk.pool and not (empty and self.may_skip):
             return
         try:
@@ -266,9 +268,9 @@ class Rounds:
         self.check_known(nonce, signed)
 
     def check_known(self, nonce: int, signed_digest: bytes) -> None:
-        """Our signature on this was shown: stops where our store doesn't hold it."""
+        """Our signature on this was shown: stops where our store doesn't hold it, and wasn't said to be an older one."""
         desk = self._desk
-        if nonce > desk.tip_nonce and desk.ballot.signed.get(nonce) != signed_digest:
+        if nonce > max(desk.tip_nonce, desk.own_floor or -1) and desk.ballot.signed.get(nonce) != signed_digest:
             desk.stop(StopReason.STALE_STORE, f"nonce {nonce}: 0x{signed_digest.hex()}")
 
     def _check_not_muted(self, leader: int) -> None:

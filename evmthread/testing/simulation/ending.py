@@ -15,6 +15,8 @@ from evmthread.testing.simulation.ledger import Broken, Ledger
 from evmthread.testing.simulation.node import Node
 from evmthread.testing.simulation.scenario import Scenario
 
+FINAL_SIGNED = "a final was signed"
+
 
 class Ending:
     """The state of all honest nodes of a run, looked at from outside."""
@@ -55,7 +57,7 @@ class Ending:
                 return "the genesis needs all, and some restored a store before it"
         bound = [node for node in able if self.ledger.signed_final(node.index)]
         if bound and len(able) - len(bound) < terms.threshold:
-            return "a final was signed"
+            return FINAL_SIGNED
         if scenario.disputed:
             return "the chain settles it"
         return "" if not self._waits_for_the_gone() else "an open call waits for who is gone"
