@@ -13,18 +13,15 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 
 from evmthread.channel.kept import AgreedRecord, Record, SignedRecord
-from evmthread.channel.local import LOCAL_DOMAIN
-from evmthread.commit.terms import Ruleset, Terms
 from evmthread.contracts import load_artifact
-from evmthread.primitives.keccak import keccak256
 from evmthread.store.group_commit import GroupCommit
 from evmthread.store.sqlite_threads import SqliteThreadStore
 from evmthread.store.thread_store import Lease
 from evmthread.store.threadfile import ThreadHead
+from evmthread.testing.thread_samples import sample_head
 
 CONTENT_BYTES, SIGNED_BYTES, STEP_BYTES, WHOLE_BYTES = 709, 750, 350, 3500
 WHOLE_EVERY = 64  # channel/line.py
@@ -33,27 +30,9 @@ WAIT_SECONDS = 60.0
 
 
 def heads(count: int) -> Iterator[ThreadHead]:
-    """Morpion's threads, which differ in their salt."""
+    """Morpion's threads."""
     code = load_artifact("Morpion").runtime_code
-    rules = Ruleset(contract_timeout=86_400)
-    parties = (b"\x01" * 20, b"\x02" * 20)
-    terms = Terms(
-        origin=bytes(20),
-        code_hash=keccak256(code),
-        ruleset=rules.hash_struct(),
-        asset=bytes(20),
-        keys=parties,
-        owners=parties,
-        deposits=(1000, 1000),
-        threshold=2,
-        operator=bytes(20),
-        max_fee=0,
-        challenge_period=3600,
-        open_before=2**32,
-        salt=0,
-    )
-    for salt in range(count):
-        yield ThreadHead(LOCAL_DOMAIN, replace(terms, salt=salt), rules, code)
+    return (sample_head(salt, code) for salt in range(count))
 
 
 class Mover:
