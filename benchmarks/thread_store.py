@@ -3,7 +3,7 @@
     python -m benchmarks.thread_store [--threads N] [--records N] [--folder DIR] [--rounds N]
 
 Records have the sizes that a game of Morpion gives them. Wall-clock time, as syncs are waited for; each number is the
-median of some rounds. The floor is the bare sync of a file that grows by as many bytes.
+median of some rounds. The floor is the disk's bare sync.
 """
 
 import argparse
@@ -83,8 +83,11 @@ def restart(place: Path) -> None:
 
 
 def bare_syncs(folder: Path, count: int, size: int) -> None:
-    """The disk's own: a file that grows, synced each time."""
+    """The disk's own: a file that has its size already, as a write-ahead log mostly has, synced after each write."""
     with (folder / "bare").open("wb", buffering=0) as file:
+        file.write(bytes(count * size))
+        os.fsync(file.fileno())
+        file.seek(0)
         for _ in range(count):
             file.write(bytes(size))
             os.fdatasync(file.fileno())
