@@ -51,6 +51,7 @@ class Rounds:
         self._held: Propose | None = None
         self._divergent: dict[int, int] = {}
         self._empty_next = False
+        self._skipped_at_once = False
         self.may_skip = False
         """A leader was silent or was refused: whoever leads a later nonce may take it (section 4)."""
 
@@ -401,7 +402,9 @@ class Rounds:
         desk.outbox.notify(Rejected(peer, reject.nonce, reject.code, reject.where))
         if reject.code == RejectCode.TOO_MANY:
             self._empty_next = True
-        self.may_skip = reject.code in (RejectCode.TOO_MANY, RejectCode.CLOCK, RejectCode.STALE)
+        # Once at once; after that the timer decides: a peer that rejects everything doesn't make us sign without end.
+        if not self._skipped_at_once and reject.code in (RejectCode.TOO_MANY, RejectCode.CLOCK, RejectCode.STALE):
+            self.may_skip = self._skipped_at_once = True
 
     # Agreeing ---------------------------------------------------------------------------------------------------------
     def settle(self) -> None:
@@ -437,6 +440,6 @@ class Rounds:
                 return False
         self._undecided = self._held = None
         self._divergent.clear()
-        self.may_skip = self._empty_next = False
+        self.may_skip = self._empty_next = self._skipped_at_once = False
         self._line.adopt(agreement, agreed)
         return True
