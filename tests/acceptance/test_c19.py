@@ -152,7 +152,9 @@ def many(table: Table, count: int) -> Iterator[bytes]:
         kind = number % 50
         message: Message
         if kind == 0:
-            each = replace(base.batch.batch.inputs[0], actor=table.terms.owners[1], parent=parent, gas=number % 30_000_000)
+            each = replace(
+                base.batch.batch.inputs[0], actor=table.terms.owners[1], parent=parent, gas=number % 30_000_000
+            )
             message = Request(SignedInput(each, key.sign(TypedData(LOCAL_DOMAIN, each))))
         elif kind == 1:
             commitment = replace(base.signed.commitment, nonce=number + 10, parent=parent, gas_used=number)
