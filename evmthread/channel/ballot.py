@@ -42,8 +42,8 @@ class Standing:
 
     @property
     def counts(self) -> bool:
-        """Whether it is one of the openProposals: an empty batch at rest isn't (signer law, rule 2)."""
-        return bool(self.propose.batch.batch.inputs) or self.propose.commitment.status != Status.REST
+        """Whether it is one of the openProposals: an empty batch repeats its parent, so it isn't (signer law, rule 2)."""
+        return bool(self.propose.batch.batch.inputs)
 
 
 class Ballot:

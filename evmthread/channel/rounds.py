@@ -263,7 +263,7 @@ class Rounds:
         self.check_known(nonce, signed)
 
     def check_known(self, nonce: int, signed_digest: bytes) -> None:
-        """Our signature on this was shown: stops where our store doesn't hold it, and wasn't said to be an older one."""
+        """Our signature on this was shown: stops where our store doesn't hold it, though it isn't marked as an older one."""
         desk = self._desk
         if nonce > max(desk.tip_nonce, desk.own_floor or -1) and desk.ballot.signed.get(nonce) != signed_digest:
             desk.stop(StopReason.STALE_STORE, f"nonce {nonce}: 0x{signed_digest.hex()}")
@@ -396,7 +396,10 @@ class Rounds:
         desk.outbox.notify(Rejected(peer, reject.nonce, reject.code, reject.where))
         if reject.code == RejectCode.TOO_MANY:
             self._empty_next = True
-        self.may_skip = reject.code in (RejectCode.TOO_MANY, RejectCode.CLOCK, RejectCode.STALE)
+        if reject.code in (RejectCode.TOO_MANY, RejectCode.CLOCK, RejectCode.STALE) and not desk.pacing.misses:
+            # Another proposal follows at once, the ones after that in their time: a peer can't make us sign at its pace.
+            self.may_skip = True
+            desk.pacing.missed(desk.now)
 
     # Agreeing ---------------------------------------------------------------------------------------------------------
     def settle(self) -> None:

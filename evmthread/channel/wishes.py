@@ -136,7 +136,7 @@ class Wishes:
         """Somebody rejects an input of ours: we look ourselves, once, whether it can be in a batch."""
         desk, thread = self._desk, self._desk.thread
         for place, own in enumerate(desk.pool.own):
-            if own.doubted or not own.signature or digest(thread.domain, own.input) != input_digest:
+            if own.doubted or desk.tip is None or not own.signature or digest(thread.domain, own.input) != input_digest:
                 continue
             own.doubted = True
             first = [each for each in desk.pool.own[: place + 1] if each.signature]

@@ -4,6 +4,7 @@ Afterwards its user wants one more call executed, and then an end.
 """
 
 from evmthread.channel.channel import Channel
+from evmthread.channel.errors import TooManyOpenProposals
 from evmthread.channel.events import Asked, CloseAsked, Event, Proposed
 from evmthread.channel.phases import Phase
 from evmthread.commit.batch import InputKind
@@ -98,7 +99,8 @@ class User:
             self._begin(channel)
         elif channel.phase in (Phase.READY, Phase.PENDING):
             if not node.member.options.automatic:
-                node.decide(lambda channel: channel.propose())
+                if isinstance(node.decide(lambda channel: channel.propose()), TooManyOpenProposals):
+                    node.decide(lambda channel: channel.propose(empty=True))
             if self.is_party:
                 self._go_on()
             if self.calm and self.is_party:
