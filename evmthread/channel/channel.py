@@ -336,7 +336,7 @@ class Channel:
 
     def _lead(self) -> None:
         desk = self._desk
-        if not desk.options.automatic or desk.outbox.waits or not desk.may_sign:
+        if not (desk.options.automatic or desk.has_to_clear) or desk.outbox.waits or not desk.may_sign:
             return
         if desk.options.linger and desk.pool and not self._rounds.may_skip:
             if self._linger_until is None:

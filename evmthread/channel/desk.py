@@ -173,6 +173,11 @@ class Desk:
         return self.tip is None or not self.own_floor or self.tip_nonce > self.own_floor
 
     @property
+    def has_to_clear(self) -> bool:
+        """Whether our user wants to end, and a signature of ours stands above the agreement: an empty batch frees us."""
+        return self.wants_end and self.ballot.highest_signed > max(self.tip_nonce, self.own_floor)
+
+    @property
     def free_nonce(self) -> int:
         """The lowest nonce that can be proposed."""
         return self.ballot.lowest_free(self.tip_nonce, self.pacing.misses)

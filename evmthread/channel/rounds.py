@@ -108,10 +108,8 @@ class Rounds:
         if desk.ready_to_close is not None or desk.ballot.final is not None:
             return
         empty = self._empty_next or desk.ballot.open_proposals >= desk.thread.ruleset.open_proposals
-        # Whoever wants to end has to get rid of its signatures above the agreement; and what we can't ask for on this
-        # agreement, we can on the next.
-        empty = empty or (desk.wants_end and desk.ballot.highest_signed > max(desk.tip_nonce, desk.own_floor))
-        empty = empty or (desk.pool.barred and not desk.pool)
+        # What we can't ask for on this agreement, we can on the next.
+        empty = empty or desk.has_to_clear or (desk.pool.barred and not desk.pool)
         if not desk.pool and not (empty and self.may_skip):
             return
         try:
