@@ -124,15 +124,15 @@ class Ballot:
         if party != self._index and party < self._parties:
             self._used[party] = max(nonce, self._used.get(party, -1))
 
-    def signatures_above(self, party: int, nonce: int) -> list[tuple[int, bytes, bytes]]:
-        """What we have of a party's signatures above a nonce: nonce, digest and signature of each."""
+    def highest_of(self, party: int) -> tuple[int, bytes, bytes] | None:
+        """The highest signature of a party that we have above the agreement: its nonce, its digest, and itself."""
         found = [
             (each.nonce, each.digest, each.signatures[party])
             for each in self.standing.values()
             if party in each.signatures
         ]
         found += [(*key, early[party]) for key, early in self._early.items() if party in early]
-        return sorted(each for each in found if each[0] > nonce)
+        return max(found, default=None)
 
     def add_signature(self, nonce: int, digest: bytes, index: int, signature: bytes) -> Standing | None:
         """Adds a signature to its proposal; keeps it for a while where that hasn't come yet."""

@@ -72,8 +72,9 @@ class CatchUp:
         """Notes where a participant stands, answers, and sends it what it lacks."""
         desk = self._desk
         # What it has signed and doesn't know of goes first: it must sign nothing more then.
-        for nonce, signed_digest, signature in desk.ballot.signatures_above(peer, hello.highest):
-            desk.outbox.send(peer, Accept(nonce, signed_digest, signature))
+        shown = desk.ballot.highest_of(peer)
+        if shown is not None and shown[0] > hello.highest:
+            desk.outbox.send(peer, Accept(*shown))
         claimed = max(hello.highest, hello.floor or -1, hello.agreed)
         desk.ballot.note_used(peer, min(claimed, max(desk.tip_nonce, 0) + MAX_NONCE_STEP // 2))
         self._ahead[peer] = hello.agreed

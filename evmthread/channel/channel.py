@@ -190,7 +190,7 @@ class Channel:
             raise LocalProtocolError("the operator has no account in the thread")
         wish = Wish(kind, to, value, gas, data, desk.thread.parent, lasting)
         wish.as_input(desk.thread.thread_id, desk.owner, 0, desk.thread.parent)  # refuses what is out of range
-        if len(desk.pool.wishes) + len(desk.pool.own) >= desk.thread.ruleset.batch_inputs:
+        if desk.pool.is_full(kind):
             raise LocalProtocolError(f"{desk.thread.ruleset.batch_inputs} inputs of this party wait already")
         return self._happen(What.ASK, lambda: desk.pool.wishes.append(wish))
 
