@@ -13,7 +13,7 @@ from evmthread.channel.desk import ChainHead, ChannelOptions
 from evmthread.channel.effects import Effect, Notify, Persist, Send, SetTimer, Sign
 from evmthread.channel.events import Event
 from evmthread.channel.kept import AgreedRecord
-from evmthread.channel.line import KEPT_BACK
+from evmthread.channel.line import kept_back
 from evmthread.channel.messages import decode_agreed
 from evmthread.channel.restoring import SavedChannel, restore_thread, restored_floor
 from evmthread.channel.thread import Thread
@@ -182,9 +182,8 @@ def open_channel(
     """The channel of a thread as its store kept it. Raises BackendErrors, and what reading back and Channel raise."""
     head, kept = lease.head, lease.load()
     thread = Thread.open(head.domain, head.terms, head.ruleset, code=head.code, cache=cache)
-    back = KEPT_BACK + 1 if head.terms.threshold < len(head.terms.keys) else 1
     saved = SavedChannel(
-        restore_thread(thread, _last_of(lease, kept.tip, back), kept.states),
+        restore_thread(thread, _last_of(lease, kept.tip, kept_back(head.terms) + 1), kept.states),
         kept.agreed,
         kept.signed,
         max(kept.highest, -1 if lease.floor is None else lease.floor),

@@ -45,6 +45,7 @@ class Ledger:
         self._signed: dict[tuple[int, int], bytes] = {}
         self._finals: dict[int, tuple[int, bytes]] = {}
         self._inputs: dict[tuple[int, int, int, bytes], bytes] = {}
+        self._parents: dict[bytes, bytes] = {}
         self._children: dict[bytes, bytes] = {}
         self._nonces: dict[int, bytes] = {}
 
@@ -114,8 +115,12 @@ class Ledger:
         self.told[member].adopted[digest] = agreement
         dishonest = len([each for each in scenario.liars if each < scenario.parties])
         if terms.threshold == scenario.parties and dishonest < scenario.parties:
-            if self._children.setdefault(commitment.parent, digest) != digest:
-                raise Broken(f"two agreements, one of nonce {commitment.nonce}, on one parent")
+            # Two agreements may stand on one parent, signed by all before either was agreed; one of them is gone on from.
+            self._parents[digest] = commitment.parent
+            grandparent = self._parents.get(commitment.parent)
+            if grandparent is not None:
+                if self._children.setdefault(grandparent, commitment.parent) != commitment.parent:
+                    raise Broken(f"two lines of agreements, one with nonce {commitment.nonce}, from one parent")
         if dishonest < 2 * terms.threshold - scenario.parties:
             if self._nonces.setdefault(commitment.nonce, digest) != digest:
                 raise Broken(f"two agreements of nonce {commitment.nonce}")
