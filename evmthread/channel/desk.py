@@ -12,12 +12,12 @@ from typing import Protocol
 from evmthread.channel.ballot import Ballot
 from evmthread.channel.events import Stopped, StopReason
 from evmthread.channel.kept import AgreedRecord
-from evmthread.channel.messages import Agreed, Hello
+from evmthread.channel.messages import Agreed, Fetch, Hello
 from evmthread.channel.outbox import Outbox
 from evmthread.channel.pacing import Pacing
 from evmthread.channel.pool import Pool
 from evmthread.channel.thread import Thread
-from evmthread.primitives.types import ZERO_ADDRESS
+from evmthread.primitives.types import ZERO_ADDRESS, ZERO_HASH
 
 INCLUSION_SECONDS = 600
 """How long a transaction may take to be in a block (commitment.md, section 5)."""
@@ -185,6 +185,11 @@ class Desk:
     def hello(self) -> Hello:
         """What we have, for others."""
         return Hello(self.ballot.highest_signed, self.tip_nonce, self.thread.parent, self.own_floor)
+
+    def fetch_unknown(self, peer: int, digest: bytes) -> None:
+        """Somebody builds on an agreement: asks it for that, where we don't have it."""
+        if digest not in (ZERO_HASH, self.thread.parent) and self.history.agreed(digest) is None:
+            self.outbox.send(peer, Fetch(digest))
 
     def stand_at(self, agreed: Agreed) -> None:
         """The thread stands at another agreement, with nothing prepared."""

@@ -310,6 +310,7 @@ class Rounds:
         agreed = None
         if code == RejectCode.STALE and propose.commitment.parent != desk.thread.parent:
             agreed = desk.tip
+            desk.fetch_unknown(leader, propose.commitment.parent)
         if code != RejectCode.STALE:
             desk.ballot.refuse(nonce)
         desk.outbox.send(leader, Reject(nonce, signed_digest, code, where, agreed))

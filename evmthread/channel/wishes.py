@@ -8,7 +8,7 @@ from evmthread.channel.desk import Desk
 from evmthread.channel.errors import RemoteProtocolError
 from evmthread.channel.events import StopReason, Undone
 from evmthread.channel.kept import InputRecord
-from evmthread.channel.messages import Agreed, Request
+from evmthread.channel.messages import Request
 from evmthread.channel.party import SignedInput
 from evmthread.channel.pool import CONTINUATIONS, Own, Wish
 from evmthread.channel.refusing import next_environment, rejection
@@ -167,11 +167,8 @@ class Wishes:
         if each.parent == thread.parent or (each.parent == ZERO_HASH and each.kind == InputKind.CALL):
             desk.pool.add(request.signed, desk.now)
         elif desk.tip is not None:
-            self._tell_tip(peer, desk.tip)
-
-    def _tell_tip(self, peer: int, tip: Agreed) -> None:
-        """Whoever asks on an older agreement may lack ours; if it is we who lack one, it finds us behind."""
-        self._desk.outbox.send(peer, tip)
+            desk.outbox.send(peer, desk.tip)  # whoever asks on an older agreement may lack ours
+            desk.fetch_unknown(peer, each.parent)
 
 
 def encode_own(own: Own) -> bytes:
