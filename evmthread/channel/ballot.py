@@ -31,7 +31,7 @@ class Standing:
     digest: bytes
     signatures: dict[int, bytes] = field(default_factory=dict)
     signed_here: bool = False
-    awaited: bool = False
+    signing: bool = False
     """Our signature on it is on its way."""
     rejected: bool = False
 
@@ -113,7 +113,7 @@ class Ballot:
 
     def note_signed(self, standing: Standing) -> None:
         """From now on this nonce is used up, whether or not the signature has left."""
-        standing.signed_here = standing.awaited = True
+        standing.signed_here = standing.signing = True
         self.signed[standing.nonce] = standing.digest
         self.highest_signed = max(self.highest_signed, standing.nonce)
         if standing.propose.commitment.status == Status.FINAL:

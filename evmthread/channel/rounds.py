@@ -173,7 +173,7 @@ class Rounds:
     def ask_signature(self, standing: Standing) -> None:
         """Asks for the signature on what is kept as signed; that of what was signed before a restart is the same."""
         desk = self._desk
-        standing.awaited = True
+        standing.signing = True
         typed_data = TypedData(desk.thread.domain, standing.propose.commitment)
         desk.outbox.sign(
             typed_data,
@@ -184,7 +184,7 @@ class Rounds:
 
     def _signed(self, standing: Standing, signature: bytes) -> None:
         desk = self._desk
-        standing.awaited = False
+        standing.signing = False
         if desk.is_party:
             standing.signatures[desk.index] = signature
         if desk.ballot.leader(standing.nonce) == desk.index:
@@ -196,7 +196,7 @@ class Rounds:
     def send_standing(self, standing: Standing, to: tuple[int, ...]) -> None:
         """Sends what we signed, as the same bytes each time: to those whose signature on it is missing."""
         desk = self._desk
-        if standing.awaited:  # it goes to all when it is there
+        if standing.signing:  # it goes to all when it is there
             return
         missing = tuple([each for each in to if each not in standing.signatures])
         if desk.ballot.leader(standing.nonce) == desk.index:
