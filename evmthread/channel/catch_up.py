@@ -53,14 +53,18 @@ class CatchUp:
 
     def greet(self, participants: tuple[int, ...]) -> None:
         """Says what we have."""
-        hello = self._desk.hello()
-        self._told.update((each, (hello, self._desk.now)) for each in participants)
-        self._desk.outbox.send_all(participants, hello)
+        for each in participants:
+            hello = self._hello(each)
+            self._told[each] = (hello, self._desk.now)
+            self._desk.outbox.send(each, hello)
+
+    def _hello(self, participant: int) -> Hello:
+        return self._desk.hello(self._rounds.seen_of(participant))
 
     def _answer(self, peer: int) -> None:
         """Says what we have to who greets us, unless it has just heard the same: a greeting answers no greeting."""
         told = self._told.get(peer)
-        if told is None or told[0] != self._desk.hello() or self._desk.now - told[1] >= self._desk.options.base_timer:
+        if told is None or told[0] != self._hello(peer) or self._desk.now - told[1] >= self._desk.options.base_timer:
             self.greet((peer,))
 
     def ask_those_ahead(self) -> None:
@@ -72,7 +76,7 @@ class CatchUp:
         """Notes where a participant stands, answers, and sends it what it lacks."""
         desk = self._desk
         # What it has signed and doesn't know of goes first: it must sign nothing more then.
-        shown = desk.ballot.highest_of(peer)
+        shown = self._rounds.highest_of(peer)
         if shown is not None and shown[0] > hello.highest:
             desk.outbox.send(peer, Accept(*shown))
         claimed = max(hello.highest, hello.floor or -1, hello.agreed)

@@ -182,9 +182,9 @@ class Desk:
         """The lowest nonce that can be proposed."""
         return self.ballot.lowest_free(self.tip_nonce, self.pacing.misses)
 
-    def hello(self) -> Hello:
-        """What we have, for others."""
-        return Hello(self.ballot.highest_signed, self.tip_nonce, self.thread.parent, self.own_floor)
+    def hello(self, seen: int) -> Hello:
+        """What we have, for a party of which we have `seen` a signature under this nonce: it must know that, too."""
+        return Hello(max(self.ballot.highest_signed, seen), self.tip_nonce, self.thread.parent, self.own_floor)
 
     def fetch_unknown(self, peer: int, digest: bytes) -> None:
         """Somebody builds on an agreement: asks it for that, where we don't have it."""

@@ -168,18 +168,27 @@ class Rounds:
         def refused(why: str) -> None:
             desk.stop(StopReason.REFUSED, why)
 
-        desk.outbox.persist(record, urgent=True, then=lambda: self.ask_signature(standing), failed=refused)
+        def kept() -> None:
+            if desk.ballot.standing.get(standing.nonce) is standing:  # else another agreement came first
+                self.ask_signature(standing)
+
+        desk.outbox.persist(record, urgent=True, then=kept, failed=refused)
 
     def ask_signature(self, standing: Standing) -> None:
         """Asks for the signature on what is kept as signed; that of what was signed before a restart is the same."""
         desk = self._desk
         standing.signing = True
+
+        def refused(why: str) -> None:
+            if desk.ballot.standing.get(standing.nonce) is standing:
+                desk.stop(StopReason.REFUSED, why)
+
         typed_data = TypedData(desk.thread.domain, standing.propose.commitment)
         desk.outbox.sign(
             typed_data,
             encode_body(standing.propose),
             then=lambda signature: self._signed(standing, signature),
-            failed=lambda why: desk.stop(StopReason.REFUSED, why),
+            failed=refused,
         )
 
     def _signed(self, standing: Standing, signature: bytes) -> None:
@@ -243,7 +252,7 @@ class Rounds:
         try:
             check_proposed(thread, commitment)
             if nonce > known:  # a liar could drive us so high that nobody else follows
-                desk.outbox.send(leader, desk.hello())
+                desk.outbox.send(leader, desk.hello(self.seen_of(leader)))
                 raise Unsigned(RejectCode.UNWANTED, f"nobody is known to be beyond nonce {known - NEAR}")
             self._check_not_muted(leader)
             self._review(propose, signed_digest, leader)
@@ -265,6 +274,16 @@ class Rounds:
         desk = self._desk
         if nonce > max(desk.tip_nonce, desk.own_floor or -1) and desk.ballot.signed.get(nonce) != signed_digest:
             desk.stop(StopReason.STALE_STORE, f"nonce {nonce}: 0x{signed_digest.hex()}")
+
+    def highest_of(self, party: int) -> tuple[int, bytes, bytes] | None:
+        """The highest signature of a party that we have seen and remember: its nonce, its digest, and itself."""
+        found = (self._desk.ballot.highest_of(party), self._watch.highest_of(party))
+        return max((each for each in found if each is not None), default=None)
+
+    def seen_of(self, party: int) -> int:
+        """The nonce of that, -1 for none."""
+        seen = self.highest_of(party)
+        return -1 if seen is None else seen[0]
 
     def _check_not_muted(self, leader: int) -> None:
         if self._divergent.get(leader, 0) >= MAX_DIVERGENT:
