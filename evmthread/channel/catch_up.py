@@ -7,11 +7,12 @@ whose parent isn't here waits for that, and it is fetched.
 from evmthread.channel.desk import Desk
 from evmthread.channel.errors import RemoteProtocolError
 from evmthread.channel.events import StopReason
-from evmthread.channel.line import KEPT_BACK, Line
+from evmthread.channel.line import KEPT_BACK, Adoption, Line
 from evmthread.channel.messages import Accept, Agreed, Fetch, Hello, decode_agreed
 from evmthread.channel.rounds import Rounds
 from evmthread.channel.watch import Watch
 from evmthread.commit.agreement import Agreement, verify
+from evmthread.commit.batch import check_input_signatures
 from evmthread.commit.commitment import MAX_NONCE_STEP
 from evmthread.commit.eip712 import digest
 from evmthread.commit.refusals import Refusal
@@ -123,12 +124,23 @@ class CatchUp:
             agreement = verify(desk.thread.domain, desk.thread.terms, agreed.signed)
         except (Refusal, InvalidInput) as error:
             raise RemoteProtocolError(str(error)) from None
+        self._check_batch(agreed)
         signatures = agreement.signatures
         for index, signature in zip(signatures.indexes(), signatures.signatures, strict=True):
             self._watch.commitment(index, commitment, signature)
             if index == desk.index:
                 self._rounds.check_known(commitment.nonce, agreement.digest)
         self._take(peer, agreement, agreed)
+
+    def _check_batch(self, agreed: Agreed) -> None:
+        """Nothing, or RemoteProtocolError: the batch is the one that was signed, with its actors' signatures."""
+        thread, commitment, batch = self._desk.thread, agreed.signed.commitment, agreed.batch
+        if batch.batch.hash_struct() != commitment.batch_hash:
+            raise RemoteProtocolError(f"nonce {commitment.nonce}: another batch than the one that was signed")
+        try:
+            check_input_signatures(thread.domain, thread.terms, batch, nonce=commitment.nonce)
+        except Refusal as error:
+            raise RemoteProtocolError(str(error)) from None
 
     def _is_of_use(self, nonce: int, signed_digest: bytes) -> bool:
         """Whether an agreement can lead us on, or may convict somebody."""
@@ -167,13 +179,21 @@ class CatchUp:
         desk, start = self._desk, branch[0][0].commitment.parent
         before = desk.tip_nonce
         undone = self._line.go_back_to(start) if desk.tip is not None else []
-        if all(self._rounds.adopt(*each) for each in branch) or desk.tip_nonce > before:
+        try:
+            leads_on = all(self._rounds.adopt(*each) for each in branch) or desk.tip_nonce > before
+        except RemoteProtocolError:
+            self._undo(start, undone)
+            raise
+        if leads_on:
             self._line.supersede(undone)
-            return True
-        if desk.tip is not None:
+        else:
+            self._undo(start, undone)
+        return leads_on
+
+    def _undo(self, start: bytes, undone: list[Adoption]) -> None:
+        if self._desk.tip is not None:
             self._line.go_back_to(start)
         self._line.go_on(undone)
-        return False
 
     def _go_on(self) -> None:
         desk = self._desk

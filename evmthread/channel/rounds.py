@@ -439,7 +439,10 @@ class Rounds:
             return
 
     def adopt(self, agreement: Agreement, agreed: Agreed) -> bool:
-        """Executes, if it isn't prepared, and adopts an agreement on the latest one; whether it could be executed."""
+        """Executes, if it isn't prepared, and adopts an agreement on the latest one; whether it could be executed.
+
+        Raises RemoteProtocolError where what came beside the commitment isn't what belongs to it.
+        """
         desk, commitment = self._desk, agreement.commitment
         prepared = desk.thread.prepared
         if prepared is None or prepared.digest != agreement.digest:
@@ -447,6 +450,8 @@ class Rounds:
             try:
                 execute_proposed(desk.thread, commitment, agreed.batch, agreed.suspension, final=final)
             except Refusal as error:
+                if isinstance(error, DivergentField) and error.field.startswith("suspension"):
+                    raise RemoteProtocolError(str(error)) from None
                 desk.outbox.notify(Unexecutable(agreement, str(error)))
                 return False
         self._undecided = self._held = None
