@@ -13,6 +13,7 @@ from evmthread.channel.desk import ChainHead, ChannelOptions, Desk, History, Mod
 from evmthread.channel.effects import Effect
 from evmthread.channel.errors import LocalProtocolError, RemoteProtocolError
 from evmthread.channel.events import ChallengeDue, PeerFault
+from evmthread.channel.leading import Leading
 from evmthread.channel.line import Line
 from evmthread.channel.messages import (
     Accept,
@@ -92,7 +93,8 @@ class Channel:
         self._wishes = Wishes(self._desk, self._watch)
         self._rounds = Rounds(self._desk, self._line, self._watch)
         self._catch_up = CatchUp(self._desk, self._line, self._rounds, self._watch)
-        self._closing = Closing(self._desk, self._rounds)
+        self._leading = Leading(self._desk, self._rounds)
+        self._closing = Closing(self._desk, self._rounds, self._leading)
         self._linger_until: float | None = None
         self._challenged_turn: int | None = None
         if saved is not None:
@@ -201,7 +203,7 @@ class Channel:
         the last input after so many instructions. Raises NotNow, LocalProtocolError (TooManyOpenProposals).
         """
         check_decision(self.phase, What.LEAD)
-        return self._happen(What.LEAD, lambda: self._rounds.lead(empty=empty, steps=steps))
+        return self._happen(What.LEAD, lambda: self._leading.lead(empty=empty, steps=steps))
 
     def accept(self, nonce: int) -> list[Effect]:
         """Signs the proposal that `Proposed` told of. Raises NotNow, LocalProtocolError."""
@@ -346,7 +348,7 @@ class Channel:
             if desk.now < self._linger_until:
                 return
         self._linger_until = None
-        self._rounds.lead_if_wanted()
+        self._leading.lead_if_wanted()
 
     def _try_again(self) -> None:
         desk = self._desk

@@ -1,6 +1,6 @@
-"""One round after another: a leader proposes, the others execute, compare and sign, and what enough signed is adopted.
+"""One round after another: the others execute what a leader proposes, compare and sign; what enough signed is adopted.
 
-Greeting, catching up and closing are elsewhere; why a proposal isn't signed is refusing.py's matter.
+Proposing is leading.py's, greeting, catching up and closing are elsewhere; why a proposal isn't signed is refusing.py's matter.
 """
 
 from dataclasses import replace
@@ -10,29 +10,23 @@ from evmthread.channel.desk import Desk
 from evmthread.channel.errors import (
     DivergentField,
     LocalProtocolError,
-    NonceTooFar,
-    NotSupported,
     RemoteProtocolError,
-    TooManyOpenProposals,
 )
-from evmthread.channel.events import Proposed, Rejected, StopReason, Undone, Unexecutable
+from evmthread.channel.events import Proposed, Rejected, StopReason, Unexecutable
 from evmthread.channel.kept import SignedRecord
 from evmthread.channel.line import Line
 from evmthread.channel.messages import Accept, Agreed, Propose, Reject, RejectCode, encode_body
-from evmthread.channel.party import SignedInput
 from evmthread.channel.refusing import (
     Unsigned,
     check_may_sign,
     check_not_passed_over,
     check_times,
-    next_environment,
     rejection,
 )
-from evmthread.channel.review import check_leader_signature, check_nonce_step, check_proposed, execute_proposed
+from evmthread.channel.review import check_leader_signature, check_proposed, execute_proposed
 from evmthread.channel.watch import Watch
 from evmthread.commit.agreement import Agreement, SignatureSet, signatures_needed
-from evmthread.commit.batch import Batch, SignedBatch
-from evmthread.commit.commitment import MAX_NONCE_STEP, Commitment, Status
+from evmthread.commit.commitment import MAX_NONCE_STEP, Status
 from evmthread.commit.eip712 import TypedData, digest
 from evmthread.commit.refusals import MalformedSignature, Refusal
 from evmthread.commit.signature import recover_signer
@@ -42,7 +36,7 @@ MAX_DIVERGENT = 4
 
 
 class Rounds:
-    """Proposing, reviewing, agreeing."""
+    """Signing, reviewing, agreeing."""
 
     def __init__(self, desk: Desk, line: Line, watch: Watch) -> None:
         self._desk = desk
@@ -51,114 +45,19 @@ class Rounds:
         self._undecided: Standing | None = None
         self._held: Propose | None = None
         self._divergent: dict[int, int] = {}
-        self._empty_next = False
+        self.empty_next = False
+        """A party takes no batch with inputs before an empty one."""
         self.may_skip = False
         """A leader was silent or was refused: whoever leads a later nonce may take it (section 4)."""
 
-    # Leading ----------------------------------------------------------------------------------------------------------
-    @property
-    def is_our_turn(self) -> bool:
-        """Whether we lead the next nonce with nothing of ours above the agreement, or may skip to one that we lead."""
-        desk = self._desk
-        if not desk.ballot.leads(desk.index):
-            return False
-        if desk.ballot.own_standing is None:
-            return desk.ballot.leader(desk.free_nonce) == desk.index or self.may_skip
-        return self.may_skip
-
-    def lead(self, *, final: bool = False, empty: bool = False, steps: int = 0) -> None:
-        """Proposes what is wanted. Raises LocalProtocolError (TooManyOpenProposals) where that can't be done now."""
-        desk, thread = self._desk, self._desk.thread
-        ballot = desk.ballot
-        if not ballot.leads(desk.index):
-            raise LocalProtocolError("another participant leads this thread")
-        nonce = ballot.next_led_by(desk.index, desk.tip_nonce, desk.pacing.misses)
-        if desk.tip is None and nonce:
-            raise LocalProtocolError(f"the genesis is participant {ballot.leader(0)}'s to propose")
-        try:
-            check_nonce_step(thread.agreement, nonce)
-            check_may_sign(desk, nonce=nonce, final=final, counts=not (final or empty))
-        except Unsigned as error:
-            if error.code == RejectCode.TOO_MANY:
-                raise TooManyOpenProposals(ballot.open_proposals) from None
-            raise LocalProtocolError(error.where) from None
-        except NonceTooFar as error:
-            raise LocalProtocolError(str(error)) from None
-        self.may_skip = self._empty_next = False
+    def begin(self) -> None:
+        """We propose ourselves: what led to that is over, and what waited for our user is, too."""
+        self.may_skip = self.empty_next = False
         self._undecided = None
-        latest = thread.agreement
-        suspended = latest is not None and latest.commitment.status == Status.SUSPENDED
-        inputs = [] if final or empty else desk.pool.collect(suspended=suspended)
-        if latest is not None and not (inputs or final or empty):
-            raise LocalProtocolError("there is no input that could be in a batch")
-        prepared = self._prepare(inputs, nonce, final=final, steps=steps)
-        if prepared is None:
-            return
-        commitment, signed = prepared
-        opened = thread.open_call
-        suspension = None if opened is None or commitment.status != Status.SUSPENDED else opened.suspension
-        propose = Propose(commitment, signed, suspension, b"")
-        self._sign(ballot.add(Standing(propose, digest(thread.domain, commitment))))
-
-    def lead_if_wanted(self) -> None:
-        """Proposes where it is our turn and there is something to propose; else, and where that can't be, nothing."""
-        desk = self._desk
-        if not self.is_our_turn or desk.tip is None or not desk.is_live:
-            return
-        if desk.ready_to_close is not None or desk.ballot.final is not None:
-            return
-        empty = self._empty_next or desk.ballot.open_proposals >= desk.thread.ruleset.open_proposals
-        # What we can't ask for on this agreement, we can on the next.
-        empty = empty or desk.has_to_clear or (desk.pool.barred and not desk.pool)
-        if not desk.pool and not (empty and self.may_skip):
-            return
-        try:
-            self.lead(empty=empty)
-        except LocalProtocolError:
-            return
-
-    def _prepare(
-        self, inputs: list[SignedInput], nonce: int, *, final: bool, steps: int
-    ) -> tuple[Commitment, SignedBatch] | None:
-        """Executes as many of these inputs as make a valid batch; an input that can't be in any is dropped."""
-        desk = self._desk
-        wanted = bool(inputs)
-        while inputs or not wanted:
-            environment = next_environment(desk, empty=not inputs)
-            batch = Batch(environment, tuple([each.input for each in inputs]))
-            signed = SignedBatch(batch, tuple([each.signature for each in inputs]))
-            try:
-                return desk.thread.prepare(signed, nonce=nonce, final=final, steps=steps), signed
-            except NotSupported as error:
-                raise LocalProtocolError(str(error)) from None
-            except Refusal as error:
-                if not inputs:
-                    raise LocalProtocolError(str(error)) from None
-                index = getattr(error, "index", None)
-                if index is None:
-                    index = len(inputs) // 2  # too much in all
-                if index:
-                    inputs = inputs[:index]
-                    steps = 0
-                else:
-                    self._drop(inputs[0], error)
-                    inputs = inputs[1:]
-        return None
-
-    def _drop(self, signed: SignedInput, error: Refusal) -> None:
-        desk, each = self._desk, signed.input
-        code, where = rejection(error)
-        for own in desk.pool.own:
-            if own.input == each:
-                desk.pool.own.remove(own)
-                desk.outbox.notify(Undone(own.wish, where))
-                return
-        desk.pool.drop(each)
-        actor = desk.thread.terms.owners.index(each.actor)
-        desk.outbox.send(actor, Reject(each.nonce, digest(desk.thread.domain, each), code, where))
 
     # Signing: first kept, then signed, then sent ----------------------------------------------------------------------
-    def _sign(self, standing: Standing) -> None:
+    def sign(self, standing: Standing) -> None:
+        """Keeps a proposal, signs it and sends the signature, in this order."""
         desk, commitment = self._desk, standing.propose.commitment
         content = encode_body(standing.propose)
         record = SignedRecord(standing.nonce, standing.digest, commitment.status == Status.FINAL, content)
@@ -317,7 +216,7 @@ class Rounds:
                 assert prepared is not None
                 desk.outbox.notify(Proposed(propose, prepared.outcome))
                 return
-            self._sign(standing)
+            self.sign(standing)
         self.settle()
 
     def _refuse(self, leader: int, propose: Propose, signed_digest: bytes, error: Refusal | Unsigned) -> None:
@@ -369,7 +268,7 @@ class Rounds:
                 check_may_sign(desk, nonce=nonce, final=False, counts=standing.counts)
             except Unsigned as error:
                 raise LocalProtocolError(error.where) from None
-            self._sign(standing)
+            self.sign(standing)
             return
         del desk.ballot.standing[nonce]
         desk.ballot.refuse(nonce)
@@ -413,7 +312,7 @@ class Rounds:
         standing.rejected = True
         desk.outbox.notify(Rejected(peer, reject.nonce, reject.code, reject.where))
         if reject.code == RejectCode.TOO_MANY:
-            self._empty_next = True
+            self.empty_next = True
         if reject.code in (RejectCode.TOO_MANY, RejectCode.CLOCK, RejectCode.STALE) and not desk.pacing.misses:
             # Another proposal follows at once, the ones after that in their time: a peer can't make us sign at its pace.
             self.may_skip = True
@@ -456,6 +355,6 @@ class Rounds:
                 return False
         self._undecided = self._held = None
         self._divergent.clear()
-        self.may_skip = self._empty_next = False
+        self.may_skip = self.empty_next = False
         self._line.adopt(agreement, agreed)
         return True

@@ -113,7 +113,7 @@ class Ending:
             if node.endpoint is not None:
                 self._check_line(node, seen, cache)
         for each in self.ledger.diverged[:3]:
-            self._check_diverged(each.proposal, each.party, cache)  # type: ignore[arg-type]
+            self._check_diverged(each.proposal, each.party, cache)
 
     def _check_line(self, node: Node, seen: dict[bytes, Thread], cache: CodeCache) -> None:
         assert node.endpoint is not None
