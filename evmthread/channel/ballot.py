@@ -42,7 +42,7 @@ class Standing:
 
     @property
     def counts(self) -> bool:
-        """Whether it is one of the openProposals: an empty batch repeats its parent, so it isn't (signer law, rule 2)."""
+        """Whether it is one of the openProposals: an empty batch repeats its parent, and isn't (signer law, 2)."""
         return bool(self.propose.batch.batch.inputs)
 
 

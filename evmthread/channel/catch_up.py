@@ -13,7 +13,6 @@ from evmthread.channel.rounds import Rounds
 from evmthread.channel.watch import Watch
 from evmthread.commit.agreement import Agreement, verify
 from evmthread.commit.batch import check_input_signatures
-from evmthread.commit.commitment import MAX_NONCE_STEP
 from evmthread.commit.eip712 import digest
 from evmthread.commit.refusals import Refusal
 from evmthread.errors import InvalidInput
@@ -81,7 +80,7 @@ class CatchUp:
         if shown is not None and shown[0] > hello.highest:
             desk.outbox.send(peer, Accept(*shown))
         claimed = max(hello.highest, hello.floor or -1, hello.agreed)
-        desk.ballot.note_used(peer, min(claimed, max(desk.tip_nonce, 0) + MAX_NONCE_STEP // 2))
+        desk.ballot.note_used(peer, min(claimed, desk.highest_claimed))
         self._ahead[peer] = hello.agreed
         if peer not in desk.heard and hello.agreed > desk.tip_nonce:
             desk.hears_until = desk.now + PATIENCE * desk.options.base_timer

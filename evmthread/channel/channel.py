@@ -30,7 +30,7 @@ from evmthread.channel.messages import (
 )
 from evmthread.channel.phases import Phase, What, allows, check_decision, check_led
 from evmthread.channel.pool import Wish
-from evmthread.channel.restoring import SavedChannel
+from evmthread.channel.restoring import SavedChannel, restored_floor
 from evmthread.channel.rounds import Rounds
 from evmthread.channel.suspension import OpenCall
 from evmthread.channel.thread import Thread
@@ -99,6 +99,7 @@ class Channel:
         self._challenged_turn: int | None = None
         if saved is not None:
             saved.put_into(self._desk, self._line)
+            self._desk.wants_floor = saved.wants_floor
 
     # What it is -------------------------------------------------------------------------------------------------------
     @property
@@ -131,6 +132,24 @@ class Channel:
         if desk.ready_to_close is not None or desk.ballot.final is not None:
             return Phase.CLOSING
         return Phase.READY if desk.ballot.own_standing is None else Phase.PENDING
+
+    # Floors of a restored store ---------------------------------------------------------------------------------------
+    @property
+    def wants_floor(self) -> bool:
+        """Whether the store is a restored one that has no floor: `set_floor` is wanted, once the genesis is here."""
+        return self._desk.wants_floor and self._desk.tip is not None
+
+    @property
+    def lowest_floor(self) -> int:
+        """The lowest floor that such a store may have now."""
+        desk = self._desk
+        begun = desk.now if desk.begun is None else desk.begun
+        return restored_floor(max(desk.tip_nonce, desk.ballot.highest_signed), begun, desk.now)
+
+    def set_floor(self, floor: int) -> None:
+        """The store signs nothing at or below this nonce from now on."""
+        self._desk.wants_floor, self._desk.own_floor = False, floor
+        self._desk.ballot.highest_signed = max(floor, self._desk.ballot.highest_signed)
 
     # Decisions --------------------------------------------------------------------------------------------------------
     def start(self) -> list[Effect]:

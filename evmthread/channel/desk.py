@@ -16,6 +16,7 @@ from evmthread.channel.messages import Agreed, Fetch, Hello
 from evmthread.channel.outbox import Outbox
 from evmthread.channel.pacing import Pacing
 from evmthread.channel.pool import Pool
+from evmthread.channel.review import highest_nonce
 from evmthread.channel.thread import Thread
 from evmthread.primitives.types import ZERO_ADDRESS, ZERO_HASH
 
@@ -103,6 +104,10 @@ class Desk:
         """The latest agreement with all that it takes to execute it."""
         self.own_floor = 0
         """Of a restored store: nothing at or below it is signed."""
+        self.wants_floor = False
+        """Our store is restored, and what floor it needs shows when we have the genesis: nothing is signed before."""
+        self.begun: int | None = None
+        """The genesis's timestamp."""
         self.owner_nonce = 0
         """Our owner's account nonce after the latest agreement."""
         self.balance = 0
@@ -162,7 +167,18 @@ class Desk:
     def may_sign(self) -> bool:
         """Whether anything may be signed at all: our store is sound, and we know what others have."""
         waits = self.hears_until is not None and self.now < self.hears_until
-        return self.stopped is None and self.is_greeted and not waits
+        return self.stopped is None and not self.wants_floor and self.is_greeted and not waits
+
+    @property
+    def highest_now(self) -> int:
+        """The highest nonce that we sign now."""
+        return highest_nonce(self.now if self.begun is None else self.begun, self.now)
+
+    @property
+    def highest_claimed(self) -> int:
+        """The highest nonce that an honest party can have signed by now, wherever its clock stands."""
+        drift = self.thread.ruleset.clock_drift
+        return highest_nonce(self.now if self.begun is None else self.begun, self.now + 2 * drift)
 
     @property
     def may_ask(self) -> bool:
@@ -174,7 +190,7 @@ class Desk:
 
     @property
     def has_to_clear(self) -> bool:
-        """Whether our user wants to end, and a signature of ours stands above the agreement: an empty batch frees us."""
+        """Whether our user wants to end, and a signature of ours stands above the agreement: an empty batch frees."""
         return self.wants_end and self.ballot.highest_signed > max(self.tip_nonce, self.own_floor)
 
     @property

@@ -66,6 +66,8 @@ class Line:
         thread.adopt(agreement)
         self._past.append(Adoption(agreement, agreed, step))
         desk.stand_at(agreed)
+        if not agreement.commitment.nonce:
+            desk.begun = agreed.batch.batch.environment.timestamp
         desk.count += 1
         desk.ballot.tip_moved(agreement.commitment.nonce)
         desk.pacing.succeeded()

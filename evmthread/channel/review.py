@@ -18,6 +18,19 @@ def leader_of(nonce: int, parties: int) -> int:
     return nonce % parties
 
 
+FLOOR_STEP = 1 << 32
+SECONDS_FACTOR = 1024
+
+
+def highest_nonce(begun: float, now: float) -> int:
+    """The highest nonce that an honest party signs at a time, in a thread whose genesis has the timestamp `begun`.
+
+    It rises faster than anybody plays, and lies far above: a restored store that signs nothing at or below it signs
+    nothing twice, and nobody can be driven up to where no nonce is left.
+    """
+    return FLOOR_STEP + SECONDS_FACTOR * max(0, int(now) - int(begun))
+
+
 def check_nonce_step(latest: Agreement | None, nonce: int) -> None:
     """Nothing, or NonceTooFar: at most 2^40 above the parent's (signer law, rule 1)."""
     if latest is not None and nonce > latest.commitment.nonce + MAX_NONCE_STEP:

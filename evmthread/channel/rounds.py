@@ -1,11 +1,12 @@
 """One round after another: the others execute what a leader proposes, compare and sign; what enough signed is adopted.
 
-Proposing is leading.py's, greeting, catching up and closing are elsewhere; why a proposal isn't signed is refusing.py's matter.
+Proposing is leading.py's, greeting, catching up and closing are elsewhere; why a proposal isn't signed is refusing.py's
+matter.
 """
 
 from dataclasses import replace
 
-from evmthread.channel.ballot import NEAR, Standing
+from evmthread.channel.ballot import Standing
 from evmthread.channel.desk import Desk
 from evmthread.channel.errors import (
     DivergentField,
@@ -26,7 +27,7 @@ from evmthread.channel.refusing import (
 from evmthread.channel.review import check_leader_signature, check_proposed, execute_proposed
 from evmthread.channel.watch import Watch
 from evmthread.commit.agreement import Agreement, SignatureSet, signatures_needed
-from evmthread.commit.commitment import MAX_NONCE_STEP, Status
+from evmthread.commit.commitment import Status
 from evmthread.commit.eip712 import TypedData, digest
 from evmthread.commit.refusals import MalformedSignature, Refusal
 from evmthread.commit.signature import recover_signer
@@ -145,14 +146,10 @@ class Rounds:
         if desk.tip is not None and nonce <= desk.tip_nonce:
             self._tell_tip(peer, nonce, signed_digest)
             return
-        known = ballot.lowest_free(desk.tip_nonce, desk.parties) + NEAR
-        if nonce <= max(desk.tip_nonce, 0) + MAX_NONCE_STEP - NEAR:
+        if nonce <= desk.highest_claimed:
             ballot.note_used(leader, nonce)
         try:
             check_proposed(thread, commitment)
-            if nonce > known:  # a liar could drive us so high that nobody else follows
-                desk.outbox.send(leader, desk.hello(self.seen_of(leader)))
-                raise Unsigned(RejectCode.UNWANTED, f"nobody is known to be beyond nonce {known - NEAR}")
             self._check_not_muted(leader)
             self._review(propose, signed_digest, leader)
         except (Refusal, Unsigned) as error:
@@ -169,8 +166,10 @@ class Rounds:
         self.check_known(nonce, signed)
 
     def check_known(self, nonce: int, signed_digest: bytes) -> None:
-        """Our signature on this was shown: stops where our store doesn't hold it, though it isn't marked as an older one."""
+        """Our signature on this was shown: stops where our store doesn't hold it, and isn't marked as an older one."""
         desk = self._desk
+        if desk.wants_floor:
+            return
         if nonce > max(desk.tip_nonce, desk.own_floor or -1) and desk.ballot.signed.get(nonce) != signed_digest:
             desk.stop(StopReason.STALE_STORE, f"nonce {nonce}: 0x{signed_digest.hex()}")
 
@@ -294,7 +293,7 @@ class Rounds:
                 # It may not know yet that enough have signed, or that we have its signature.
                 desk.outbox.send(peer, tip)
             return
-        if accept.nonce <= max(desk.tip_nonce, 0) + MAX_NONCE_STEP - NEAR:
+        if accept.nonce <= desk.highest_claimed:
             desk.ballot.note_used(index, accept.nonce)
         standing = desk.ballot.add_signature(accept.nonce, accept.digest, index, accept.signature)
         if standing is not None:
@@ -314,7 +313,7 @@ class Rounds:
         if reject.code == RejectCode.TOO_MANY:
             self.empty_next = True
         if reject.code in (RejectCode.TOO_MANY, RejectCode.CLOCK, RejectCode.STALE) and not desk.pacing.misses:
-            # Another proposal follows at once, the ones after that in their time: a peer can't make us sign at its pace.
+            # Another proposal follows at once, those after it in their time: a peer can't make us sign at its pace.
             self.may_skip = True
             desk.pacing.missed(desk.now)
 
