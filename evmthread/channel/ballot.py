@@ -150,6 +150,11 @@ class Ballot:
         return sum(1 for standing in self.standing.values() if standing.signed_here and standing.counts)
 
     @property
+    def has_signed_aside(self) -> bool:
+        """Whether we signed something above the agreement, on an older one: others may have agreed on it."""
+        return any(nonce not in self.standing for nonce in self.signed)
+
+    @property
     def own_standing(self) -> Standing | None:
         """What we signed last above the latest agreement."""
         signed = [standing for standing in self.standing.values() if standing.signed_here]

@@ -9,10 +9,10 @@ from evmthread.channel.errors import RemoteProtocolError
 from evmthread.channel.events import StopReason
 from evmthread.channel.line import KEPT_BACK, Adoption, Line
 from evmthread.channel.messages import Accept, Agreed, Fetch, Hello, decode_agreed
+from evmthread.channel.review import check_batch_of
 from evmthread.channel.rounds import Rounds
 from evmthread.channel.watch import Watch
 from evmthread.commit.agreement import Agreement, verify
-from evmthread.commit.batch import check_input_signatures
 from evmthread.commit.eip712 import digest
 from evmthread.commit.refusals import Refusal
 from evmthread.errors import InvalidInput
@@ -123,23 +123,13 @@ class CatchUp:
             agreement = verify(desk.thread.domain, desk.thread.terms, agreed.signed)
         except (Refusal, InvalidInput) as error:
             raise RemoteProtocolError(str(error)) from None
-        self._check_batch(agreed)
+        check_batch_of(desk.thread, commitment, agreed.batch)
         signatures = agreement.signatures
         for index, signature in zip(signatures.indexes(), signatures.signatures, strict=True):
             self._watch.commitment(index, commitment, signature)
             if index == desk.index:
                 self._rounds.check_known(commitment.nonce, agreement.digest)
         self._take(peer, agreement, agreed)
-
-    def _check_batch(self, agreed: Agreed) -> None:
-        """Nothing, or RemoteProtocolError: the batch is the one that was signed, with its actors' signatures."""
-        thread, commitment, batch = self._desk.thread, agreed.signed.commitment, agreed.batch
-        if batch.batch.hash_struct() != commitment.batch_hash:
-            raise RemoteProtocolError(f"nonce {commitment.nonce}: another batch than the one that was signed")
-        try:
-            check_input_signatures(thread.domain, thread.terms, batch, nonce=commitment.nonce)
-        except Refusal as error:
-            raise RemoteProtocolError(str(error)) from None
 
     def _is_of_use(self, nonce: int, signed_digest: bytes) -> bool:
         """Whether an agreement can lead us on, or may convict somebody."""

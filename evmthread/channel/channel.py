@@ -384,7 +384,7 @@ class Channel:
     def _send_again(self, *, greeted: bool = False) -> None:
         desk = self._desk
         if not greeted:
-            self._catch_up.greet(self._catch_up.unheard)
+            self._catch_up.greet(desk.others if desk.ballot.has_signed_aside else self._catch_up.unheard)
         if self._catch_up.is_behind:
             self._catch_up.ask_those_ahead()
         standing = desk.ballot.own_standing
@@ -400,6 +400,7 @@ class Channel:
             or desk.pool
             or desk.pool.wishes
             or desk.ballot.own_standing is not None
+            or desk.ballot.has_signed_aside
             or self._closing.is_wanted
         )
         if self.phase in (Phase.CLOSED, Phase.STOPPED) or not waits:

@@ -3,13 +3,13 @@
 Signs nothing and keeps nothing.
 """
 
-from evmthread.channel.errors import ClockDrift, DivergentField, NonceTooFar
+from evmthread.channel.errors import ClockDrift, DivergentField, NonceTooFar, RemoteProtocolError
 from evmthread.channel.suspension import OpenCall
 from evmthread.channel.thread import Thread
 from evmthread.commit.agreement import Agreement
-from evmthread.commit.batch import SignedBatch
+from evmthread.commit.batch import SignedBatch, check_input_signatures
 from evmthread.commit.commitment import MAX_NONCE_STEP, Commitment, Suspension, check_successor, check_well_formed
-from evmthread.commit.refusals import BrokenParent, MalformedSignature, NonceOrder, WrongSignature, WrongThread
+from evmthread.commit.refusals import BrokenParent, MalformedSignature, NonceOrder, Refusal, WrongSignature, WrongThread
 from evmthread.commit.signature import recover_signer
 
 
@@ -62,6 +62,19 @@ def check_leader_signature(leader: int, key: bytes, digest: bytes, signature: by
         raise MalformedSignature(error.reason, leader, nonce) from None
     if got != key:
         raise WrongSignature(leader, key, got, nonce)
+
+
+def check_batch_of(thread: Thread, commitment: Commitment, signed: SignedBatch) -> None:
+    """Nothing, or RemoteProtocolError: the batch is the one that is committed to, with its actors' signatures.
+
+    Whoever signed the commitment isn't to blame for anything else that comes with it.
+    """
+    if signed.batch.hash_struct() != commitment.batch_hash:
+        raise RemoteProtocolError(f"nonce {commitment.nonce}: another batch than the one that is committed to")
+    try:
+        check_input_signatures(thread.domain, thread.terms, signed, nonce=commitment.nonce)
+    except Refusal as error:
+        raise RemoteProtocolError(str(error)) from None
 
 
 def check_clock(thread: Thread, signed: SignedBatch, now: float, *, nonce: int) -> None:

@@ -24,13 +24,14 @@ from evmthread.channel.refusing import (
     check_times,
     rejection,
 )
-from evmthread.channel.review import check_leader_signature, check_proposed, execute_proposed
+from evmthread.channel.review import check_batch_of, check_leader_signature, check_proposed, execute_proposed
 from evmthread.channel.watch import Watch
 from evmthread.commit.agreement import Agreement, SignatureSet, signatures_needed
 from evmthread.commit.commitment import Status
 from evmthread.commit.eip712 import TypedData, digest
 from evmthread.commit.refusals import MalformedSignature, Refusal
 from evmthread.commit.signature import recover_signer
+from evmthread.errors import EvmthreadError
 
 MAX_DIVERGENT = 4
 """So many proposals of a party that don't execute to what it signed are executed on one agreement; then no more."""
@@ -151,6 +152,7 @@ class Rounds:
         try:
             check_proposed(thread, commitment)
             self._check_not_muted(leader)
+            check_batch_of(thread, commitment, propose.batch)
             self._review(propose, signed_digest, leader)
         except (Refusal, Unsigned) as error:
             self._refuse(leader, propose, signed_digest, error)
@@ -183,6 +185,11 @@ class Rounds:
         seen = self.highest_of(party)
         return -1 if seen is None else seen[0]
 
+    @staticmethod
+    def _not_signed(error: DivergentField) -> EvmthreadError:
+        """The error, or another one where the field isn't the commitment's: nobody signed what came beside that."""
+        return RemoteProtocolError(str(error)) if error.field.startswith("suspension") else error
+
     def _check_not_muted(self, leader: int) -> None:
         if self._divergent.get(leader, 0) >= MAX_DIVERGENT:
             raise Unsigned(RejectCode.UNWANTED, "too many proposals that don't execute to what was signed")
@@ -197,7 +204,10 @@ class Rounds:
         if commitment.nonce <= desk.ballot.highest_signed or desk.ballot.final is not None:
             check_may_sign(desk, nonce=commitment.nonce, final=final, counts=standing.counts)
         check_times(desk, propose.batch, nonce=commitment.nonce)
-        execute_proposed(desk.thread, commitment, propose.batch, propose.suspension, final=final)
+        try:
+            execute_proposed(desk.thread, commitment, propose.batch, propose.suspension, final=final)
+        except DivergentField as error:
+            raise self._not_signed(error) from None
         check_not_passed_over(desk, propose)
         if leader < desk.parties:
             standing.signatures[leader] = propose.signature
@@ -348,8 +358,8 @@ class Rounds:
             try:
                 execute_proposed(desk.thread, commitment, agreed.batch, agreed.suspension, final=final)
             except Refusal as error:
-                if isinstance(error, DivergentField) and error.field.startswith("suspension"):
-                    raise RemoteProtocolError(str(error)) from None
+                if isinstance(error, DivergentField) and self._not_signed(error) is not error:
+                    raise self._not_signed(error) from None
                 desk.outbox.notify(Unexecutable(agreement, str(error)))
                 return False
         self._undecided = self._held = None
