@@ -49,9 +49,9 @@ TABLE: Mapping[Phase, Mapping[What, frozenset[Phase]]] = {
     _OPENING: {
         What.HELLO: frozenset({_OPENING}),
         What.REQUEST: frozenset({_OPENING}),
-        What.PROPOSE: frozenset({_OPENING, _READY}),
-        What.ACCEPT: frozenset({_OPENING, _READY}),
-        What.REJECT: frozenset({_OPENING, _READY}),
+        What.PROPOSE: frozenset({_OPENING, _READY, _STOPPED}),
+        What.ACCEPT: frozenset({_OPENING, _READY, _STOPPED}),
+        What.REJECT: frozenset({_OPENING, _READY, _CLOSED, _STOPPED}),
         What.AGREED: frozenset({_OPENING, _READY, _CLOSED, _STOPPED}),
         What.ASK: frozenset({_OPENING}),
         What.LEAD: frozenset({_OPENING}),

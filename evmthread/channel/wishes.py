@@ -8,7 +8,7 @@ from evmthread.channel.desk import Desk
 from evmthread.channel.errors import RemoteProtocolError
 from evmthread.channel.events import StopReason, Undone
 from evmthread.channel.kept import InputRecord
-from evmthread.channel.messages import Agreed, Request
+from evmthread.channel.messages import Request
 from evmthread.channel.party import SignedInput
 from evmthread.channel.pool import CONTINUATIONS, Own, Wish
 from evmthread.channel.refusing import next_environment, rejection
@@ -136,7 +136,7 @@ class Wishes:
         """Somebody rejects an input of ours: we look ourselves, once, whether it can be in a batch."""
         desk, thread = self._desk, self._desk.thread
         for place, own in enumerate(desk.pool.own):
-            if own.doubted or not own.signature or digest(thread.domain, own.input) != input_digest:
+            if own.doubted or desk.tip is None or not own.signature or digest(thread.domain, own.input) != input_digest:
                 continue
             own.doubted = True
             first = [each for each in desk.pool.own[: place + 1] if each.signature]
@@ -169,11 +169,8 @@ class Wishes:
         if each.parent == thread.parent or (each.parent == ZERO_HASH and each.kind == InputKind.CALL):
             desk.pool.add(request.signed, desk.now)
         elif desk.tip is not None:
-            self._tell_tip(peer, desk.tip)
-
-    def _tell_tip(self, peer: int, tip: Agreed) -> None:
-        """Whoever asks on an older agreement may lack ours; if it is we who lack one, it finds us behind."""
-        self._desk.outbox.send(peer, tip)
+            desk.outbox.send(peer, desk.tip)  # whoever asks on an older agreement may lack ours
+            desk.fetch_unknown(peer, each.parent)
 
 
 def encode_own(own: Own) -> bytes:

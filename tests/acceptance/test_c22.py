@@ -1,4 +1,4 @@
-"""C22: a stale backup is put back, with an honest, a silent and a lying peer: nothing is signed below what was signed."""
+"""C22: a stale backup is put back; the peer is honest, silent or lying: nothing is signed below what was signed."""
 
 import shutil
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""C26: suspended at depth 3 with open writes; resumed elsewhere, aborted, settled while suspended, answered by others."""
+"""C26: suspended at depth 3 with open writes; resumed elsewhere, aborted, closed while suspended, asked in vain."""
 
 from pathlib import Path
 
