@@ -432,9 +432,12 @@ def test_signature_sets() -> None:
     assert SignatureSet.of({}) == SignatureSet(0, ())
     assert SignatureSet(0b1000_0000_0000_0101, (A,) * 3).indexes() == (0, 2, 15)
     assert SignatureSet.from_json(FULL.to_json()) == FULL
-    for wrong in ({16: A}, {-1: A}):
-        with pytest.raises(InvalidInput):
-            SignatureSet.of(wrong)
+    assert SignatureSet.of({15: A}) == SignatureSet(1 << 15, (A,))
+    for party in (16, 10**9, -1):
+        with pytest.raises(InvalidInput, match=f"party {party} of at most 16"):
+            SignatureSet.of({party: A})
+        with pytest.raises(InvalidInput, match=f"party {party} of at most 16"):
+            SignatureSet.of({party: A, 3: B})
     for bitmap, signatures in ((-1, ()), (1 << 16, ()), (True, ()), (1, [A]), (1, ("",))):
         with pytest.raises(InvalidInput):
             SignatureSet(bitmap, signatures)  # type: ignore[arg-type]
