@@ -350,7 +350,7 @@ VERDICTS = {0: "survived", ELSEWHERE: "elsewhere"}
 
 
 def start(action: Callable[[], int], log: Path | None) -> int:
-    """A child that ends with what the action gives, or 1; its output goes to the log, or nowhere."""
+    """A child that ends with what the action gives, or 1; its output goes to the log, or nowhere, and errors too."""
     process = os.fork()
     if process:
         return process
@@ -358,7 +358,7 @@ def start(action: Callable[[], int], log: Path | None) -> int:
     try:
         os.setsid()
         output = os.open(os.devnull if log is None else log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
-        for descriptor in (1, 2):
+        for descriptor in (1, 2) if log is None else (1,):
             os.dup2(output, descriptor)
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
         code = action()
