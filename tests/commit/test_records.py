@@ -3,8 +3,9 @@
 import copy
 import json
 import pickle
+from collections.abc import Callable
 from dataclasses import replace
-from typing import Self
+from typing import Any, Self
 
 import commit_samples as samples
 import pytest
@@ -16,13 +17,17 @@ from evmthread.commit import (
     Batch,
     Commitment,
     Domain,
+    Equivocation,
     Input,
+    InputEquivocation,
     InputKind,
     Ruleset,
     SignatureSet,
     SignedBatch,
+    SignedCommitment,
     Suspension,
     Terms,
+    TypedData,
 )
 from evmthread.commit.records import Record
 from evmthread.errors import DecodingError, InvalidInput
@@ -353,3 +358,44 @@ def test_what_only_says_that_it_is_of_a_type_is_refused(attribute: str, kind: ty
         replace(samples.RULESET, transcript=NoInt(bool))  # type: ignore[arg-type]
     with pytest.raises(InvalidInput, match=r"Ruleset\.fork"):
         replace(samples.RULESET, fork=NoInt(str))  # type: ignore[arg-type]
+
+
+FIRST = samples.signers(2)[0]
+PAIR = [(each, FIRST.sign(TypedData(samples.DOMAIN, each))) for each in (COMMITMENT, replace(COMMITMENT, fee=0))]
+BOUND = [replace(INPUT, parent=b"\x07" * 32, value=value) for value in (0, 1)]
+MOVES = [(each, FIRST.sign(TypedData(samples.DOMAIN, each))) for each in BOUND]
+READERS: dict[str, tuple[dict[str, Any], Callable[[Any], object]]] = {
+    "Terms": (TERMS.to_json(), Terms.from_json),
+    "Domain": (samples.DOMAIN.to_json(), Domain.from_json),
+    "SignatureSet": (SignatureSet(1, (b"",)).to_json(), SignatureSet.from_json),
+    "SignedCommitment": (
+        SignedCommitment(COMMITMENT, SignatureSet(1, (b"",))).to_json(),
+        SignedCommitment.from_json,
+    ),
+    "SignedBatch": (
+        SignedBatch(Batch(samples.environment(), (INPUT,)), (b"",)).to_json(),
+        SignedBatch.from_json,
+    ),
+    "Equivocation": (
+        Equivocation(samples.DOMAIN, TERMS, 0, *PAIR[0], *PAIR[1]).to_json(),
+        lambda value: Equivocation.from_json(samples.DOMAIN, TERMS, value),
+    ),
+    "InputEquivocation": (
+        InputEquivocation(samples.DOMAIN, TERMS, *MOVES[0], *MOVES[1]).to_json(),
+        lambda value: InputEquivocation.from_json(samples.DOMAIN, TERMS, value),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_readers_of_json_take_exactly_their_members(name: str) -> None:
+    value, read = READERS[name]
+    read(json.loads(json.dumps(value)))
+    with pytest.raises(InvalidInput, match="unknown member 'more'"):
+        read(value | {"more": 1})
+    for missing in value:
+        with pytest.raises(InvalidInput, match=f"member '{missing}' is missing"):
+            read({key: each for key, each in value.items() if key != missing})
+    for other in (None, [], "{}", 5, list(value)):
+        with pytest.raises(InvalidInput, match="where a JSON object is wanted"):
+            read(other)
