@@ -29,7 +29,7 @@ from evmthread.commit import (
     Terms,
     TypedData,
 )
-from evmthread.commit.records import Record
+from evmthread.commit.records import Record, plain_type
 from evmthread.errors import DecodingError, InvalidInput
 from evmthread.primitives import rlp
 from evmthread.primitives.types import Address, Hash32, Wei
@@ -399,3 +399,47 @@ def test_readers_of_json_take_exactly_their_members(name: str) -> None:
     for other in (None, [], "{}", 5, list(value)):
         with pytest.raises(InvalidInput, match="where a JSON object is wanted"):
             read(other)
+
+
+def test_numbers_and_lists_are_read_strictly() -> None:
+    for bits, raw, message in (
+        (8, b"\x01\x00", "more than 8 bits"),
+        (16, b"\x01\x00\x00", "more than 16 bits"),
+        (64, b"\x01" + bytes(8), "more than 64 bits"),
+        (8, b"\x00", "leading zero"),
+        (64, b"\x00\x01", "leading zero"),
+        (64, [b"\x01"], "a list where bytes are wanted"),
+    ):
+        with pytest.raises(DecodingError, match=message):
+            plain_type(f"uint{bits}").from_rlp(raw, "number")  # type: ignore[arg-type]
+    for bits in (8, 16, 32, 64, 256):
+        top = (1 << bits) - 1
+        assert plain_type(f"uint{bits}").from_rlp(top.to_bytes(bits // 8, "big"), "number") == top
+        assert plain_type(f"uint{bits}").from_rlp(b"", "number") == 0
+    with pytest.raises(DecodingError, match="bytes where a list is wanted"):
+        plain_type("bytes[]").from_rlp(b"\x01", "list")
+    with pytest.raises(DecodingError, match="bytes where a list is wanted"):
+        Terms.from_rlp(b"\x01")
+
+
+def test_a_record_in_a_record_is_of_exactly_its_class() -> None:
+    class Other(Input):
+        __slots__ = ()
+
+    values = {member.attribute: getattr(INPUT, member.attribute) for member in Input.STRUCT.members}
+    for wrong in (Other(**values), COMMITMENT, None):
+        with pytest.raises(InvalidInput, match=r"Batch\.inputs\[0\]: .* where a Input is wanted"):
+            Batch(samples.environment(), (wrong,))  # type: ignore[arg-type]
+    with pytest.raises(InvalidInput, match=r"Batch\.environment"):
+        Batch(INPUT, ())  # type: ignore[arg-type]
+
+
+def test_a_hash_is_computed_once_for_each_record() -> None:
+    for record in (COMMITMENT, INPUT):
+        assert record.hash_struct() is record.hash_struct()
+        assert record.to_rlp() is record.to_rlp()
+        assert copy.copy(record).hash_struct() == record.hash_struct()
+    changed = replace(COMMITMENT, fee=COMMITMENT.fee + 1)
+    assert changed.hash_struct() != COMMITMENT.hash_struct()
+    with pytest.raises(NotImplementedError):
+        Record().hash_struct()
