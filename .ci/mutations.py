@@ -50,6 +50,10 @@ WIDER = {
 }
 # What only says something to people: no check.
 SPOKEN = {"__str__", "__repr__", "_show", "_line"}
+# Functions that run when modules are imported, and hardly later: their mutants are tried with everything imported anew.
+AT_IMPORT = {
+    ("evmthread/commit/records.py", name) for name in ("parse", "_has_fixed_size", "_plain_types", "remembered")
+}
 PRELOADED = (
     "pytest",
     "hypothesis.stateful",
@@ -291,7 +295,7 @@ class Collected:
 
         def try_one(mutant: Mutant) -> int:
             try:
-                if not put_in(mutant):
+                if (mutant.file, mutant.owner[-1:] and mutant.owner[-1]) in AT_IMPORT or not put_in(mutant):
                     return ELSEWHERE
             except Exception:  # noqa: BLE001 - what can't be put in here is imported anew, and fails there if it must
                 return ELSEWHERE
