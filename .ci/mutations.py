@@ -295,7 +295,7 @@ class Collected:
 
         def try_one(mutant: Mutant) -> int:
             try:
-                if (mutant.file, mutant.owner[-1:] and mutant.owner[-1]) in AT_IMPORT or not put_in(mutant):
+                if (mutant.file, *mutant.owner[-1:]) in AT_IMPORT or not put_in(mutant):
                     return ELSEWHERE
             except Exception:  # noqa: BLE001 - what can't be put in here is imported anew, and fails there if it must
                 return ELSEWHERE
