@@ -74,6 +74,7 @@ BOUNDARY: dict[type[ast.cmpop], type[ast.cmpop]] = {ast.Lt: ast.LtE, ast.LtE: as
 # Mutants that mean the same as the code, each with the reason: (file, function, what is changed, source line).
 _SHORTCUT = "a shortcut: without it the same is found out, only later"
 _FAST = "raw[:1] != b'\\x00' and len(raw) << 3 <= self.bits"
+_SIZED = "isinstance(handling, _Bytes) and handling.size is not None"
 _SIZE = "_size_at_most(signed) > ruleset.batch_bytes"
 SAME: dict[tuple[str, str, str, str], str] = {
     ("evmthread/commit/signing.py", "_signature", "always False", "type(self._signer) is LocalSigner"): _SHORTCUT,
@@ -83,6 +84,9 @@ SAME: dict[tuple[str, str, str, str], str] = {
     ("evmthread/commit/records.py", "__post_init__", "always False", "struct.fixed.hold(self)"): _SHORTCUT,
     ("evmthread/commit/records.py", "__post_init__", "always True", "plain is not value"): _SHORTCUT,
     ("evmthread/commit/records.py", "parse", "always True", "not _has_fixed_size(each.handling)"): _SHORTCUT,
+    ("evmthread/commit/records.py", "parse", "always True", "size is not None"): _SHORTCUT,
+    ("evmthread/commit/records.py", "_has_fixed_size", "left out", "isinstance(handling, _Uint)"): _SHORTCUT,
+    ("evmthread/commit/records.py", "_has_fixed_size", "left out", _SIZED): _SHORTCUT,
     ("evmthread/commit/batch.py", "_check_limits", "left out", _SIZE): _SHORTCUT,
     ("evmthread/commit/batch.py", "_check_limits", "the other boundary of Gt 0", _SIZE): _SHORTCUT,
 }
