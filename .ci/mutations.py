@@ -12,9 +12,11 @@ finding is None. Its file's own test runs first (tests/commit/test_batch.py for 
 that passes, the tests that WIDER names for the folder. It is killed when one of them fails, or takes ten times as long
 as it should; a mutant that all of them pass is a survivor: a check that no test needs.
 
-Nothing on disk is changed. Each mutant runs in a child of this process, which has the libraries that tests need loaded;
-the child takes the changed module's code from memory. Hypothesis runs its usual examples, always the same ones, without
-shrinking. Needs the package with its `test` extra; nothing else but the standard library.
+Nothing on disk is changed. All tests are collected once; then a child for each mutant puts the changed code into its
+function and runs them. What no test noticed there, and what lies outside functions, is tried again in a child that
+imports everything anew, with the changed module's code from memory: tests keep values that they made when they were
+imported. Hypothesis runs its usual examples, always the same ones, without shrinking. Needs the package with its `test`
+extra; nothing else but the standard library.
 """
 
 import argparse
@@ -22,6 +24,7 @@ import ast
 import copy
 import importlib
 import importlib.machinery
+import json
 import os
 import random
 import shutil
@@ -29,20 +32,17 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from types import CodeType
+from types import CodeType, FunctionType
+from typing import Any
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 # What runs where a file's own test finds nothing.
+_BYTES = [f"tests/acceptance/test_c{number:02}.py" for number in (2, 3, 4, 5, 6, 7, 8, 9, 10, 24, 27, 29)]
 WIDER = {
-    "evmthread/commit": (
-        "tests/commit",
-        "tests/acceptance",
-        "tests/store/test_signlog.py",
-        "tests/chain/test_wallet.py",
-    ),
+    "evmthread/commit": ("tests/commit", *_BYTES, "tests/store/test_signlog.py", "tests/chain/test_wallet.py"),
     "evmthread/chain": ("tests/chain",),
     "evmthread/channel": ("tests/channel", "tests/acceptance"),
     "evmthread/merkle": ("tests/merkle", "tests/acceptance/test_c27.py"),
@@ -50,6 +50,10 @@ WIDER = {
 }
 # What only says something to people: no check.
 SPOKEN = {"__str__", "__repr__", "_show", "_line"}
+# Functions that run when modules are imported, and hardly later: their mutants are tried with everything imported anew.
+AT_IMPORT = {
+    ("evmthread/commit/records.py", name) for name in ("parse", "_has_fixed_size", "_plain_types", "remembered")
+}
 PRELOADED = (
     "pytest",
     "hypothesis.stateful",
@@ -68,20 +72,37 @@ OPPOSITE: dict[type[ast.cmpop], type[ast.cmpop]] = {
 BOUNDARY: dict[type[ast.cmpop], type[ast.cmpop]] = {ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt}
 
 # Mutants that mean the same as the code, each with the reason: (file, function, what is changed, source line).
+_SHORTCUT = "a shortcut: without it the same is found out, only later"
+_FAST = "raw[:1] != b'\\x00' and len(raw) << 3 <= self.bits"
+_SIZED = "isinstance(handling, _Bytes) and handling.size is not None"
+_SIZE = "_size_at_most(signed) > ruleset.batch_bytes"
 SAME: dict[tuple[str, str, str, str], str] = {
-    ("evmthread/commit/signing.py", "_signature", "always False", "type(self._signer) is LocalSigner"): (
-        "a shortcut: what a LocalSigner made is right, and would be recovered for nothing"
-    ),
+    ("evmthread/commit/signing.py", "_signature", "always False", "type(self._signer) is LocalSigner"): _SHORTCUT,
+    ("evmthread/commit/records.py", "from_rlp", "always False", _FAST): _SHORTCUT,
+    ("evmthread/commit/records.py", "from_rlp", "the other boundary of LtE 0", "len(raw) << 3 <= self.bits"): _SHORTCUT,
+    ("evmthread/commit/records.py", "__init__", "always True", "size is None"): _SHORTCUT,
+    ("evmthread/commit/records.py", "__post_init__", "always False", "struct.fixed.hold(self)"): _SHORTCUT,
+    ("evmthread/commit/records.py", "__post_init__", "always True", "plain is not value"): _SHORTCUT,
+    ("evmthread/commit/records.py", "parse", "always True", "not _has_fixed_size(each.handling)"): _SHORTCUT,
+    ("evmthread/commit/records.py", "parse", "always True", "size is not None"): _SHORTCUT,
+    ("evmthread/commit/records.py", "_has_fixed_size", "left out", "isinstance(handling, _Uint)"): _SHORTCUT,
+    ("evmthread/commit/records.py", "_has_fixed_size", "left out", _SIZED): _SHORTCUT,
+    ("evmthread/commit/batch.py", "_check_limits", "left out", _SIZE): _SHORTCUT,
+    ("evmthread/commit/batch.py", "_check_limits", "the other boundary of Gt 0", _SIZE): _SHORTCUT,
 }
 
 
 @dataclass(frozen=True)
 class Mutant:
-    """One change: `place` is the node's number in the order of ast.walk, `kind` what is done, `part` to which part."""
+    """One change: `place` is the node's number in the order of ast.walk, `kind` what is done, `part` to which part.
+
+    `owner` names the outermost function around it, after the classes in which that is; it is empty where there is none.
+    """
 
     file: str
     line: int
     function: str
+    owner: tuple[str, ...]
     what: str
     text: str
     place: int
@@ -130,16 +151,25 @@ def change(node: ast.AST, mutant: Mutant) -> None:
             raise AssertionError(f"{mutant}: not this node")
 
 
-def functions(tree: ast.AST) -> dict[ast.AST, ast.FunctionDef | None]:
-    """Each node's innermost function."""
-    found: dict[ast.AST, ast.FunctionDef | None] = {}
+Place = tuple[ast.FunctionDef | None, tuple[str, ...], bool]
+"""A node's innermost function, the names that lead to its outermost one, and whether they do."""
 
-    def visit(node: ast.AST, inside: ast.FunctionDef | None) -> None:
-        found[node] = inside
-        for child in ast.iter_child_nodes(node):
-            visit(child, node if isinstance(node, ast.FunctionDef) else inside)
 
-    visit(tree, None)
+def places(tree: ast.AST) -> dict[ast.AST, Place]:
+    """Where each node is."""
+    found: dict[ast.AST, Place] = {}
+
+    def visit(node: ast.AST, place: Place) -> None:
+        found[node] = place
+        inside, names, whole = place
+        if isinstance(node, ast.FunctionDef):
+            inside, names, whole = node, names if whole else (*names, node.name), True
+        elif isinstance(node, ast.ClassDef) and not whole:
+            names = (*names, node.name)
+        for child_node in ast.iter_child_nodes(node):
+            visit(child_node, (inside, names, whole))
+
+    visit(tree, (None, (), False))
     return found
 
 
@@ -181,15 +211,18 @@ def changes(node: ast.AST, function: ast.FunctionDef | None) -> Iterator[tuple[s
 def mutants(file: str) -> list[Mutant]:
     """Every mutant of a file."""
     tree = ast.parse((REPOSITORY / file).read_text(encoding="utf-8"))
-    inside, found = functions(tree), []
+    where, found = places(tree), []
     for place, node in enumerate(ast.walk(tree)):
-        function = node if isinstance(node, ast.FunctionDef) else inside[node]
-        if function is not None and function.name in SPOKEN:
+        inside, names, whole = where[node]
+        if isinstance(node, ast.FunctionDef):
+            inside, names, whole = node, names if whole else (*names, node.name), True
+        if inside is not None and inside.name in SPOKEN:
             continue
-        for what, kind, part, field, shown in changes(node, function):
-            text = ast.unparse(shown).splitlines()[0]
-            name = "" if function is None else function.name
-            found.append(Mutant(file, shown.lineno, name, what, text[:100], place, kind, part, field))
+        for what, kind, part, field, shown in changes(node, inside):
+            text = ast.unparse(shown).splitlines()[0][:100]
+            name = "" if inside is None else inside.name
+            owner = names if whole else ()
+            found.append(Mutant(file, shown.lineno, name, owner, what, text, place, kind, part, field))
     return sorted(found, key=lambda each: (each.line, each.what, each.part))
 
 
@@ -202,18 +235,94 @@ def files_of(names: list[str]) -> list[str]:
     return [str(path.relative_to(REPOSITORY)) for path in files if path.name != "__init__.py"]
 
 
-def tests_of(file: str) -> list[list[str]]:
-    """The tests that run for a file, in stages."""
+def tests_of(file: str, wider: dict[str, tuple[str, ...]]) -> list[list[str]]:
+    """The tests that run for a file, in stages: its own, then those of its folder."""
     path = Path(file)
     own = Path("tests", *path.parts[1:-1], f"test_{path.name}")
     stages = [[str(own)]] if (REPOSITORY / own).exists() else []
-    wider = [name for name in WIDER.get(str(path.parent), ()) if (REPOSITORY / name).exists()]
-    return [*stages, wider] if wider else stages
+    others = [name for name in wider.get(str(path.parent), ()) if (REPOSITORY / name).exists()]
+    return [*stages, others] if others else stages
 
 
-# Running --------------------------------------------------------------------------------------------------------------
-def run_tests(tests: list[str], mutant: Mutant | None) -> int:
-    """In a child: pytest's exit code with the mutant in the place of its module."""
+# In the functions of modules that are loaded --------------------------------------------------------------------------
+def put_in(mutant: Mutant) -> bool:
+    """Puts a mutant into its function. False where it isn't inside of one, or changes nothing that a call sees."""
+    module = sys.modules[mutant.file.removesuffix(".py").replace("/", ".")]
+    holder: object = module
+    for name in mutant.owner[:-1]:
+        holder = getattr(holder, name)
+    function: Any = vars(holder).get(mutant.owner[-1]) if mutant.owner else None
+    function = function.fget if isinstance(function, property) else getattr(function, "__func__", function)
+    while hasattr(function, "__wrapped__"):
+        function = function.__wrapped__
+    if not isinstance(function, FunctionType):
+        return False
+    line = function.__code__.co_firstlineno
+    codes = [code for code in inner_codes(mutant.code(), mutant.owner) if code.co_firstlineno == line]
+    if len(codes) != 1 or codes[0] == function.__code__:
+        return False
+    function.__code__ = codes[0]
+    for loaded in [each for name, each in sys.modules.items() if name.startswith("evmthread.")]:
+        for value in list(vars(loaded).values()):
+            if hasattr(value, "cache_clear"):
+                value.cache_clear()  # what was remembered came from the code as it was
+    return True
+
+
+def inner_codes(code: CodeType, names: tuple[str, ...]) -> list[CodeType]:
+    """The code of the functions that names lead to."""
+    found = [code]
+    for name in names:
+        found = [
+            each for outer in found for each in outer.co_consts if isinstance(each, CodeType) and each.co_name == name
+        ]
+    return found
+
+
+class Collected:
+    """A pytest plugin: instead of running the tests once, runs them for each mutant."""
+
+    def __init__(self, found: list[Mutant], workers: int, told: Path, wider: dict[str, tuple[str, ...]]) -> None:
+        self.found, self.workers, self.told, self.wider = found, workers, told, wider
+
+    def pytest_runtestloop(self, session: Any) -> bool:
+        import pytest
+
+        items = list(session.items)
+
+        def passes(chosen: list[Any]) -> bool:
+            for item, following in zip(chosen, [*chosen[1:], None], strict=True):
+                session.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
+                if session.testsfailed:
+                    return False
+            return True
+
+        def try_one(mutant: Mutant) -> int:
+            try:
+                if (mutant.file, *mutant.owner[-1:]) in AT_IMPORT or not put_in(mutant):
+                    return ELSEWHERE
+            except Exception:  # noqa: BLE001 - what can't be put in here is imported anew, and fails there if it must
+                return ELSEWHERE
+            stages = tests_of(mutant.file, self.wider)
+            if not stages:
+                return 0
+            # The last stage has them all; the one before it, where there is one, comes first.
+            own = [item for item in items if str(item.path.relative_to(REPOSITORY)) in stages[0][:1]]
+            others = [item for item in items if item not in own] if self.wider else []
+            return 0 if passes([*own, *others]) else 1
+
+        began = time.monotonic()
+        if wait_for(start(lambda: 0 if passes(items) else 1, None)):
+            pytest.exit("the tests fail without any change", returncode=1)
+        seconds = max(LEAST_SECONDS, SLOWER * (time.monotonic() - began))
+        print(f"{len(self.found)} mutants, {len(items)} tests", file=sys.__stderr__, flush=True)
+        verdicts = run_all(self.found, try_one, workers=self.workers, seconds=lambda _: seconds)
+        self.told.write_text(json.dumps([verdicts[mutant] for mutant in self.found]))
+        return True
+
+
+def collect(tests: list[str], plugin: object) -> int:
+    """pytest's exit code, with Hypothesis as it is wanted here."""
     import hypothesis
     import pytest
 
@@ -226,6 +335,21 @@ def run_tests(tests: list[str], mutant: Mutant | None) -> int:
         suppress_health_check=list(hypothesis.HealthCheck),
     )
     hypothesis.settings.load_profile("mutations")
+    options = ["-x", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", "--no-header", "--tb=no"]
+    return int(pytest.main([*options, *tests], plugins=[plugin] if plugin else []))
+
+
+# With everything imported anew ----------------------------------------------------------------------------------------
+def run_stages(stages: list[list[str]], mutant: Mutant | None) -> int:
+    """0 when all stages pass; each is a process of its own, for one mustn't find loaded what another has imported."""
+    for tests in stages:
+        if wait_for(start(lambda tests=tests: run_anew(tests, mutant), None)):  # type: ignore[misc]
+            return 1
+    return 0
+
+
+def run_anew(tests: list[str], mutant: Mutant | None) -> int:
+    """pytest's exit code with the mutant in the place of its module."""
     if mutant is not None:
         code, path = mutant.code(), str(REPOSITORY / mutant.file)
         given = importlib.machinery.SourceFileLoader.get_code
@@ -234,84 +358,96 @@ def run_tests(tests: list[str], mutant: Mutant | None) -> int:
             return code if os.path.realpath(self.path) == path else given(self, name)
 
         importlib.machinery.SourceFileLoader.get_code = get_code  # type: ignore[method-assign]
-    return int(pytest.main(["-x", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", "--no-header", *tests]))
+    return collect(tests, None)
 
 
-def child(stages: list[list[str]], mutant: Mutant | None, log: Path) -> None:
-    """Runs the stages until one fails; the exit code is 0 when all pass, 1 when one fails."""
-    os.setsid()
-    output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
-    for descriptor in (1, 2):
-        os.dup2(output, descriptor)
-    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+# Children -------------------------------------------------------------------------------------------------------------
+ELSEWHERE = 77
+VERDICTS = {0: "survived", ELSEWHERE: "elsewhere"}
+
+
+def start(action: Callable[[], int], log: Path | None) -> int:
+    """A child that ends with what the action gives, or 1; its output goes to the log, or nowhere, and errors too."""
+    process = os.fork()
+    if process:
+        return process
     code = 1
     try:
-        sys.path.insert(0, str(REPOSITORY))
-        os.chdir(REPOSITORY)
-        # A stage is a process of its own: modules that the first has loaded aren't loaded again by the second.
-        for tests in stages:
-            process = os.fork()
-            if not process:
-                os._exit(1 if run_tests(tests, mutant) else 0)
-            code = os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
-            if code:
-                break
+        os.setsid()
+        output = os.open(os.devnull if log is None else log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+        for descriptor in (1, 2) if log is None else (1,):
+            os.dup2(output, descriptor)
+        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+        code = action()
     finally:
-        os._exit(1 if code else 0)
+        os._exit(code)
 
 
-@dataclass
-class Running:
-    mutant: Mutant | None
-    process: int
-    until: float
-    began: float
+def wait_for(process: int) -> int:
+    """A child's exit code."""
+    return os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
 
 
-def run_all(found: list[Mutant], *, workers: int, allowed: dict[str, float], scratch: Path) -> dict[Mutant, str]:
-    """What became of each mutant: killed, slow (killed by its time) or survived."""
+def run_all(
+    found: list[Mutant], action: Callable[[Mutant], int], *, workers: int, seconds: Callable[[Mutant], float]
+) -> dict[Mutant, str]:
+    """What became of each mutant: killed, slow (killed by its time), survived, or to be tried elsewhere."""
     verdicts: dict[Mutant, str] = {}
-    waiting, running = list(reversed(found)), list[Running]()
+    waiting, running = list(reversed(found)), dict[int, tuple[Mutant, float]]()
     began = time.monotonic()
     while waiting or running:
         while waiting and len(running) < workers:
             mutant = waiting.pop()
-            process = os.fork()
-            if not process:
-                child(tests_of(mutant.file), mutant, scratch / f"log.{os.getpid()}")
-            now = time.monotonic()
-            running.append(Running(mutant, process, now + allowed[mutant.file], now))
-        for each in list(running):
-            assert each.mutant is not None
-            process, status = os.waitpid(each.process, os.WNOHANG)
-            late = time.monotonic() > each.until
-            if not process and late:
-                os.killpg(each.process, signal.SIGKILL)
-                os.waitpid(each.process, 0)
-            if process or late:
-                running.remove(each)
-                survived = process and not os.waitstatus_to_exitcode(status)
-                verdicts[each.mutant] = "survived" if survived else "killed" if process else "slow"
-                (scratch / f"log.{each.process}").unlink(missing_ok=True)
-                if survived:
-                    print(f"survived: {each.mutant}", flush=True)
-                if len(verdicts) % 50 == 0:
+            process = start(lambda mutant=mutant: action(mutant), None)  # type: ignore[misc]
+            running[process] = mutant, time.monotonic() + seconds(mutant)
+        for process, (mutant, until) in list(running.items()):
+            done, status = os.waitpid(process, os.WNOHANG)
+            late = time.monotonic() > until
+            if not done and late:
+                os.killpg(process, signal.SIGKILL)
+                os.waitpid(process, 0)
+            if done or late:
+                del running[process]
+                verdicts[mutant] = VERDICTS.get(os.waitstatus_to_exitcode(status), "killed") if done else "slow"
+                if verdicts[mutant] == "survived":
+                    print(f"unnoticed: {mutant}", file=sys.__stderr__, flush=True)
+                if len(verdicts) % 100 == 0:
                     took = time.monotonic() - began
-                    print(f"... {len(verdicts)} of {len(found)} after {took:.0f} s", flush=True)
-        time.sleep(0.01)
+                    print(f"... {len(verdicts)} of {len(found)} after {took:.0f} s", file=sys.__stderr__, flush=True)
+        time.sleep(0.002)
     return verdicts
 
 
-def measure(tests: list[str], scratch: Path) -> float:
-    """How many seconds tests take without a change; ends the program where they fail."""
-    began = time.monotonic()
-    process = os.fork()
-    if not process:
-        child([tests], None, scratch / "log.base")
-    if os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]):
-        print((scratch / "log.base").read_text(errors="replace")[-3000:])
-        sys.exit(f"{' '.join(tests)}: fails without any change")
-    return time.monotonic() - began
+def try_folder(
+    found: list[Mutant], workers: int, scratch: Path, wider: dict[str, tuple[str, ...]]
+) -> dict[Mutant, str]:
+    """What became of the mutants of one folder."""
+    stages = {tuple(tests) for mutant in found for tests in tests_of(mutant.file, wider)}
+    tests = sorted({test for stage in stages for test in stage})
+    told, log = scratch / "told", scratch / "log"
+    if wait_for(start(lambda: collect(tests, Collected(found, workers, told, wider)), log)):
+        sys.exit(f"{' '.join(tests)}: no test could be collected, or they fail without any change:\n" + end_of(log))
+    verdicts = dict(zip(found, json.loads(told.read_text()), strict=True))
+    again = [mutant for mutant in found if verdicts[mutant] in ("survived", "elsewhere")]
+    took = {stage: 0.0 for mutant in again for stage in map(tuple, tests_of(mutant.file, wider))}
+    for stage in took:
+        began = time.monotonic()
+        if wait_for(start(lambda stage=stage: run_stages([list(stage)], None), log)):  # type: ignore[misc]
+            sys.exit(f"{' '.join(stage)}: fails without any change\n" + end_of(log))
+        took[stage] = time.monotonic() - began
+
+    def seconds(mutant: Mutant) -> float:
+        return max(LEAST_SECONDS, SLOWER * sum(took[tuple(tests)] for tests in tests_of(mutant.file, wider)))
+
+    def try_anew(mutant: Mutant) -> int:
+        return run_stages(tests_of(mutant.file, wider), mutant)
+
+    print(f"{len(again)} of them anew", file=sys.__stderr__, flush=True)
+    return verdicts | run_all(again, try_anew, workers=workers, seconds=seconds)
+
+
+def end_of(log: Path) -> str:
+    return log.read_text(errors="replace")[-3000:]
 
 
 def main() -> int:
@@ -320,8 +456,10 @@ def main() -> int:
     parser.add_argument("--sample", type=int, help="try so many mutants only")
     parser.add_argument("--seed", type=int, default=0, help="which ones (default: 0)")
     parser.add_argument("--workers", type=int, default=2, help="how many at once (default: 2)")
+    parser.add_argument("--quick", action="store_true", help="run a file's own test alone: some survivors are none")
     parser.add_argument("--list", action="store_true", help="only list the mutants")
     arguments = parser.parse_args()
+    wider = {} if arguments.quick else WIDER
     files = files_of(arguments.paths)
     found = [mutant for file in files for mutant in mutants(file)]
     same = [mutant for mutant in found if mutant.key in SAME]
@@ -336,19 +474,16 @@ def main() -> int:
         sys.exit(f"SAME names what isn't there any more: {sorted(unused)}")
     for name in PRELOADED:
         importlib.import_module(name)
+    sys.path.insert(0, str(REPOSITORY))
+    os.chdir(REPOSITORY)
     began = time.monotonic()
     scratch = Path(tempfile.mkdtemp(prefix="mutations-"))
+    verdicts: dict[Mutant, str] = {}
     try:
         os.environ["HYPOTHESIS_STORAGE_DIRECTORY"] = str(scratch / "hypothesis")
-        tried = sorted({mutant.file for mutant in found})
-        took = {tuple(tests): 0.0 for file in tried for tests in tests_of(file)}
-        for tests in took:
-            took[tests] = measure(list(tests), scratch)
-        allowed = {
-            file: max(LEAST_SECONDS, SLOWER * sum(took[tuple(tests)] for tests in tests_of(file))) for file in tried
-        }
-        print(f"{len(found)} mutants of {len(tried)} files; their tests pass as they are", flush=True)
-        verdicts = run_all(found, workers=arguments.workers, allowed=allowed, scratch=scratch)
+        for folder in sorted({str(Path(mutant.file).parent) for mutant in found}):
+            of_folder = [mutant for mutant in found if str(Path(mutant.file).parent) == folder]
+            verdicts |= try_folder(of_folder, arguments.workers, scratch, wider)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
     return report(verdicts, len(same), time.monotonic() - began)

@@ -31,7 +31,7 @@ class Standing:
     digest: bytes
     signatures: dict[int, bytes] = field(default_factory=dict)
     signed_here: bool = False
-    awaited: bool = False
+    signing: bool = False
     """Our signature on it is on its way."""
     rejected: bool = False
     content: bytes = field(init=False)
@@ -47,8 +47,8 @@ class Standing:
 
     @property
     def counts(self) -> bool:
-        """Whether it is one of the openProposals: an empty batch at rest isn't (signer law, rule 2)."""
-        return bool(self.propose.batch.batch.inputs) or self.propose.commitment.status != Status.REST
+        """Whether it is one of the openProposals: an empty batch repeats its parent, and isn't (signer law, 2)."""
+        return bool(self.propose.batch.batch.inputs)
 
 
 class Ballot:
@@ -122,7 +122,7 @@ class Ballot:
 
     def note_signed(self, standing: Standing) -> None:
         """From now on this nonce is used up, whether or not the signature has left."""
-        standing.signed_here = standing.awaited = True
+        standing.signed_here = standing.signing = True
         if self.own_standing is None or standing.nonce > self.own_standing.nonce:
             self.own_standing = standing
         self.signed[standing.nonce] = standing.digest
@@ -135,15 +135,15 @@ class Ballot:
         if party != self._index and party < self._parties:
             self._used[party] = max(nonce, self._used.get(party, -1))
 
-    def signatures_above(self, party: int, nonce: int) -> list[tuple[int, bytes, bytes]]:
-        """What we have of a party's signatures above a nonce: nonce, digest and signature of each."""
+    def highest_of(self, party: int) -> tuple[int, bytes, bytes] | None:
+        """The highest signature of a party that we have above the agreement: its nonce, its digest, and itself."""
         found = [
             (each.nonce, each.digest, each.signatures[party])
             for each in self.standing.values()
             if party in each.signatures
         ]
         found += [(*key, early[party]) for key, early in self._early.items() if party in early]
-        return sorted(each for each in found if each[0] > nonce)
+        return max(found, default=None)
 
     def add_signature(self, nonce: int, digest: bytes, index: int, signature: bytes) -> Standing | None:
         """Adds a signature to its proposal; keeps it for a while where that hasn't come yet."""
@@ -159,6 +159,11 @@ class Ballot:
     def open_proposals(self) -> int:
         """How many of our signatures stand above the latest agreement, as openProposals counts them."""
         return sum(1 for standing in self.standing.values() if standing.signed_here and standing.counts)
+
+    @property
+    def has_signed_aside(self) -> bool:
+        """Whether we signed something above the agreement, on an older one: others may have agreed on it."""
+        return any(nonce not in self.standing for nonce in self.signed)
 
     def tip_moved(self, nonce: int) -> None:
         """Another agreement is the latest: nothing on the old one stands any more."""

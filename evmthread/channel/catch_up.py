@@ -7,12 +7,12 @@ whose parent isn't here waits for that, and it is fetched.
 from evmthread.channel.desk import Desk
 from evmthread.channel.errors import RemoteProtocolError
 from evmthread.channel.events import StopReason
-from evmthread.channel.line import KEPT_BACK, Line
+from evmthread.channel.line import KEPT_BACK, Adoption, Line
 from evmthread.channel.messages import Accept, Agreed, Fetch, Hello, decode_agreed
+from evmthread.channel.review import check_batch_of
 from evmthread.channel.rounds import Rounds
 from evmthread.channel.watch import Watch
 from evmthread.commit.agreement import Agreement, verify
-from evmthread.commit.commitment import MAX_NONCE_STEP
 from evmthread.commit.eip712 import digest
 from evmthread.commit.refusals import Refusal
 from evmthread.errors import InvalidInput
@@ -56,14 +56,18 @@ class CatchUp:
 
     def greet(self, participants: tuple[int, ...]) -> None:
         """Says what we have."""
-        hello = self._desk.hello()
-        self._told.update((each, (hello, self._desk.now)) for each in participants)
-        self._desk.outbox.send_all(participants, hello)
+        for each in participants:
+            hello = self._hello(each)
+            self._told[each] = (hello, self._desk.now)
+            self._desk.outbox.send(each, hello)
+
+    def _hello(self, participant: int) -> Hello:
+        return self._desk.hello(self._rounds.seen_of(participant))
 
     def _answer(self, peer: int) -> None:
         """Says what we have to who greets us, unless it has just heard the same: a greeting answers no greeting."""
         told = self._told.get(peer)
-        if told is None or told[0] != self._desk.hello() or self._desk.now - told[1] >= self._desk.options.base_timer:
+        if told is None or told[0] != self._hello(peer) or self._desk.now - told[1] >= self._desk.options.base_timer:
             self.greet((peer,))
 
     def ask_those_ahead(self) -> None:
@@ -75,10 +79,11 @@ class CatchUp:
         """Notes where a participant stands, answers, and sends it what it lacks."""
         desk = self._desk
         # What it has signed and doesn't know of goes first: it must sign nothing more then.
-        for nonce, signed_digest, signature in desk.ballot.signatures_above(peer, hello.highest):
-            desk.outbox.send(peer, Accept(nonce, signed_digest, signature))
+        shown = self._rounds.highest_of(peer)
+        if shown is not None and shown[0] > hello.highest:
+            desk.outbox.send(peer, Accept(*shown))
         claimed = max(hello.highest, hello.floor or -1, hello.agreed)
-        desk.ballot.note_used(peer, min(claimed, max(desk.tip_nonce, 0) + MAX_NONCE_STEP // 2))
+        desk.ballot.note_used(peer, min(claimed, desk.highest_claimed))
         self._ahead[peer] = hello.agreed
         if peer not in desk.heard and hello.agreed > desk.tip_nonce:
             desk.hears_until = desk.now + PATIENCE * desk.options.base_timer
@@ -121,6 +126,7 @@ class CatchUp:
             agreement = verify(desk.thread.domain, desk.thread.terms, agreed.signed, recoveries=desk.thread.recoveries)
         except (Refusal, InvalidInput) as error:
             raise RemoteProtocolError(str(error)) from None
+        check_batch_of(desk.thread, commitment, agreed.batch)
         signatures = agreement.signatures
         for index, signature in zip(signatures.indexes(), signatures.signatures, strict=True):
             self._watch.commitment(index, commitment, signature)
@@ -165,13 +171,21 @@ class CatchUp:
         desk, start = self._desk, branch[0][0].commitment.parent
         before = desk.tip_nonce
         undone = self._line.go_back_to(start) if desk.tip is not None else []
-        if all(self._rounds.adopt(*each) for each in branch) or desk.tip_nonce > before:
+        try:
+            leads_on = all(self._rounds.adopt(*each) for each in branch) or desk.tip_nonce > before
+        except RemoteProtocolError:
+            self._undo(start, undone)
+            raise
+        if leads_on:
             self._line.supersede(undone)
-            return True
-        if desk.tip is not None:
+        else:
+            self._undo(start, undone)
+        return leads_on
+
+    def _undo(self, start: bytes, undone: list[Adoption]) -> None:
+        if self._desk.tip is not None:
             self._line.go_back_to(start)
         self._line.go_on(undone)
-        return False
 
     def _go_on(self) -> None:
         desk = self._desk

@@ -13,6 +13,7 @@ from evmthread.channel.desk import ChainHead, ChannelOptions, Desk, History, Mod
 from evmthread.channel.effects import Effect
 from evmthread.channel.errors import LocalProtocolError, RemoteProtocolError
 from evmthread.channel.events import ChallengeDue, PeerFault
+from evmthread.channel.leading import Leading
 from evmthread.channel.line import Line
 from evmthread.channel.messages import (
     Accept,
@@ -29,7 +30,7 @@ from evmthread.channel.messages import (
 )
 from evmthread.channel.phases import Phase, What, allows, check_decision, check_led
 from evmthread.channel.pool import Wish
-from evmthread.channel.restoring import SavedChannel
+from evmthread.channel.restoring import SavedChannel, restored_floor
 from evmthread.channel.rounds import Rounds
 from evmthread.channel.suspension import OpenCall
 from evmthread.channel.thread import Thread
@@ -96,11 +97,13 @@ class Channel:
         self._wishes = Wishes(self._desk, self._watch)
         self._rounds = Rounds(self._desk, self._line, self._watch)
         self._catch_up = CatchUp(self._desk, self._line, self._rounds, self._watch)
-        self._closing = Closing(self._desk, self._rounds)
+        self._leading = Leading(self._desk, self._rounds)
+        self._closing = Closing(self._desk, self._rounds, self._leading)
         self._linger_until: float | None = None
         self._challenged_turn: int | None = None
         if saved is not None:
             saved.put_into(self._desk, self._line)
+            self._desk.wants_floor = saved.wants_floor
 
     # What it is -------------------------------------------------------------------------------------------------------
     @property
@@ -138,6 +141,24 @@ class Channel:
         if desk.ready_to_close is not None or desk.ballot.final is not None:
             return Phase.CLOSING
         return Phase.READY if desk.ballot.own_standing is None else Phase.PENDING
+
+    # Floors of a restored store ---------------------------------------------------------------------------------------
+    @property
+    def wants_floor(self) -> bool:
+        """Whether the store is a restored one that has no floor: `set_floor` is wanted, once the genesis is here."""
+        return self._desk.wants_floor and self._desk.tip is not None
+
+    @property
+    def lowest_floor(self) -> int:
+        """The lowest floor that such a store may have now."""
+        desk = self._desk
+        begun = desk.now if desk.begun is None else desk.begun
+        return restored_floor(max(desk.tip_nonce, desk.ballot.highest_signed), begun, desk.now)
+
+    def set_floor(self, floor: int) -> None:
+        """The store signs nothing at or below this nonce from now on."""
+        self._desk.wants_floor, self._desk.own_floor = False, floor
+        self._desk.ballot.highest_signed = max(floor, self._desk.ballot.highest_signed)
 
     # Decisions --------------------------------------------------------------------------------------------------------
     def start(self) -> list[Effect]:
@@ -199,7 +220,7 @@ class Channel:
             raise LocalProtocolError("the operator has no account in the thread")
         wish = Wish(kind, to, value, gas, data, desk.thread.parent, lasting)
         wish.as_input(desk.thread.thread_id, desk.owner, 0, desk.thread.parent)  # refuses what is out of range
-        if len(desk.pool.wishes) + len(desk.pool.own) >= desk.thread.ruleset.batch_inputs:
+        if desk.pool.is_full(kind):
             raise LocalProtocolError(f"{desk.thread.ruleset.batch_inputs} inputs of this party wait already")
         return self._happen(What.ASK, lambda: desk.pool.wishes.append(wish))
 
@@ -210,7 +231,7 @@ class Channel:
         the last input after so many instructions. Raises NotNow, LocalProtocolError (TooManyOpenProposals).
         """
         check_decision(self.phase, What.LEAD)
-        return self._happen(What.LEAD, lambda: self._rounds.lead(empty=empty, steps=steps))
+        return self._happen(What.LEAD, lambda: self._leading.lead(empty=empty, steps=steps))
 
     def accept(self, nonce: int) -> list[Effect]:
         """Signs the proposal that `Proposed` told of. Raises NotNow, LocalProtocolError."""
@@ -243,7 +264,9 @@ class Channel:
             return self._desk.outbox.take()
         what = _WHAT[type(message)]
         if not allows(self.phase, what):
-            return []
+            if self.phase == Phase.CLOSED:  # whoever still speaks of anything else hasn't got the end
+                self._catch_up.on_fetch(peer, self._desk.thread.parent)
+            return self._desk.outbox.take()
 
         def act() -> None:
             try:
@@ -276,6 +299,7 @@ class Channel:
                 self._rounds.on_accept(peer, message)
             case Reject():
                 self._rounds.on_reject(peer, message)
+                self._wishes.on_doubt(message.digest)
                 if message.agreed is not None:
                     self._catch_up.on_agreed(peer, message.agreed)
             case Agreed():
@@ -346,7 +370,7 @@ class Channel:
 
     def _lead(self) -> None:
         desk = self._desk
-        if not desk.options.automatic or desk.outbox.waits or not desk.may_sign:
+        if not (desk.options.automatic or desk.has_to_clear) or desk.outbox.waits or not desk.may_sign:
             return
         if desk.options.linger and desk.pool and not self._rounds.may_skip:
             if self._linger_until is None:
@@ -354,7 +378,7 @@ class Channel:
             if desk.now < self._linger_until:
                 return
         self._linger_until = None
-        self._rounds.lead_if_wanted()
+        self._leading.lead_if_wanted()
 
     def _try_again(self) -> None:
         desk = self._desk
@@ -371,7 +395,7 @@ class Channel:
     def _send_again(self, *, greeted: bool = False) -> None:
         desk = self._desk
         if not greeted:
-            self._catch_up.greet(self._catch_up.unheard)
+            self._catch_up.greet(desk.others if desk.ballot.has_signed_aside else self._catch_up.unheard)
         if self._catch_up.is_behind:
             self._catch_up.ask_those_ahead()
         standing = desk.ballot.own_standing
@@ -387,6 +411,7 @@ class Channel:
             or desk.pool
             or desk.pool.wishes
             or desk.ballot.own_standing is not None
+            or desk.ballot.has_signed_aside
             or self._closing.is_wanted
         )
         if self.phase in (Phase.CLOSED, Phase.STOPPED) or not waits:

@@ -7,6 +7,7 @@ commitment, nothing else ever. One party leads the final commitment, so that no 
 from evmthread.channel.desk import Desk
 from evmthread.channel.errors import LocalProtocolError
 from evmthread.channel.events import CloseAsked, CloseFailed
+from evmthread.channel.leading import Leading
 from evmthread.channel.messages import Close, CloseReady
 from evmthread.channel.rounds import Rounds
 
@@ -17,9 +18,10 @@ PATIENCE = 32
 class Closing:
     """One party's part in ending the thread."""
 
-    def __init__(self, desk: Desk, rounds: Rounds) -> None:
+    def __init__(self, desk: Desk, rounds: Rounds, leading: Leading) -> None:
         self._desk = desk
         self._rounds = rounds
+        self._leading = leading
         self.deadline: float | None = None
 
     @property
@@ -81,7 +83,7 @@ class Closing:
             return
         # Always the party whose turn follows the latest agreement, whatever nonce is free: no two may sign a final one.
         if desk.ballot.leader(desk.tip_nonce + 1) == desk.index:
-            self._rounds.lead(final=True)
+            self._leading.lead(final=True)
         else:
             self._rounds.review_held()
 

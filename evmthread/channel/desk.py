@@ -12,13 +12,14 @@ from typing import Protocol
 from evmthread.channel.ballot import Ballot
 from evmthread.channel.events import Stopped, StopReason
 from evmthread.channel.kept import AgreedRecord
-from evmthread.channel.messages import Agreed, Hello
+from evmthread.channel.messages import Agreed, Fetch, Hello
 from evmthread.channel.outbox import Outbox
 from evmthread.channel.pacing import Pacing
 from evmthread.channel.pool import Pool
+from evmthread.channel.review import highest_nonce
 from evmthread.channel.thread import Thread
 from evmthread.commit.opening import DEFAULT_INCLUSION
-from evmthread.primitives.types import ZERO_ADDRESS
+from evmthread.primitives.types import ZERO_ADDRESS, ZERO_HASH
 
 
 class Mode(IntEnum):
@@ -101,8 +102,14 @@ class Desk:
         """The latest agreement with all that it takes to execute it."""
         self.own_floor = 0
         """Of a restored store: nothing at or below it is signed."""
+        self.wants_floor = False
+        """Our store is restored, and what floor it needs shows when we have the genesis: nothing is signed before."""
+        self.begun: int | None = None
+        """The genesis's timestamp."""
         self.owner_nonce = 0
         """Our owner's account nonce after the latest agreement."""
+        self.balance = 0
+        """Our owner's, after the latest agreement."""
         self.count = 0
         """How many agreements there were."""
         self.heard: set[int] = set()
@@ -158,22 +165,52 @@ class Desk:
     def may_sign(self) -> bool:
         """Whether anything may be signed at all: our store is sound, and we know what others have."""
         waits = self.hears_until is not None and self.now < self.hears_until
-        return self.stopped is None and self.is_greeted and not waits
+        return self.stopped is None and not self.wants_floor and self.is_greeted and not waits
+
+    @property
+    def highest_now(self) -> int:
+        """The highest nonce that we sign now."""
+        return highest_nonce(self.now if self.begun is None else self.begun, self.now)
+
+    @property
+    def highest_claimed(self) -> int:
+        """The highest nonce that an honest party can have signed by now, wherever its clock stands."""
+        drift = self.thread.ruleset.clock_drift
+        return highest_nonce(self.now if self.begun is None else self.begun, self.now + 2 * drift)
+
+    @property
+    def may_ask(self) -> bool:
+        """Whether an input may be signed on the latest agreement: of a restored store, not where the lost one can have.
+
+        Before the genesis none is bound to anything.
+        """
+        return self.tip is None or not self.own_floor or self.tip_nonce > self.own_floor
+
+    @property
+    def has_to_clear(self) -> bool:
+        """Whether our user wants to end, and a signature of ours stands above the agreement: an empty batch frees."""
+        return self.wants_end and self.ballot.highest_signed > max(self.tip_nonce, self.own_floor)
 
     @property
     def free_nonce(self) -> int:
         """The lowest nonce that can be proposed."""
         return self.ballot.lowest_free(self.tip_nonce, self.pacing.misses)
 
-    def hello(self) -> Hello:
-        """What we have, for others."""
-        return Hello(self.ballot.highest_signed, self.tip_nonce, self.thread.parent, self.own_floor)
+    def hello(self, seen: int) -> Hello:
+        """What we have, for a party of which we have `seen` a signature under this nonce: it must know that, too."""
+        return Hello(max(self.ballot.highest_signed, seen), self.tip_nonce, self.thread.parent, self.own_floor)
+
+    def fetch_unknown(self, peer: int, digest: bytes) -> None:
+        """Somebody builds on an agreement: asks it for that, where we don't have it."""
+        if digest not in (ZERO_HASH, self.thread.parent) and self.history.agreed(digest) is None:
+            self.outbox.send(peer, Fetch(digest))
 
     def stand_at(self, agreed: Agreed) -> None:
         """The thread stands at another agreement, with nothing prepared."""
         self.tip = agreed
         if self.is_party:
             self.owner_nonce = self.thread.account_nonce(self.owner)
+            self.balance = self.thread.account_balance(self.owner)
 
     def stop(self, reason: StopReason, detail: str) -> None:
         """Signs nothing more."""

@@ -1,6 +1,7 @@
 """The agreed line as one party holds it: adopts what follows, goes back where a higher agreement left the line earlier.
 
-With threshold = n there is nothing to go back for: whoever adopted an agreement signs nothing more beside it.
+With threshold = n that is one step at most: all may have signed two proposals on one agreement before either was
+agreed, but nobody who has adopted one goes on from the other.
 """
 
 from collections import deque
@@ -16,12 +17,18 @@ from evmthread.channel.saved import SavedStep, encode_step
 from evmthread.commit.agreement import Agreement
 from evmthread.commit.batch import Input, InputKind
 from evmthread.commit.commitment import Status
+from evmthread.commit.terms import Terms
 
 WHOLE_EVERY = 64
 """Each so many agreements the whole state is kept, so that a restart reads at most so many changes."""
 
 KEPT_BACK = 16
-"""So many agreements can be gone back."""
+"""So many agreements can be gone back, where a threshold below n decides."""
+
+
+def kept_back(terms: Terms) -> int:
+    """How many agreements can be gone back under these terms."""
+    return 1 if terms.threshold == len(terms.keys) else KEPT_BACK
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +45,7 @@ class Line:
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
-        terms = desk.thread.terms
-        unanimous = terms.threshold == len(terms.keys)
-        self._past: deque[Adoption] = deque(maxlen=1 if unanimous else KEPT_BACK + 1)
+        self._past: deque[Adoption] = deque(maxlen=kept_back(desk.thread.terms) + 1)
         self.turn_since: int | None = None
         """When our owner's turn may have begun: the time of the first agreement after its last executed call."""
 
@@ -61,6 +66,8 @@ class Line:
         thread.adopt(agreement)
         self._past.append(Adoption(agreement, agreed, step))
         desk.stand_at(agreed)
+        if not agreement.commitment.nonce:
+            desk.begun = agreed.batch.batch.environment.timestamp
         desk.count += 1
         desk.ballot.tip_moved(agreement.commitment.nonce)
         desk.pacing.succeeded()

@@ -11,6 +11,9 @@ from evmthread.commit.batch import Input, InputKind
 
 CONTINUATIONS = (InputKind.ANSWER, InputKind.ABORT)
 
+MAX_CONTINUATIONS = 4
+"""So many answers and aborts of one party are kept."""
+
 
 @dataclass(frozen=True, slots=True)
 class Wish:
@@ -44,12 +47,16 @@ class Wish:
 
 @dataclass(slots=True)
 class Own:
-    """A wish that is an input. `signature` is empty until it is there; `sent` is when it first went to all."""
+    """A wish that is an input. `signature` is empty until it is there; `sent` is when it first went to all.
+
+    `doubted`: somebody said that it can't be in a batch, and we looked.
+    """
 
     wish: Wish
     input: Input
     signature: bytes = b""
     sent: float | None = None
+    doubted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,15 +75,29 @@ class Pool:
         self._most = most
         self.wishes: list[Wish] = []
         self.own: list[Own] = []
+        self.used: dict[tuple[InputKind, int], Input] = {}
+        """What we signed on the latest agreement by kind and nonce, also what was undone since: no other is signed."""
+        self.barred = False
+        """A wish waits until there is another agreement."""
         self._others: dict[bytes, list[Seen]] = {}
 
     def add(self, signed: SignedInput, now: float) -> bool:
         """Takes up another's input, unless it is known or there are too many of its actor's."""
         known = self._others.setdefault(signed.input.actor, [])
-        if len(known) >= self._most or any(seen.signed.input == signed.input for seen in known):
+        kinds = [seen.signed.input.kind for seen in known]
+        if self._has_enough(kinds, signed.input.kind) or any(seen.signed.input == signed.input for seen in known):
             return False
         known.append(Seen(signed, now))
         return True
+
+    def is_full(self, kind: InputKind) -> bool:
+        """Whether so many inputs of ours wait that no other of this kind is taken."""
+        return self._has_enough([each.wish.kind for each in self.own] + [each.kind for each in self.wishes], kind)
+
+    def _has_enough(self, kinds: Iterable[int], kind: int) -> bool:
+        # What goes on with an open call finds room whatever waits behind it.
+        most = MAX_CONTINUATIONS if kind in CONTINUATIONS else self._most
+        return sum((each in CONTINUATIONS) == (kind in CONTINUATIONS) for each in kinds) >= most
 
     def drop(self, each: Input) -> None:
         """Forgets another's input, which can't be in a batch."""
@@ -105,6 +126,8 @@ class Pool:
         done = set(executed)
         left = [own for own in self.own if own.input not in done]
         self.own.clear()
+        self.used.clear()
+        self.barred = False
         self._others.clear()
         return left
 

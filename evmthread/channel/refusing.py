@@ -44,6 +44,8 @@ def check_may_sign(desk: Desk, *, nonce: int, final: bool, counts: bool) -> None
         raise Unsigned(RejectCode.FINAL, "a final commitment was signed")
     if nonce <= ballot.highest_signed:
         raise Unsigned(RejectCode.STALE, f"nonce {ballot.highest_signed} was signed")
+    if nonce > desk.highest_now:
+        raise Unsigned(RejectCode.UNWANTED, f"nonce {desk.highest_now} is the highest that is signed now")
     if not desk.may_sign:
         raise Unsigned(RejectCode.UNWANTED, "not every party has said yet what it has")
     if final:

@@ -11,6 +11,7 @@ from evmthread.channel.desk import Desk
 from evmthread.channel.kept import AgreedRecord, InputRecord, SignedRecord
 from evmthread.channel.line import Adoption, Line
 from evmthread.channel.messages import decode_agreed, decode_proposal
+from evmthread.channel.review import highest_nonce
 from evmthread.channel.saved import decode_step
 from evmthread.channel.thread import Thread
 from evmthread.channel.wishes import decode_own
@@ -20,16 +21,14 @@ from evmthread.commit.refusals import Refusal
 from evmthread.commit.signature import recover_signer
 from evmthread.errors import DecodingError
 
-SECONDS_FACTOR = 1024
-FLOOR_STEP = 1 << 32
-
 
 @dataclass(frozen=True, slots=True)
 class SavedChannel:
     """What a store kept of one channel.
 
     `adoptions` are the last agreements of the line, oldest first; `count` is how many there are in all. `signed` are
-    our signatures above the latest agreement, `highest` the highest nonce that we ever signed, or the floor.
+    our signatures above the latest agreement, `highest` the highest nonce that we ever signed, or the floor; `begun` is
+    the genesis's timestamp.
     """
 
     adoptions: tuple[Adoption, ...]
@@ -39,12 +38,15 @@ class SavedChannel:
     final: bytes | None
     inputs: tuple[InputRecord, ...]
     floor: int
+    begun: int | None
+    wants_floor: bool = False
 
     def put_into(self, desk: Desk, line: Line) -> None:
         """Puts a new channel where it was. Raises DecodingError where what was kept isn't what we write."""
         line.restore(list(self.adoptions))
         desk.count = self.count
         desk.own_floor = self.floor
+        desk.begun = self.begun
         signed = {record.nonce: record.digest for record in self.signed}
         desk.ballot.restore(highest=self.highest, final=self.final, signed=signed)
         for record in self.signed:
@@ -57,6 +59,7 @@ class SavedChannel:
             own = decode_own(each.content)
             if own.input.parent == desk.thread.parent:
                 desk.pool.own.append(own)
+                desk.pool.used[own.wish.kind, own.input.nonce] = own.input
         desk.pool.own.sort(key=lambda own: (own.input.kind, own.input.nonce))
 
     def _put_standing(self, desk: Desk, record: SignedRecord) -> None:
@@ -99,9 +102,10 @@ def restore_thread(thread: Thread, base: Sequence[AgreedRecord], most: int) -> t
     return tuple(adoptions)
 
 
-def restored_floor(highest_known: int, genesis_timestamp: int, now: float) -> int:
+def restored_floor(highest_known: int, begun: float, now: float) -> int:
     """The nonce at or below which a restored store never signs (signer law, rule 5).
 
-    `highest_known` is the highest nonce that the store or any peer knows; times are in seconds since 1970.
+    `highest_known` is the highest nonce that the store knows, `begun` the genesis's timestamp; times are in seconds
+    since 1970. The lost store signed nothing above that, if its clock didn't go back since.
     """
-    return highest_known + FLOOR_STEP + SECONDS_FACTOR * max(0, int(now) - genesis_timestamp)
+    return max(highest_known, highest_nonce(begun, now))

@@ -3,18 +3,31 @@
 Signs nothing and keeps nothing.
 """
 
-from evmthread.channel.errors import ClockDrift, DivergentField, NonceTooFar
+from evmthread.channel.errors import ClockDrift, DivergentField, NonceTooFar, RemoteProtocolError
 from evmthread.channel.suspension import OpenCall
 from evmthread.channel.thread import Thread
 from evmthread.commit.agreement import Agreement
-from evmthread.commit.batch import SignedBatch
+from evmthread.commit.batch import SignedBatch, check_input_signatures
 from evmthread.commit.commitment import MAX_NONCE_STEP, Commitment, Suspension, check_successor, check_well_formed
-from evmthread.commit.refusals import BrokenParent, MalformedSignature, NonceOrder, WrongSignature, WrongThread
+from evmthread.commit.refusals import BrokenParent, MalformedSignature, NonceOrder, Refusal, WrongSignature, WrongThread
 
 
 def leader_of(nonce: int, parties: int) -> int:
     """Who proposes this nonce: party nonce mod n."""
     return nonce % parties
+
+
+FLOOR_STEP = 1 << 32
+SECONDS_FACTOR = 1024
+
+
+def highest_nonce(begun: float, now: float) -> int:
+    """The highest nonce that an honest party signs at a time, in a thread whose genesis has the timestamp `begun`.
+
+    It rises faster than anybody plays, and lies far above: a restored store that signs nothing at or below it signs
+    nothing twice, and nobody can be driven up to where no nonce is left.
+    """
+    return FLOOR_STEP + SECONDS_FACTOR * max(0, int(now) - int(begun))
 
 
 def check_nonce_step(latest: Agreement | None, nonce: int) -> None:
@@ -50,6 +63,19 @@ def check_leader_signature(
         raise MalformedSignature(error.reason, leader, nonce) from None
     if got != key:
         raise WrongSignature(leader, key, got, nonce)
+
+
+def check_batch_of(thread: Thread, commitment: Commitment, signed: SignedBatch) -> None:
+    """Nothing, or RemoteProtocolError: the batch is the one that is committed to, with its actors' signatures.
+
+    Whoever signed the commitment isn't to blame for anything else that comes with it.
+    """
+    if signed.batch.hash_struct() != commitment.batch_hash:
+        raise RemoteProtocolError(f"nonce {commitment.nonce}: another batch than the one that is committed to")
+    try:
+        check_input_signatures(thread.domain, thread.terms, signed, nonce=commitment.nonce)
+    except Refusal as error:
+        raise RemoteProtocolError(str(error)) from None
 
 
 def check_clock(thread: Thread, signed: SignedBatch, now: float, *, nonce: int) -> None:

@@ -1,47 +1,43 @@
-"""One round after another: a leader proposes, the others execute, compare and sign, and what enough signed is adopted.
+"""One round after another: the others execute what a leader proposes, compare and sign; what enough signed is adopted.
 
-Greeting, catching up and closing are elsewhere; why a proposal isn't signed is refusing.py's matter.
+Proposing is leading.py's, greeting, catching up and closing are elsewhere; why a proposal isn't signed is refusing.py's
+matter.
 """
 
 from dataclasses import replace
 
-from evmthread.channel.ballot import NEAR, Standing
+from evmthread.channel.ballot import Standing
 from evmthread.channel.desk import Desk
 from evmthread.channel.errors import (
     DivergentField,
     LocalProtocolError,
-    NonceTooFar,
-    NotSupported,
     RemoteProtocolError,
-    TooManyOpenProposals,
 )
-from evmthread.channel.events import Proposed, Rejected, StopReason, Undone, Unexecutable
+from evmthread.channel.events import Proposed, Rejected, StopReason, Unexecutable
 from evmthread.channel.kept import SignedRecord
 from evmthread.channel.line import Line
 from evmthread.channel.messages import Accept, Agreed, Propose, Reject, RejectCode
-from evmthread.channel.party import SignedInput
 from evmthread.channel.refusing import (
     Unsigned,
     check_may_sign,
     check_not_passed_over,
     check_times,
-    next_environment,
     rejection,
 )
-from evmthread.channel.review import check_leader_signature, check_nonce_step, check_proposed, execute_proposed
+from evmthread.channel.review import check_batch_of, check_leader_signature, check_proposed, execute_proposed
 from evmthread.channel.watch import Watch
 from evmthread.commit.agreement import Agreement, SignatureSet, signatures_needed
-from evmthread.commit.batch import Batch, SignedBatch
-from evmthread.commit.commitment import MAX_NONCE_STEP, Commitment, Status
+from evmthread.commit.commitment import Status
 from evmthread.commit.eip712 import TypedData, digest
 from evmthread.commit.refusals import MalformedSignature, Refusal
+from evmthread.errors import EvmthreadError
 
 MAX_DIVERGENT = 4
 """So many proposals of a party that don't execute to what it signed are executed on one agreement; then no more."""
 
 
 class Rounds:
-    """Proposing, reviewing, agreeing."""
+    """Signing, reviewing, agreeing."""
 
     def __init__(self, desk: Desk, line: Line, watch: Watch) -> None:
         self._desk = desk
@@ -50,20 +46,10 @@ class Rounds:
         self._undecided: Standing | None = None
         self._held: Propose | None = None
         self._divergent: dict[int, int] = {}
-        self._empty_next = False
+        self.empty_next = False
+        """A party takes no batch with inputs before an empty one."""
         self.may_skip = False
         """A leader was silent or was refused: whoever leads a later nonce may take it (section 4)."""
-
-    # Leading ----------------------------------------------------------------------------------------------------------
-    @property
-    def is_our_turn(self) -> bool:
-        """Whether we lead the next nonce with nothing of ours above the agreement, or may skip to one that we lead."""
-        desk = self._desk
-        if not desk.ballot.leads(desk.index):
-            return False
-        if desk.ballot.own_standing is None:
-            return desk.ballot.leader(desk.free_nonce) == desk.index or self.may_skip
-        return self.may_skip
 
     @property
     def waits_for_user(self) -> bool:
@@ -71,99 +57,14 @@ class Rounds:
         undecided = self._undecided
         return undecided is not None and self._desk.ballot.standing.get(undecided.nonce) is undecided
 
-    def lead(self, *, final: bool = False, empty: bool = False, steps: int = 0) -> None:
-        """Proposes what is wanted. Raises LocalProtocolError (TooManyOpenProposals) where that can't be done now."""
-        desk, thread = self._desk, self._desk.thread
-        ballot = desk.ballot
-        if not ballot.leads(desk.index):
-            raise LocalProtocolError("another participant leads this thread")
-        nonce = ballot.next_led_by(desk.index, desk.tip_nonce, desk.pacing.misses)
-        if desk.tip is None and nonce:
-            raise LocalProtocolError(f"the genesis is participant {ballot.leader(0)}'s to propose")
-        try:
-            check_nonce_step(thread.agreement, nonce)
-            check_may_sign(desk, nonce=nonce, final=final, counts=not (final or empty))
-        except Unsigned as error:
-            if error.code == RejectCode.TOO_MANY:
-                raise TooManyOpenProposals(ballot.open_proposals) from None
-            raise LocalProtocolError(error.where) from None
-        except NonceTooFar as error:
-            raise LocalProtocolError(str(error)) from None
-        self.may_skip = self._empty_next = False
+    def begin(self) -> None:
+        """We propose ourselves: what led to that is over, and what waited for our user is, too."""
+        self.may_skip = self.empty_next = False
         self._undecided = None
-        latest = thread.agreement
-        suspended = latest is not None and latest.commitment.status == Status.SUSPENDED
-        inputs = [] if final or empty else desk.pool.collect(suspended=suspended)
-        if latest is not None and not (inputs or final or empty):
-            raise LocalProtocolError("there is no input that could be in a batch")
-        prepared = self._prepare(inputs, nonce, final=final, steps=steps)
-        if prepared is None:
-            return
-        commitment, signed = prepared
-        opened = thread.open_call
-        suspension = None if opened is None or commitment.status != Status.SUSPENDED else opened.suspension
-        propose = Propose(commitment, signed, suspension, b"")
-        self._sign(ballot.add(Standing(propose, digest(thread.domain, commitment))))
-
-    def lead_if_wanted(self) -> None:
-        """Proposes where it is our turn and there is something to propose; else, and where that can't be, nothing."""
-        desk = self._desk
-        if not self.is_our_turn or self.waits_for_user or desk.tip is None or not desk.is_live:
-            return
-        if desk.ready_to_close is not None or desk.ballot.final is not None:
-            return
-        empty = self._empty_next or desk.ballot.open_proposals >= desk.thread.ruleset.open_proposals
-        # Whoever wants to end has to get rid of its signatures above the agreement.
-        empty = empty or (desk.wants_end and desk.ballot.highest_signed > max(desk.tip_nonce, desk.own_floor))
-        if not desk.pool and not (empty and self.may_skip):
-            return
-        try:
-            self.lead(empty=empty)
-        except LocalProtocolError:
-            return
-
-    def _prepare(
-        self, inputs: list[SignedInput], nonce: int, *, final: bool, steps: int
-    ) -> tuple[Commitment, SignedBatch] | None:
-        """Executes as many of these inputs as make a valid batch; an input that can't be in any is dropped."""
-        desk = self._desk
-        wanted = bool(inputs)
-        while inputs or not wanted:
-            environment = next_environment(desk, empty=not inputs)
-            batch = Batch(environment, tuple([each.input for each in inputs]))
-            signed = SignedBatch(batch, tuple([each.signature for each in inputs]))
-            try:
-                return desk.thread.prepare(signed, nonce=nonce, final=final, steps=steps), signed
-            except NotSupported as error:
-                raise LocalProtocolError(str(error)) from None
-            except Refusal as error:
-                if not inputs:
-                    raise LocalProtocolError(str(error)) from None
-                index = getattr(error, "index", None)
-                if index is None:
-                    index = len(inputs) // 2  # too much in all
-                if index:
-                    inputs = inputs[:index]
-                    steps = 0
-                else:
-                    self._drop(inputs[0], error)
-                    inputs = inputs[1:]
-        return None
-
-    def _drop(self, signed: SignedInput, error: Refusal) -> None:
-        desk, each = self._desk, signed.input
-        code, where = rejection(error)
-        for own in desk.pool.own:
-            if own.input == each:
-                desk.pool.own.remove(own)
-                desk.outbox.notify(Undone(own.wish, where))
-                return
-        desk.pool.drop(each)
-        actor = desk.thread.terms.owners.index(each.actor)
-        desk.outbox.send(actor, Reject(each.nonce, digest(desk.thread.domain, each), code, where))
 
     # Signing: first kept, then signed, then sent ----------------------------------------------------------------------
-    def _sign(self, standing: Standing) -> None:
+    def sign(self, standing: Standing) -> None:
+        """Keeps a proposal, signs it and sends the signature, in this order."""
         desk, commitment = self._desk, standing.propose.commitment
         final = commitment.status == Status.FINAL
         record = SignedRecord(standing.nonce, standing.digest, final, standing.content)
@@ -173,23 +74,32 @@ class Rounds:
         def refused(why: str) -> None:
             desk.stop(StopReason.REFUSED, why)
 
-        desk.outbox.persist(record, urgent=True, then=lambda: self.ask_signature(standing), failed=refused)
+        def kept() -> None:
+            if desk.ballot.standing.get(standing.nonce) is standing:  # else another agreement came first
+                self.ask_signature(standing)
+
+        desk.outbox.persist(record, urgent=True, then=kept, failed=refused)
 
     def ask_signature(self, standing: Standing) -> None:
         """Asks for the signature on what is kept as signed; that of what was signed before a restart is the same."""
         desk = self._desk
-        standing.awaited = True
+        standing.signing = True
+
+        def refused(why: str) -> None:
+            if desk.ballot.standing.get(standing.nonce) is standing:
+                desk.stop(StopReason.REFUSED, why)
+
         typed_data = TypedData(desk.thread.domain, standing.propose.commitment)
         desk.outbox.sign(
             typed_data,
             standing.content,
             then=lambda signature: self._signed(standing, signature),
-            failed=lambda why: desk.stop(StopReason.REFUSED, why),
+            failed=refused,
         )
 
     def _signed(self, standing: Standing, signature: bytes) -> None:
         desk = self._desk
-        standing.awaited = False
+        standing.signing = False
         if desk.is_party:
             standing.signatures[desk.index] = signature
         if desk.ballot.leader(standing.nonce) == desk.index:
@@ -201,7 +111,7 @@ class Rounds:
     def send_standing(self, standing: Standing, to: tuple[int, ...]) -> None:
         """Sends what we signed, as the same bytes each time: to those whose signature on it is missing."""
         desk = self._desk
-        if standing.awaited:  # it goes to all when it is there
+        if standing.signing:  # it goes to all when it is there
             return
         missing = tuple([each for each in to if each not in standing.signatures])
         if desk.ballot.leader(standing.nonce) == desk.index:
@@ -242,15 +152,12 @@ class Rounds:
         if desk.tip is not None and nonce <= desk.tip_nonce:
             self._tell_tip(peer, nonce, signed_digest)
             return
-        known = ballot.lowest_free(desk.tip_nonce, desk.parties) + NEAR
-        if nonce <= max(desk.tip_nonce, 0) + MAX_NONCE_STEP - NEAR:
+        if nonce <= desk.highest_claimed:
             ballot.note_used(leader, nonce)
         try:
             check_proposed(thread, commitment)
-            if nonce > known:  # a liar could drive us so high that nobody else follows
-                desk.outbox.send(leader, desk.hello())
-                raise Unsigned(RejectCode.UNWANTED, f"nobody is known to be beyond nonce {known - NEAR}")
             self._check_not_muted(leader)
+            check_batch_of(thread, commitment, propose.batch)
             self._review(propose, signed_digest, leader)
         except (Refusal, Unsigned) as error:
             self._refuse(leader, propose, signed_digest, error)
@@ -266,10 +173,27 @@ class Rounds:
         self.check_known(nonce, signed)
 
     def check_known(self, nonce: int, signed_digest: bytes) -> None:
-        """Our signature on this was shown: stops where our store doesn't hold it."""
+        """Our signature on this was shown: stops where our store doesn't hold it, and isn't marked as an older one."""
         desk = self._desk
-        if nonce > desk.tip_nonce and desk.ballot.signed.get(nonce) != signed_digest:
+        if desk.wants_floor:
+            return
+        if nonce > max(desk.tip_nonce, desk.own_floor or -1) and desk.ballot.signed.get(nonce) != signed_digest:
             desk.stop(StopReason.STALE_STORE, f"nonce {nonce}: 0x{signed_digest.hex()}")
+
+    def highest_of(self, party: int) -> tuple[int, bytes, bytes] | None:
+        """The highest signature of a party that we have seen and remember: its nonce, its digest, and itself."""
+        found = (self._desk.ballot.highest_of(party), self._watch.highest_of(party))
+        return max((each for each in found if each is not None), default=None)
+
+    def seen_of(self, party: int) -> int:
+        """The nonce of that, -1 for none."""
+        seen = self.highest_of(party)
+        return -1 if seen is None else seen[0]
+
+    @staticmethod
+    def _not_signed(error: DivergentField) -> EvmthreadError:
+        """The error, or another one where the field isn't the commitment's: nobody signed what came beside that."""
+        return RemoteProtocolError(str(error)) if error.field.startswith("suspension") else error
 
     def _check_not_muted(self, leader: int) -> None:
         if self._divergent.get(leader, 0) >= MAX_DIVERGENT:
@@ -285,7 +209,10 @@ class Rounds:
         if commitment.nonce <= desk.ballot.highest_signed or desk.ballot.final is not None:
             check_may_sign(desk, nonce=commitment.nonce, final=final, counts=standing.counts)
         check_times(desk, propose.batch, nonce=commitment.nonce)
-        execute_proposed(desk.thread, commitment, propose.batch, propose.suspension, final=final)
+        try:
+            execute_proposed(desk.thread, commitment, propose.batch, propose.suspension, final=final)
+        except DivergentField as error:
+            raise self._not_signed(error) from None
         check_not_passed_over(desk, propose)
         if leader < desk.parties:
             standing.signatures[leader] = propose.signature
@@ -303,7 +230,7 @@ class Rounds:
                 assert prepared is not None
                 desk.outbox.notify(Proposed(propose, prepared.outcome))
                 return
-            self._sign(standing)
+            self.sign(standing)
         self.settle()
 
     def _refuse(self, leader: int, propose: Propose, signed_digest: bytes, error: Refusal | Unsigned) -> None:
@@ -315,6 +242,7 @@ class Rounds:
         agreed = None
         if code == RejectCode.STALE and propose.commitment.parent != desk.thread.parent:
             agreed = desk.tip
+            desk.fetch_unknown(leader, propose.commitment.parent)
         if code != RejectCode.STALE:
             desk.ballot.refuse(nonce)
         desk.outbox.send(leader, Reject(nonce, signed_digest, code, where, agreed))
@@ -354,7 +282,7 @@ class Rounds:
                 check_may_sign(desk, nonce=nonce, final=False, counts=standing.counts)
             except Unsigned as error:
                 raise LocalProtocolError(error.where) from None
-            self._sign(standing)
+            self.sign(standing)
             return
         del desk.ballot.standing[nonce]
         desk.ballot.refuse(nonce)
@@ -380,7 +308,7 @@ class Rounds:
                 # It may not know yet that enough have signed, or that we have its signature.
                 desk.outbox.send(peer, tip)
             return
-        if accept.nonce <= max(desk.tip_nonce, 0) + MAX_NONCE_STEP - NEAR:
+        if accept.nonce <= desk.highest_claimed:
             desk.ballot.note_used(index, accept.nonce)
         standing = desk.ballot.add_signature(accept.nonce, accept.digest, index, accept.signature)
         if standing is not None:
@@ -398,8 +326,11 @@ class Rounds:
         standing.rejected = True
         desk.outbox.notify(Rejected(peer, reject.nonce, reject.code, reject.where))
         if reject.code == RejectCode.TOO_MANY:
-            self._empty_next = True
-        self.may_skip = reject.code in (RejectCode.TOO_MANY, RejectCode.CLOCK, RejectCode.STALE)
+            self.empty_next = True
+        if reject.code in (RejectCode.TOO_MANY, RejectCode.CLOCK, RejectCode.STALE) and not desk.pacing.misses:
+            # Another proposal follows at once, those after it in their time: a peer can't make us sign at its pace.
+            self.may_skip = True
+            desk.pacing.missed(desk.now)
 
     # Agreeing ---------------------------------------------------------------------------------------------------------
     def settle(self) -> None:
@@ -423,7 +354,10 @@ class Rounds:
             return
 
     def adopt(self, agreement: Agreement, agreed: Agreed) -> bool:
-        """Executes, if it isn't prepared, and adopts an agreement on the latest one; whether it could be executed."""
+        """Executes, if it isn't prepared, and adopts an agreement on the latest one; whether it could be executed.
+
+        Raises RemoteProtocolError where what came beside the commitment isn't what belongs to it.
+        """
         desk, commitment = self._desk, agreement.commitment
         prepared = desk.thread.prepared
         if prepared is None or prepared.digest != agreement.digest:
@@ -431,10 +365,12 @@ class Rounds:
             try:
                 execute_proposed(desk.thread, commitment, agreed.batch, agreed.suspension, final=final)
             except Refusal as error:
+                if isinstance(error, DivergentField) and self._not_signed(error) is not error:
+                    raise self._not_signed(error) from None
                 desk.outbox.notify(Unexecutable(agreement, str(error)))
                 return False
         self._undecided = self._held = None
         self._divergent.clear()
-        self.may_skip = self._empty_next = False
+        self.may_skip = self.empty_next = False
         self._line.adopt(agreement, agreed)
         return True

@@ -8,11 +8,12 @@ from evmthread.channel.desk import Desk
 from evmthread.channel.errors import RemoteProtocolError
 from evmthread.channel.events import StopReason, Undone
 from evmthread.channel.kept import InputRecord
-from evmthread.channel.messages import Agreed, Request
+from evmthread.channel.messages import Request
 from evmthread.channel.party import SignedInput
 from evmthread.channel.pool import CONTINUATIONS, Own, Wish
+from evmthread.channel.refusing import next_environment, rejection
 from evmthread.channel.watch import Watch
-from evmthread.commit.batch import Input, InputKind, check_input_signature
+from evmthread.commit.batch import Batch, Input, InputKind, SignedBatch, check_input_signature
 from evmthread.commit.eip712 import TypedData, digest
 from evmthread.commit.records import VERSION_BYTE, decode_versioned, decoded_list
 from evmthread.commit.refusals import Refusal
@@ -37,15 +38,39 @@ class Wishes:
             return
         if desk.ready_to_close is not None or (desk.ballot.standing and not desk.pacing.misses):
             return
-        wishes, desk.pool.wishes = desk.pool.wishes, []
+        wishes, desk.pool.wishes, desk.pool.barred = desk.pool.wishes, [], False
         for wish in wishes:
-            self._sign(self._own(wish))
+            if why := self._why_never(wish):
+                desk.outbox.notify(Undone(wish, why))
+            elif (own := self._own(wish)) is not None:
+                self._sign(own)
+            else:
+                desk.pool.wishes.append(wish)
+                desk.pool.barred = True
 
-    def _own(self, wish: Wish) -> Own:
+    def _why_never(self, wish: Wish) -> str:
+        """Why a wish can be in no batch on this agreement, as far as that is seen without executing; or nothing.
+
+        What is signed and then undone bars its nonce until there is another agreement.
+        """
+        desk = self._desk
+        if wish.gas > desk.thread.ruleset.batch_gas:
+            return f"gas at most batchGas, {desk.thread.ruleset.batch_gas}"
+        left = desk.balance - sum(own.input.value for own in desk.pool.own)
+        if desk.tip is not None and not desk.pool and wish.value > left:
+            return f"{wish.value} wei is more than the {left} that the owner has"
+        return ""
+
+    def _own(self, wish: Wish) -> Own | None:
+        """The input that a wish becomes; None where it has to wait for another agreement."""
         desk, thread = self._desk, self._desk.thread
+        if not desk.may_ask:
+            return None
         calls = sum(1 for own in desk.pool.own if own.input.kind not in CONTINUATIONS)
         nonce = 0 if wish.kind in CONTINUATIONS else desk.owner_nonce + calls
         each = wish.as_input(thread.thread_id, desk.owner, nonce, thread.parent)
+        if thread.parent != ZERO_HASH and desk.pool.used.setdefault((wish.kind, nonce), each) != each:
+            return None
         own = Own(wish, each)
         desk.pool.own.append(own)
         return own
@@ -107,6 +132,22 @@ class Wishes:
             for each in undone:
                 desk.outbox.notify(Undone(each.wish, why))
 
+    def on_doubt(self, input_digest: bytes) -> None:
+        """Somebody rejects an input of ours: we look ourselves, once, whether it can be in a batch."""
+        desk, thread = self._desk, self._desk.thread
+        for place, own in enumerate(desk.pool.own):
+            if own.doubted or desk.tip is None or not own.signature or digest(thread.domain, own.input) != input_digest:
+                continue
+            own.doubted = True
+            first = [each for each in desk.pool.own[: place + 1] if each.signature]
+            batch = Batch(next_environment(desk, empty=False), tuple([each.input for each in first]))
+            try:
+                thread.execute(SignedBatch(batch, tuple([each.signature for each in first])), nonce=desk.free_nonce)
+            except Refusal as error:
+                if getattr(error, "index", None) == place:
+                    self._undo(own, rejection(error)[1])
+            return
+
     def on_request(self, peer: int, request: Request) -> None:
         """Takes up another's input. Raises RemoteProtocolError."""
         desk, thread, each = self._desk, self._desk.thread, request.signed.input
@@ -120,18 +161,16 @@ class Wishes:
             raise RemoteProtocolError("an input of another thread")
         index = thread.terms.owners.index(each.actor)
         if desk.is_party and index == desk.index:
-            if each.parent == thread.parent and not any(own.input == each for own in desk.pool.own):
+            known = desk.pool.used.get((InputKind(each.kind), each.nonce)) == each
+            if each.parent == thread.parent and not known and desk.tip is not None and desk.may_ask:
                 desk.stop(StopReason.STALE_STORE, f"an input of ours with nonce {each.nonce}")
             return
         self._watch.input(index, request.signed)
         if each.parent == thread.parent or (each.parent == ZERO_HASH and each.kind == InputKind.CALL):
             desk.pool.add(request.signed, desk.now)
         elif desk.tip is not None:
-            self._tell_tip(peer, desk.tip)
-
-    def _tell_tip(self, peer: int, tip: Agreed) -> None:
-        """Whoever asks on an older agreement may lack ours; if it is we who lack one, it finds us behind."""
-        self._desk.outbox.send(peer, tip)
+            desk.outbox.send(peer, desk.tip)  # whoever asks on an older agreement may lack ours
+            desk.fetch_unknown(peer, each.parent)
 
 
 def encode_own(own: Own) -> bytes:

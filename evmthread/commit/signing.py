@@ -195,6 +195,7 @@ class MemorySignLog:
 
 
 _SIGNATURE = plain_type("bytes")
+_ADDRESS = plain_type("address")
 
 
 class GuardedSigner:
@@ -203,16 +204,18 @@ class GuardedSigner:
     It is a Signer itself. Commitments, inputs, key grants and resumes are signed; there is nothing else to sign.
     """
 
-    __slots__ = ("_log", "_signer")
+    __slots__ = ("_address", "_log", "_signer")
 
     def __init__(self, signer: Signer, log: SignLog) -> None:
+        """A guard over a signer. Raises InvalidInput where its address is none; what it is now, it stays."""
         self._signer = signer
+        self._address: bytes = _ADDRESS.plain(signer.address, "Signer.address")
         self._log = log
 
     @property
     def address(self) -> bytes:
         """The 20-byte address of the key."""
-        return self._signer.address
+        return self._address
 
     def __repr__(self) -> str:
         return f"GuardedSigner({self._signer!r})"
@@ -256,7 +259,7 @@ class GuardedSigner:
             signature: bytes = _SIGNATURE.plain(answer, "signature")
             got = recover_signer(typed_data.digest(), signature)
         except (MalformedSignature, InvalidInput) as error:
-            raise BackendError(f"the signer of 0x{self.address.hex()} answered with no signature: {error}") from error
-        if got != self.address:
-            raise BackendError(f"the signer of 0x{self.address.hex()} answered with a signature of 0x{got.hex()}")
+            raise BackendError(f"the signer of 0x{self._address.hex()} answered with no signature: {error}") from error
+        if got != self._address:
+            raise BackendError(f"the signer of 0x{self._address.hex()} answered with a signature of 0x{got.hex()}")
         return signature

@@ -248,12 +248,11 @@ class Database:
 
 
 def _checksum(table: str, values: Sequence[Value]) -> bytes:
-    hasher = blake2b(table.encode(), digest_size=_CHECKSUM_BYTES)
+    parts = [table.encode()]
     for value in values:
         data = value if type(value) is bytes else repr(value).encode()
-        hasher.update(b"%d:" % len(data))
-        hasher.update(data)
-    return hasher.digest()
+        parts += (b"%d:" % len(data), data)
+    return blake2b(b"".join(parts), digest_size=_CHECKSUM_BYTES).digest()
 
 
 def nonce_bytes(nonce: int) -> bytes:

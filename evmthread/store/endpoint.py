@@ -12,9 +12,9 @@ from evmthread.channel.channel import Channel
 from evmthread.channel.desk import ChainHead, ChannelOptions
 from evmthread.channel.effects import Effect, Notify, Persist, Send, SetTimer, Sign
 from evmthread.channel.events import Event
-from evmthread.channel.line import KEPT_BACK
+from evmthread.channel.line import kept_back
 from evmthread.channel.messages import decode_agreed
-from evmthread.channel.restoring import SavedChannel, restore_thread, restored_floor
+from evmthread.channel.restoring import SavedChannel, restore_thread
 from evmthread.channel.thread import Thread
 from evmthread.commit.signing import GuardedSigner, Signer
 from evmthread.errors import EvmthreadError
@@ -69,14 +69,14 @@ class Endpoint:
     ) -> Self:
         """The endpoint of a thread that the store has, as it was left; `start` is to be called next.
 
-        Of a restored store a floor is set first, far above all that the lost one can have signed.
+        A restored store gets a floor above all that the lost one can have signed, as soon as it has the genesis.
         Raises UnknownThread, LeaseLost and other BackendErrors, and what Channel raises.
         """
         lease = store.acquire(thread_id)
-        if lease.restored:
-            lease.set_floor(floor_of(lease, now))
         channel = open_channel(lease, now=now, random=random, options=options, cache=cache)
-        return cls(channel, store, lease, signer, send=send, notify=notify, keep=keep)
+        endpoint = cls(channel, store, lease, signer, send=send, notify=notify, keep=keep)
+        endpoint._set_floor()
+        return endpoint
 
     # What can be asked of it ------------------------------------------------------------------------------------------
     def do(self, decide: Callable[[Channel], list[Effect]]) -> None:
@@ -112,6 +112,12 @@ class Endpoint:
         """The answer to what `keep` took over."""
         self._perform(self._answer(token, error))
 
+    def _set_floor(self) -> None:
+        if self.channel.wants_floor:
+            floor = self.channel.lowest_floor
+            self.lease.set_floor(floor)
+            self.channel.set_floor(floor)
+
     # Performing -------------------------------------------------------------------------------------------------------
     def _perform(self, asked: Sequence[Effect]) -> None:
         effects = deque(asked)
@@ -133,6 +139,7 @@ class Endpoint:
                     self.timer = at
                 case Notify(event):
                     self._notify(event)
+        self._set_floor()
 
     def _persist(self, effect: Persist, effects: deque[Effect]) -> None:
         if self._keep is not None:
@@ -159,17 +166,6 @@ class Endpoint:
         return self.channel.not_persisted(token, str(error))
 
 
-def floor_of(lease: Lease, now: float) -> int:
-    """The floor of a thread whose store was put back from a copy (signer law, rule 5)."""
-    kept, first = lease.load(), lease.line_after(-1, 1)
-    highest = max(kept.highest, -1 if kept.tip is None else kept.tip.nonce, 0)
-    begun = now
-    if first:
-        batch_bytes = lease.head.ruleset.batch_bytes
-        begun = decode_agreed(first[0].content, batch_bytes=batch_bytes).batch.batch.environment.timestamp
-    return restored_floor(highest, int(begun), now)
-
-
 def open_channel(
     lease: Lease,
     *,
@@ -181,14 +177,23 @@ def open_channel(
     """The channel of a thread as its store kept it. Raises BackendErrors, and what reading back and Channel raise."""
     head, kept = lease.head, lease.load()
     thread = Thread.open(head.domain, head.terms, head.ruleset, code=head.code, cache=cache)
-    back = KEPT_BACK + 1 if head.terms.threshold < len(head.terms.keys) else 1
     saved = SavedChannel(
-        restore_thread(thread, kept.base, back),
+        restore_thread(thread, kept.base, kept_back(head.terms) + 1),
         kept.agreed,
         kept.signed,
         max(kept.highest, -1 if lease.floor is None else lease.floor),
         kept.final,
         kept.inputs,
         lease.floor or 0,
+        _begun(lease),
+        wants_floor=lease.restored,
     )
     return Channel(thread, lease.key, history=lease, random=random, now=now, options=options, saved=saved)
+
+
+def _begun(lease: Lease) -> int | None:
+    """The genesis's timestamp."""
+    for record in lease.line_after(-1, 1):
+        agreed = decode_agreed(record.content, batch_bytes=lease.head.ruleset.batch_bytes)
+        return agreed.batch.batch.environment.timestamp
+    return None

@@ -249,8 +249,8 @@ class MemoryLease(MemoryThread):
     def final(self, thread_id: bytes) -> bytes | None:
         """See SignLog."""
         _check_thread(self, thread_id)
-        with self._store.open():
-            return self._rows.final
+        with self._store.changing(self, synced=False) as (rows, _undo):
+            return rows.final
 
 
 def _check_thread(lease: MemoryLease, thread_id: bytes) -> None:

@@ -70,6 +70,9 @@ class ThreadRows:
     def __init__(self, database: Database) -> None:
         self._database = database
         self.signed = SignedRows(database)
+        # Threads by the thousand share few rules and codes: one object of each.
+        self._rulesets: dict[bytes, Ruleset] = {}
+        self._codes: dict[bytes, bytes] = {}
 
     # Threads ----------------------------------------------------------------------------------------------------------
     def create(self, run: Run, thread_id: bytes, head: ThreadHead, key: bytes) -> None:
@@ -97,13 +100,15 @@ class ThreadRows:
         _, key, chain, registry, terms, ruleset = self._database.checked("threads", row)
         try:
             agreed_terms = Terms.decode(terms)
-            domain, rules = Domain(int.from_bytes(chain, "big"), registry), Ruleset.decode(ruleset)
+            domain = Domain(int.from_bytes(chain, "big"), registry)
+            rules = self._rulesets.get(ruleset) or self._rulesets.setdefault(ruleset, Ruleset.decode(ruleset))
         except EvmthreadError as error:
             raise self._damaged(f"the head of thread 0x{thread_id.hex()}: {error}") from error
         code = run(_CODE, (bytes(agreed_terms.code_hash),)).fetchone()
         if code is None:
             raise self._damaged(f"the code of thread 0x{thread_id.hex()} is missing")
-        return ThreadHead(domain, agreed_terms, rules, self._database.checked("codes", code)[1]), key
+        whole = self._database.checked("codes", code)[1]
+        return ThreadHead(domain, agreed_terms, rules, self._codes.setdefault(whole, whole)), key
 
     def epoch(self, run: Run, thread_id: bytes) -> int | None:
         """How often the thread was acquired; None for no such thread."""

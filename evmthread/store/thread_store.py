@@ -166,7 +166,8 @@ class Lease(KeptThread, Protocol):
     def sign_log(self) -> SignLog:
         """The thread's SignedRecords as a SignLog, for a GuardedSigner over the party's signer.
 
-        A put of what stands already returns it and costs no sync. Raises LeaseLost, FloorWanted.
+        A put of what stands already returns it and costs no sync. All that is asked raises LeaseLost, a put also
+        FloorWanted.
         """
 
 

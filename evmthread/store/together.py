@@ -39,10 +39,10 @@ class Together:
         self.events: list[tuple[int, Event]] = []
         self._clock = clock
         self._queue: deque[tuple[int, int, bytes]] = deque()
-        identity = thread_id(head.domain, head.terms)
         chosen = [None] * len(seats) if options is None else options
         if len(chosen) != len(seats):
             raise InvalidInput(f"{len(chosen)} options for {len(seats)} participants")
+        identity = thread_id(head.domain, head.terms)
         self.endpoints: list[Endpoint] = []
         for index, ((store, signer), option) in enumerate(zip(seats, chosen, strict=True)):
             store.create(head, signer.address)

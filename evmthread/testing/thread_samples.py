@@ -16,12 +16,12 @@ _PARTIES = (b"\x01" * 20, b"\x02" * 20)
 KEY = _PARTIES[0]
 
 
-def sample_head(salt: int) -> ThreadHead:
+def sample_head(salt: int, code: bytes = _CODE) -> ThreadHead:
     """A thread to keep. Each salt gives another id."""
     rules = Ruleset(contract_timeout=86_400)
     terms = Terms(
         origin=bytes(20),
-        code_hash=keccak256(_CODE),
+        code_hash=keccak256(code),
         ruleset=rules.hash_struct(),
         asset=bytes(20),
         keys=_PARTIES,
@@ -34,7 +34,7 @@ def sample_head(salt: int) -> ThreadHead:
         open_before=2**32,
         salt=salt,
     )
-    return ThreadHead(Domain(1, b"\x0e" * 20), terms, rules, _CODE)
+    return ThreadHead(Domain(1, b"\x0e" * 20), terms, rules, code)
 
 
 HEADS = {thread_id(head.domain, head.terms): head for head in map(sample_head, (0, 1, 2**256 - 1))}

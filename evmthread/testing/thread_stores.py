@@ -214,6 +214,7 @@ class _Machine(RuleBasedStateMachine):
         assert type(told[0]) is LeaseLost
         raises(LeaseLost, before.set_floor, 2**64 - 1)
         raises(LeaseLost, put, before.sign_log(), thread, 2**64 - 1, DIGESTS[0])
+        raises(LeaseLost, before.sign_log().final, thread)
         self.lost.append(before)
         self.leases[thread] = after
         if taken is not self.store:

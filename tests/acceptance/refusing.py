@@ -1,12 +1,9 @@
 """What "refuse" means where bytes are concerned: a typed error on every way in, and what was right stays right."""
 
 import copy
-import json
 import pickle
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -24,9 +21,10 @@ from evmthread.commit import (
 from evmthread.commit.records import Record
 from evmthread.errors import EvmthreadError
 from tests.commit import commit_samples as samples
+from tests.commit import vector_forms
 
 DOMAIN = samples.DOMAIN
-VECTORS: dict[str, Any] = json.loads((Path(__file__).parent.parent / "vectors" / "commitment.json").read_text())
+VECTORS = vector_forms.VECTORS
 
 
 def every_bit(record: Record) -> Iterator[tuple[str, Record]]:

@@ -85,7 +85,7 @@ def test_c13_closing_and_closed(tmp_path: Path) -> None:
 
 
 def test_c13_disputed(tmp_path: Path) -> None:
-    """While a challenge is on chain nothing is signed, also after a restart; the latest agreement is there to answer."""
+    """While a challenge is on chain nothing is signed, also after a restart; there is an agreement to answer with."""
     table = Table(tmp_path, options=ChannelOptions(on_chain=True)).start()
     table.show(LIVE)
     table.call(0, add(1))

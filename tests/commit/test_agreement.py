@@ -6,12 +6,14 @@ import json
 import pickle
 from collections.abc import Callable
 from dataclasses import FrozenInstanceError, replace
+from typing import Any
 
 import commit_samples as samples
 import pytest
 import rlp
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from vector_forms import VECTORS, verdict
 
 from evmthread.commit import (
     Agreement,
@@ -350,6 +352,8 @@ def test_subclasses_of_records_are_refused() -> None:
             Agreement(*arguments)  # type: ignore[arg-type]
     with pytest.raises(InvalidInput):
         SignedCommitment(COMMITMENT, (A, B))  # type: ignore[arg-type]
+    with pytest.raises(InvalidInput):
+        SignedCommitment(Shifty(**values), FULL)
 
 
 # -- bytes -------------------------------------------------------------------------------------------------------------
@@ -432,9 +436,17 @@ def test_signature_sets() -> None:
     assert SignatureSet.of({}) == SignatureSet(0, ())
     assert SignatureSet(0b1000_0000_0000_0101, (A,) * 3).indexes() == (0, 2, 15)
     assert SignatureSet.from_json(FULL.to_json()) == FULL
-    for wrong in ({16: A}, {-1: A}):
-        with pytest.raises(InvalidInput):
-            SignatureSet.of(wrong)
+    for wrong in (FULL.to_json() | {"more": 1}, {"bitmap": 7}, {"signatures": []}, None):
+        with pytest.raises(InvalidInput, match=r"SignatureSet: (unknown member|member|None where)"):
+            SignatureSet.from_json(wrong)  # type: ignore[arg-type]
+    assert SignatureSet.of({15: A}) == SignatureSet(1 << 15, (A,))
+    for party in (16, 10**9, -1):
+        with pytest.raises(InvalidInput, match=f"party {party} of at most 16"):
+            SignatureSet.of({party: A})
+        with pytest.raises(InvalidInput, match=f"party {party} of at most 16"):
+            SignatureSet.of({party: A, 3: B})
+    with pytest.raises(InvalidInput, match="party 16 of at most 16"):
+        SignatureSet.of({0: A, 16: B})
     for bitmap, signatures in ((-1, ()), (1 << 16, ()), (True, ()), (1, [A]), (1, ("",))):
         with pytest.raises(InvalidInput):
             SignatureSet(bitmap, signatures)  # type: ignore[arg-type]
@@ -568,3 +580,36 @@ def test_a_key_grant_is_signed_by_its_owner() -> None:
             verify_key_grant(DOMAIN, terms, other, owner.sign(TypedData(DOMAIN, other)))
     with pytest.raises(WrongThread):
         verify_key_grant(DOMAIN, terms, replace(grant, thread_id=bytes(32)), signature)
+
+
+def judged(entry: dict[str, Any]) -> dict[str, Any]:
+    return {name: entry[name] for name in ("check", "clause", "message")}
+
+
+@pytest.mark.parametrize("entry", VECTORS["chains"], ids=lambda entry: entry["what"])
+def test_chains_of_the_vectors(entry: dict[str, Any]) -> None:
+    terms = Terms.from_json(VECTORS["namedTerms"][entry["terms"]])
+    given_ = [SignedCommitment.decode(bytes.fromhex(each[2:])) for each in entry["agreements"]]
+    tip = bytes.fromhex(entry["tip"][2:])
+    assert verdict(lambda: verify_chain(DOMAIN, terms, given_, tip)) == judged(entry)
+    if entry["check"] is None:
+        chain = verify_chain(DOMAIN, terms, given_, tip)
+        assert ["0x" + each.digest.hex() for each in chain.line] == entry["line"]
+        assert ["0x" + each.digest.hex() for each in chain.superseded] == entry["superseded"]
+
+
+@pytest.mark.parametrize("entry", VECTORS["resumes"], ids=lambda entry: entry["what"])
+def test_resumes_of_the_vectors(entry: dict[str, Any]) -> None:
+    terms = Terms.from_json(VECTORS["namedTerms"][entry["terms"]])
+    signatures = SignatureSet.from_json({name: entry[name] for name in ("bitmap", "signatures")})
+    found = verdict(lambda: verify_resume(DOMAIN, terms, Resume.from_json(entry["value"]), signatures))
+    assert found == judged(entry)
+
+
+@pytest.mark.parametrize("entry", VECTORS["keyGrants"], ids=lambda entry: entry["what"])
+def test_key_grants_of_the_vectors(entry: dict[str, Any]) -> None:
+    terms = Terms.from_json(VECTORS["namedTerms"][entry["terms"]])
+    grant, signature = KeyGrant.from_json(entry["value"]), bytes.fromhex(entry["signature"][2:])
+    assert verdict(lambda: verify_key_grant(DOMAIN, terms, grant, signature)) == judged(entry)
+    if entry["check"] is None:
+        assert verify_key_grant(DOMAIN, terms, grant, signature) == entry["party"]

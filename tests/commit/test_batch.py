@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import commit_samples as samples
 import pytest
@@ -10,6 +11,7 @@ import rlp
 from commit_strategies import batches
 from hypothesis import given
 from hypothesis import strategies as st
+from vector_forms import VECTORS, verdict
 
 from evmthread.commit import (
     Batch,
@@ -81,6 +83,18 @@ def test_size_rule_counts_the_rlp_with_signatures() -> None:
         SignedBatch.decode(SIGNED.encode(), batch_bytes=size - 1)
 
 
+def test_long_signatures_count_too() -> None:
+    for signatures in ((bytes(3_000),), (b"",) * 200, (bytes(65),) * 50):
+        signed = SignedBatch(Batch(samples.environment(), ()), signatures)
+        size = len(signed.to_rlp())
+        assert _size_at_most(signed) >= size
+        commitment = replace(COMMITMENT, batch_hash=signed.batch.hash_struct())
+        with pytest.raises(IllFormedBatch, match=f"at most {size - 1} bytes with signatures: got {size}"):
+            check_signed_batch(DOMAIN, TERMS, replace(RULESET, batch_bytes=size - 1), commitment, signed)
+        with pytest.raises(SignatureCount):
+            check_signed_batch(DOMAIN, TERMS, replace(RULESET, batch_bytes=size), commitment, signed)
+
+
 @given(batches, st.lists(st.binary(max_size=70), max_size=3).map(tuple))
 def test_signed_batches_round_trip(batch: Batch, signatures: tuple[bytes, ...]) -> None:
     signed = SignedBatch(batch, signatures)
@@ -110,6 +124,7 @@ def test_good_batches_pass() -> None:
     machine = b"\x0a" * 32
     check(replace(INPUT, kind=InputKind.ANSWER, nonce=0, parent=PARENT, data=machine), SECOND)
     check(replace(INPUT, kind=InputKind.ABORT, nonce=0, parent=PARENT, data=machine))
+    check(INPUT, SECOND, ruleset=replace(RULESET, batch_inputs=2))
 
 
 ANSWER = replace(INPUT, kind=InputKind.ANSWER, nonce=0, parent=PARENT, data=b"\x0a" * 33)
@@ -272,3 +287,15 @@ def test_environments_never_run_backwards() -> None:
         with pytest.raises(IllFormedBatch, match=clause) as caught:
             check_environment(parent, Batch(samples.environment(**changes), inputs), nonce=4)
         assert caught.value.nonce == 4
+
+
+@pytest.mark.parametrize("entry", VECTORS["batches"], ids=lambda entry: entry["what"])
+def test_the_vectors_are_judged_as_they_say(entry: dict[str, Any]) -> None:
+    terms, rules = VECTORS["namedTerms"][entry["terms"]], VECTORS["namedRulesets"][entry["ruleset"]]
+    ruleset, commitment = Ruleset.from_json(rules), Commitment.from_json(entry["commitment"])
+
+    def check() -> None:
+        signed = SignedBatch.decode(bytes.fromhex(entry["bytes"][2:]), batch_bytes=ruleset.batch_bytes)
+        check_signed_batch(DOMAIN, Terms.from_json(terms), ruleset, commitment, signed)
+
+    assert verdict(check) == {name: entry[name] for name in ("check", "clause", "message")}

@@ -1,11 +1,14 @@
 """Commitments: every clause of wellFormed broken once, successors, suspensions."""
 
 from dataclasses import replace
+from typing import Any
 
 import commit_samples as samples
 import pytest
+from vector_forms import VECTORS
 
-from evmthread.commit import EMPTY_TRIE_ROOT, Suspension, check_successor, check_well_formed, well_formed
+from evmthread.commit import EMPTY_TRIE_ROOT, Commitment, Suspension, check_successor, check_well_formed, well_formed
+from evmthread.commit.commitment import check_suspension_fits
 from evmthread.commit.refusals import Decreased, FinalDiffers, IllFormedCommitment, NonceOrder, ParentIsFinal
 from evmthread.primitives.keccak import keccak256
 
@@ -151,3 +154,17 @@ def test_a_suspensions_hash_binds_every_answer() -> None:
         replace(base, input=bytes(32)),
     ]
     assert len({each.hash_struct() for each in (base, *others)}) == 9
+
+
+@pytest.mark.parametrize("entry", VECTORS["suspensions"], ids=lambda entry: entry["what"])
+def test_a_suspension_fits_its_commitment_as_the_vectors_say(entry: dict[str, Any]) -> None:
+    suspension = None if entry["suspension"] is None else Suspension.from_json(entry["suspension"])
+    if suspension is not None and "questionZeros" in entry:
+        suspension = replace(suspension, question=bytes(entry["questionZeros"]))
+    commitment, transcript = Commitment.from_json(entry["commitment"]), entry["transcript"]
+    if entry["check"] is None:
+        check_suspension_fits(commitment, suspension, transcript=transcript)
+        return
+    with pytest.raises(IllFormedCommitment) as caught:
+        check_suspension_fits(commitment, suspension, transcript=transcript)
+    assert str(caught.value) == entry["message"]

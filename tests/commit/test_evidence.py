@@ -3,11 +3,13 @@
 import json
 import pickle
 from dataclasses import FrozenInstanceError, replace
+from typing import Any
 
 import commit_samples as samples
 import pytest
+from vector_forms import VECTORS, verdict
 
-from evmthread.commit import Commitment, Equivocation, Input, InputEquivocation, TypedData
+from evmthread.commit import Commitment, Equivocation, Input, InputEquivocation, Terms, TypedData, thread_id
 from evmthread.commit.refusals import (
     IllFormedBatch,
     IllFormedTerms,
@@ -67,8 +69,9 @@ def test_what_convicts_nobody() -> None:
         Equivocation(DOMAIN, replace(TERMS, threshold=0), 0, FIRST, signed(FIRST), SECOND, signed(SECOND))
     with pytest.raises(InvalidInput):
         convict(FIRST, SECOND, index=-1)
-    with pytest.raises(InvalidInput):
-        Equivocation(DOMAIN, TERMS, 0, INPUT, b"", SECOND, b"")  # type: ignore[arg-type]
+    for pair in ((INPUT, SECOND), (SECOND, INPUT)):
+        with pytest.raises(InvalidInput, match="two Commitments are wanted"):
+            Equivocation(DOMAIN, TERMS, 0, pair[0], b"", pair[1], b"")  # type: ignore[arg-type]
     for domain, terms in ((None, TERMS), (DOMAIN, None)):
         with pytest.raises(InvalidInput, match="a Domain and Terms"):
             Equivocation(domain, terms, 0, FIRST, signed(FIRST), SECOND, signed(SECOND))  # type: ignore[arg-type]
@@ -134,8 +137,27 @@ def test_inputs_that_convict_nobody() -> None:
     stranger = samples.LocalSigner(samples.private_key(9)).address
     with pytest.raises(IllFormedBatch, match="actor is an owner"):
         convict_inputs(replace(INPUT, actor=stranger), replace(OTHER, actor=stranger))
-    with pytest.raises(InvalidInput):
-        InputEquivocation(DOMAIN, TERMS, FIRST, b"", OTHER, b"")  # type: ignore[arg-type]
+    for pair in ((FIRST, OTHER), (OTHER, FIRST)):
+        with pytest.raises(InvalidInput, match="two Inputs are wanted"):
+            InputEquivocation(DOMAIN, TERMS, pair[0], b"", pair[1], b"")  # type: ignore[arg-type]
+    unfit = replace(TERMS, threshold=0)
+    here = [replace(each, thread_id=thread_id(DOMAIN, unfit)) for each in (INPUT, OTHER)]
+    with pytest.raises(IllFormedTerms, match="threshold"):
+        InputEquivocation(DOMAIN, unfit, here[0], signed(here[0]), here[1], signed(here[1]))
     for domain, terms in ((None, TERMS), (DOMAIN, None)):
         with pytest.raises(InvalidInput, match="a Domain and Terms"):
             InputEquivocation(domain, terms, INPUT, signed(INPUT), OTHER, signed(OTHER))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "entry", [*VECTORS["equivocations"], *VECTORS["inputEquivocations"]], ids=lambda each: each["what"]
+)
+def test_the_vectors_convict_whom_they_say(entry: dict[str, Any]) -> None:
+    read: Any = Equivocation if "index" in entry["value"] else InputEquivocation
+    terms = Terms.from_json(VECTORS["namedTerms"][entry["terms"]])
+    assert verdict(lambda: read.from_json(DOMAIN, terms, entry["value"])) == {
+        name: entry[name] for name in ("check", "clause", "message")
+    }
+    for wrong in (entry["value"] | {"more": 1}, []):
+        with pytest.raises(InvalidInput, match=f"{read.__name__}: "):
+            read.from_json(DOMAIN, terms, wrong)

@@ -51,6 +51,16 @@ def test_what_is_no_key_file_is_refused(data: bytes) -> None:
         open_keystore(data, PASSWORD)
 
 
+def test_how_long_a_file_may_be() -> None:
+    padded = LIGHT + b" " * (65_536 - len(LIGHT))
+    assert open_keystore(padded, PASSWORD).address == LocalSigner(KEY).address
+    with pytest.raises(DecodingError, match="65537 bytes where at most 65536"):
+        open_keystore(padded + b" ", PASSWORD)
+    for text in (b"[]", b"5", b'"{}"', b"null"):
+        with pytest.raises(DecodingError, match="no JSON object"):
+            open_keystore(text, PASSWORD)
+
+
 def test_neither_password_nor_key_shows() -> None:
     signer = open_keystore(LIGHT, PASSWORD)
     assert PASSWORD not in repr(signer)

@@ -1,9 +1,11 @@
 """Opening: a thread whose contract leaves no time to come back to the chain is refused before money goes into it."""
 
 from dataclasses import replace
+from typing import Any
 
 import commit_samples as samples
 import pytest
+from vector_forms import VECTORS, verdict
 
 from evmthread.commit import Ruleset, Terms, check_opening, check_rules, exit_time
 from evmthread.commit.refusals import ContractTimeoutTooShort, IllFormedRuleset, IllFormedTerms, WrongHash
@@ -60,3 +62,12 @@ def test_all_else_is_checked_first() -> None:
 def test_nobody_can_leave_the_contracts_deadline_out() -> None:
     with pytest.raises(TypeError, match="contract_timeout"):
         Ruleset()  # type: ignore[call-arg]
+
+
+@pytest.mark.parametrize("entry", VECTORS["openings"], ids=lambda entry: entry["what"])
+def test_the_vectors_open_or_not_as_they_say(entry: dict[str, Any]) -> None:
+    terms, ruleset = Terms.from_json(entry["terms"]), Ruleset.from_json(entry["ruleset"])
+    inclusion = entry["inclusion"]
+    assert exit_time(terms, ruleset, inclusion=inclusion) == entry["exitTime"]
+    found = verdict(lambda: check_opening(terms, ruleset, inclusion=inclusion))
+    assert found == {name: entry[name] for name in ("check", "clause", "message")}

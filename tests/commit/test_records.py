@@ -3,8 +3,9 @@
 import copy
 import json
 import pickle
+from collections.abc import Callable
 from dataclasses import replace
-from typing import Self
+from typing import Any, Self
 
 import commit_samples as samples
 import pytest
@@ -16,15 +17,19 @@ from evmthread.commit import (
     Batch,
     Commitment,
     Domain,
+    Equivocation,
     Input,
+    InputEquivocation,
     InputKind,
     Ruleset,
     SignatureSet,
     SignedBatch,
+    SignedCommitment,
     Suspension,
     Terms,
+    TypedData,
 )
-from evmthread.commit.records import Record
+from evmthread.commit.records import Record, plain_type
 from evmthread.errors import DecodingError, InvalidInput
 from evmthread.primitives import rlp
 from evmthread.primitives.types import Address, Hash32, Wei
@@ -353,3 +358,88 @@ def test_what_only_says_that_it_is_of_a_type_is_refused(attribute: str, kind: ty
         replace(samples.RULESET, transcript=NoInt(bool))  # type: ignore[arg-type]
     with pytest.raises(InvalidInput, match=r"Ruleset\.fork"):
         replace(samples.RULESET, fork=NoInt(str))  # type: ignore[arg-type]
+
+
+FIRST = samples.signers(2)[0]
+PAIR = [(each, FIRST.sign(TypedData(samples.DOMAIN, each))) for each in (COMMITMENT, replace(COMMITMENT, fee=0))]
+BOUND = [replace(INPUT, parent=b"\x07" * 32, value=value) for value in (0, 1)]
+MOVES = [(each, FIRST.sign(TypedData(samples.DOMAIN, each))) for each in BOUND]
+READERS: dict[str, tuple[dict[str, Any], Callable[[Any], object]]] = {
+    "Terms": (TERMS.to_json(), Terms.from_json),
+    "Domain": (samples.DOMAIN.to_json(), Domain.from_json),
+    "SignatureSet": (SignatureSet(1, (b"",)).to_json(), SignatureSet.from_json),
+    "SignedCommitment": (
+        SignedCommitment(COMMITMENT, SignatureSet(1, (b"",))).to_json(),
+        SignedCommitment.from_json,
+    ),
+    "SignedBatch": (
+        SignedBatch(Batch(samples.environment(), (INPUT,)), (b"",)).to_json(),
+        SignedBatch.from_json,
+    ),
+    "Equivocation": (
+        Equivocation(samples.DOMAIN, TERMS, 0, *PAIR[0], *PAIR[1]).to_json(),
+        lambda value: Equivocation.from_json(samples.DOMAIN, TERMS, value),
+    ),
+    "InputEquivocation": (
+        InputEquivocation(samples.DOMAIN, TERMS, *MOVES[0], *MOVES[1]).to_json(),
+        lambda value: InputEquivocation.from_json(samples.DOMAIN, TERMS, value),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_readers_of_json_take_exactly_their_members(name: str) -> None:
+    value, read = READERS[name]
+    read(json.loads(json.dumps(value)))
+    with pytest.raises(InvalidInput, match="unknown member 'more'"):
+        read(value | {"more": 1})
+    for missing in value:
+        with pytest.raises(InvalidInput, match=f"member '{missing}' is missing"):
+            read({key: each for key, each in value.items() if key != missing})
+    for other in (None, [], "{}", 5, list(value)):
+        with pytest.raises(InvalidInput, match="where a JSON object is wanted"):
+            read(other)
+
+
+def test_numbers_and_lists_are_read_strictly() -> None:
+    for bits, raw, message in (
+        (8, b"\x01\x00", "more than 8 bits"),
+        (16, b"\x01\x00\x00", "more than 16 bits"),
+        (64, b"\x01" + bytes(8), "more than 64 bits"),
+        (8, b"\x00", "leading zero"),
+        (64, b"\x00\x01", "leading zero"),
+        (64, [b"\x01"], "a list where bytes are wanted"),
+    ):
+        with pytest.raises(DecodingError, match=message):
+            plain_type(f"uint{bits}").from_rlp(raw, "number")  # type: ignore[arg-type]
+    for bits in (8, 16, 32, 64, 256):
+        top = (1 << bits) - 1
+        assert plain_type(f"uint{bits}").from_rlp(top.to_bytes(bits // 8, "big"), "number") == top
+        assert plain_type(f"uint{bits}").from_rlp(b"", "number") == 0
+    with pytest.raises(DecodingError, match="bytes where a list is wanted"):
+        plain_type("bytes[]").from_rlp(b"\x01", "list")
+    with pytest.raises(DecodingError, match="bytes where a list is wanted"):
+        Terms.from_rlp(b"\x01")
+
+
+def test_a_record_in_a_record_is_of_exactly_its_class() -> None:
+    class Other(Input):
+        __slots__ = ()
+
+    values = {member.attribute: getattr(INPUT, member.attribute) for member in Input.STRUCT.members}
+    for wrong in (Other(**values), COMMITMENT, None):
+        with pytest.raises(InvalidInput, match=r"Batch\.inputs\[0\]: .* where a Input is wanted"):
+            Batch(samples.environment(), (wrong,))  # type: ignore[arg-type]
+    with pytest.raises(InvalidInput, match=r"Batch\.environment"):
+        Batch(INPUT, ())  # type: ignore[arg-type]
+
+
+def test_a_hash_is_computed_once_for_each_record() -> None:
+    for record in (COMMITMENT, INPUT):
+        assert record.hash_struct() is record.hash_struct()
+        assert record.to_rlp() is record.to_rlp()
+        assert copy.copy(record).hash_struct() == record.hash_struct()
+    changed = replace(COMMITMENT, fee=COMMITMENT.fee + 1)
+    assert changed.hash_struct() != COMMITMENT.hash_struct()
+    with pytest.raises(NotImplementedError):
+        Record().hash_struct()

@@ -8,14 +8,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evmthread.commit import parse_signature, recover_signer
+from evmthread.commit import signature as signature_module
 from evmthread.commit.refusals import MalformedSignature
-from evmthread.commit.signature import make_signature
+from evmthread.commit.signature import Recoveries, make_signature, signer_of
 from evmthread.errors import InvalidInput
 from evmthread.primitives.keccak import keccak256
 from evmthread.primitives.secp256k1 import GROUP_ORDER, HALF_ORDER, private_key_address
 
 DIGEST = keccak256(b"message")
 KEY = samples.private_key(0)
+ADDRESS = private_key_address(KEY)
 SIGNATURE = make_signature(KEY, DIGEST)
 R, S, V = SIGNATURE[:32], SIGNATURE[32:64], SIGNATURE[64:]
 
@@ -89,3 +91,60 @@ def test_what_we_make_is_what_we_accept(digest: bytes, key: int) -> None:
 def test_random_bytes_give_an_address_or_a_refusal(data: bytes) -> None:
     with suppress(MalformedSignature):
         assert len(recover_signer(DIGEST, data)) == 20
+
+
+class Adding(bytes):
+    """Adds up to a question that was answered before."""
+
+    answered = b""
+
+    def __radd__(self, other: bytes) -> bytes:
+        return self.answered
+
+
+def test_what_was_recovered_is_not_recovered_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[bytes] = []
+
+    def counting(digest: bytes, given: bytes) -> bytes:
+        asked.append(given)
+        return recover_signer(digest, given)
+
+    monkeypatch.setattr(signature_module, "recover_signer", counting)
+    known = Recoveries(most=2)
+    digests = [bytes([number]) * 32 for number in range(3)]
+    signatures = [make_signature(KEY, digest) for digest in digests]
+    for _ in range(3):
+        assert known.signer(digests[0], signatures[0]) == known.signer(digests[1], signatures[1]) == ADDRESS
+    assert asked == signatures[:2]
+    assert known.signer(digests[2], signatures[2]) == ADDRESS  # there is room for two: those before are forgotten
+    assert known.signer(digests[2], signatures[2]) == ADDRESS
+    assert known.signer(digests[0], signatures[0]) == ADDRESS
+    assert asked == [*signatures, signatures[0]]
+
+
+def test_what_was_recovered_answers_no_other_question() -> None:
+    known, digest = Recoveries(), bytes(32)
+    good = make_signature(KEY, digest)
+    assert known.signer(digest, good) == signer_of(digest, good, known) == signer_of(digest, good, None) == ADDRESS
+    with pytest.raises(MalformedSignature, match="64 bytes where 65"):
+        known.signer(digest + good[:1], good[1:])
+    with pytest.raises(MalformedSignature, match="66 bytes where 65"):
+        known.signer(digest[:-1], digest[-1:] + good)
+    adding = Adding(b"nothing")
+    adding.answered = digest + good
+    with pytest.raises(MalformedSignature, match="7 bytes where 65"):
+        known.signer(digest, adding)
+    with pytest.raises(InvalidInput):
+        known.signer(digest, bytearray(good))  # type: ignore[arg-type]
+    other = make_signature(KEY, b"\1" * 32)
+    assert known.signer(digest, other) != ADDRESS
+
+
+def test_only_our_own_recoveries_are_believed() -> None:
+    class Liar(Recoveries):
+        def signer(self, digest: bytes, signature: bytes) -> bytes:
+            return ADDRESS
+
+    for liar in (Liar(), object()):
+        with pytest.raises(InvalidInput, match="where Recoveries are wanted"):
+            signer_of(bytes(32), make_signature(KEY, bytes(32)), liar)  # type: ignore[arg-type]

@@ -266,6 +266,19 @@ def test_a_wrong_answer_of_a_signer_is_a_backend_error(answer: object) -> None:
         signer.sign(commitment(1))
 
 
+def test_a_signer_keeps_the_address_that_it_had_when_it_was_guarded() -> None:
+    other = LocalSigner(samples.private_key(1))
+    signer = Answering(LocalSigner(KEY).address, other.sign(commitment(1)))
+    guarded_ = GuardedSigner(signer, MemorySignLog())
+    signer.address = other.address
+    with pytest.raises(BackendError, match=f"answered with a signature of 0x{other.address.hex()}"):
+        guarded_.sign(commitment(1))
+    assert guarded_.address == LocalSigner(KEY).address
+    for wrong in (b"", bytes(19), "0x" + "00" * 20, None):
+        with pytest.raises(InvalidInput, match=r"Signer\.address"):
+            GuardedSigner(Answering(wrong, b""), MemorySignLog())  # type: ignore[arg-type]
+
+
 class TwoFaced(bytes):
     """A right signature when it is looked at, and none when it is sent."""
 

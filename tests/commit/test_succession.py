@@ -1,14 +1,25 @@
 """What a batch may be after the commitment before it: continuations and empty batches."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
-from evmthread.commit import Batch, Commitment, Input, InputKind, thread_id
+from evmthread.commit import (
+    Batch,
+    Commitment,
+    Environment,
+    Input,
+    InputKind,
+    check_environment,
+    check_successor,
+    thread_id,
+)
 from evmthread.commit.refusals import IllFormedBatch, Refusal
 from evmthread.commit.succession import check_succession
 from evmthread.primitives.keccak import keccak256
 from tests.commit.commit_samples import DOMAIN, commitment_of, environment, terms_of
+from tests.commit.vector_forms import VECTORS, verdict
 
 TERMS = terms_of()
 MACHINE = keccak256(b"machine")
@@ -79,3 +90,16 @@ def test_an_empty_batch_changes_nothing(changes: dict[str, object]) -> None:
 
 def test_a_final_commitment_is_not_an_empty_batch_like_others() -> None:
     check_succession(RESTING, child_of(RESTING, status=2), batch_of(None))
+
+
+@pytest.mark.parametrize("entry", VECTORS["successions"], ids=lambda entry: entry["what"])
+def test_the_vectors_follow_as_they_say(entry: dict[str, Any]) -> None:
+    parent, child = Commitment.from_json(entry["parent"]), Commitment.from_json(entry["commitment"])
+    before, batch = Environment.from_json(entry["parentEnvironment"]), Batch.decode(bytes.fromhex(entry["batch"][2:]))
+
+    def check() -> None:
+        check_successor(parent, child)
+        check_environment(before, batch, nonce=child.nonce)
+        check_succession(parent, child, batch)
+
+    assert verdict(check) == {name: entry[name] for name in ("check", "clause", "message")}

@@ -1,10 +1,12 @@
 """Terms and rulesets: defaults, every clause broken once, thread ids and addresses."""
 
 from dataclasses import replace
+from typing import Any
 
 import commit_samples as samples
 import pytest
 import rlp
+from vector_forms import VECTORS, verdict
 
 from evmthread.commit import (
     BREAKPOINT_TOPIC,
@@ -205,3 +207,21 @@ def test_other_terms_chain_or_registry_are_another_thread() -> None:
     ids.add(thread_id(Domain(2, samples.REGISTRY), TERMS))
     ids.add(thread_id(Domain(1, samples.OPERATOR), TERMS))
     assert len(ids) == len(Terms.STRUCT.members) + 3
+
+
+@pytest.mark.parametrize("entry", VECTORS["terms"], ids=lambda entry: str(entry["clause"]))
+def test_terms_of_the_vectors(entry: dict[str, Any]) -> None:
+    assert verdict(lambda: check_terms(Terms.from_json(entry["value"])))["clause"] == entry["clause"]
+
+
+@pytest.mark.parametrize("entry", VECTORS["rulesets"], ids=lambda entry: str(entry["clause"]))
+def test_rulesets_of_the_vectors(entry: dict[str, Any]) -> None:
+    found = verdict(lambda: check_ruleset(Ruleset.from_json(entry["value"])))
+    assert found == {name: entry[name] for name in ("check", "clause", "message")}
+
+
+@pytest.mark.parametrize("entry", VECTORS["origins"], ids=lambda entry: f"{entry['repeat']} {entry['clause']}")
+def test_origins_of_the_vectors(entry: dict[str, Any]) -> None:
+    terms = replace(TERMS, code_hash=bytes.fromhex(entry["codeHash"][2:]))
+    found = verdict(lambda: check_origin_code(terms, bytes.fromhex(entry["code"][2:]) * entry["repeat"]))
+    assert found == {name: entry[name] for name in ("check", "clause", "message")}

@@ -1,9 +1,14 @@
-"""How the vectors write down bytes and verdicts."""
+"""How the vectors write down bytes and verdicts, and the vectors as they lie in their file."""
 
+import json
 from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 from evmthread.commit.records import Json
 from evmthread.errors import DecodingError, VerificationError
+
+VECTORS: dict[str, Any] = json.loads((Path(__file__).parent.parent / "vectors" / "commitment.json").read_text())
 
 
 def hexed(value: bytes) -> str:

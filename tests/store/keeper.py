@@ -38,7 +38,8 @@ class Stream:
             line = model.line
             behind = len(line) > 1 and generator.random() < 0.2
             parent = (line[-2] if behind else line[-1]).digest if line else ZERO
-            nonce = max(model.highest, line[-1].nonce) + generator.randrange(1, 3) if line else 0
+            used = [record.nonce for record in model.records if not isinstance(record, EvidenceRecord)]
+            nonce = max(used) + generator.randrange(1, 3) if line else 0
             digest = generator.randbytes(32)
             content = generator.randbytes(generator.randrange(1500))
             records: list[Record] = [

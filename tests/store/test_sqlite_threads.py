@@ -13,8 +13,10 @@ import pytest
 
 from evmthread.channel.kept import AgreedRecord, EvidenceRecord, InputRecord, SignedRecord
 from evmthread.channel.local import LOCAL_DOMAIN
-from evmthread.commit import EquivocationError, GuardedSigner, NonceNotAbove, TypedData
+from evmthread.commit import EquivocationError, GuardedSigner, LogState, NonceNotAbove, TypedData
 from evmthread.errors import BackendError, InvalidInput
+from evmthread.store.database import Run
+from evmthread.store.signed_rows import SignedRows
 from evmthread.store.signlog import NotASignLog, SqliteSignLog
 from evmthread.store.sqlite_threads import SqliteThreadStore
 from evmthread.store.thread_store import DamagedThreadStore, FloorWanted, Lease, LeaseLost, NotAThreadStore
@@ -380,3 +382,23 @@ def test_when_it_syncs(tmp_path: Path) -> None:
         "what another may have written": 1,
         "floor": 1,
     }
+
+
+def test_a_lease_that_is_lost_between_a_look_and_the_write_signs_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, lease = begun(tmp_path / "threads")
+    other = SqliteThreadStore(tmp_path / "threads")
+    look, taken = SignedRows.state, []
+
+    def state(rows: SignedRows, run: Run, thread_id: bytes, nonce: int) -> LogState:
+        found = look(rows, run, thread_id, nonce)
+        if not taken:
+            taken.append(other.acquire(thread_id))
+        return found
+
+    monkeypatch.setattr(SignedRows, "state", state)
+    with pytest.raises(LeaseLost):
+        lease.sign_log().put_if_absent(THREAD, 1, DIGESTS[0], final=False, content=b"")
+    assert taken[0].load().highest == -1
+    assert store.look(THREAD).load().highest == -1

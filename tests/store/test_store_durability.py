@@ -58,8 +58,8 @@ def test_kill_9(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_kill_9_a_hundred_times(tmp_path: Path) -> None:
-    kill_and_look(tmp_path, 2, 100)
+def test_kill_9_sixty_times(tmp_path: Path) -> None:
+    kill_and_look(tmp_path, 2, 60)
 
 
 @pytest.fixture(scope="module")
@@ -120,8 +120,8 @@ def test_kill_9_at_every_write(recorder: Path, tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_kill_9_at_every_write_of_a_long_run(recorder: Path, tmp_path: Path) -> None:
-    events = recorded(recorder, tmp_path, 120)
-    assert kill_at_every_write(tmp_path, events, 120) == []
+    events = recorded(recorder, tmp_path, 50)
+    assert kill_at_every_write(tmp_path, events, 50) == []
 
 
 def test_power_cuts(recorder: Path, tmp_path: Path) -> None:
@@ -131,8 +131,8 @@ def test_power_cuts(recorder: Path, tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_hundreds_of_power_cuts(recorder: Path, tmp_path: Path) -> None:
-    events = recorded(recorder, tmp_path, 300)
-    assert cut_at_random(tmp_path, events, 300, 2, 300) == []
+    events = recorded(recorder, tmp_path, 120)
+    assert cut_at_random(tmp_path, events, 120, 2, 200) == []
 
 
 def test_a_store_that_does_not_sync_is_found(recorder: Path, tmp_path: Path) -> None:

@@ -18,15 +18,17 @@ def main(arguments: list[str]) -> int:
     first, count = int(arguments[0]), int(arguments[1])
     failed: list[int] = []
     excuses: Counter[str] = Counter()
-    begun = time.monotonic()
+    begun = time.process_time()
     for seed in range(first, first + count):
+        if seed % 100 == 0:
+            print(f"seed {seed}", flush=True)
         try:
             outcome = Simulation(seed).play()
             excuses[outcome.excuse or ("closed" if outcome.closed else "progress")] += 1
         except Exception as error:  # noqa: BLE001 - whatever it is, the seed and its words are wanted
             failed.append(seed)
             print(f"seed {seed}: {type(error).__name__}: {str(error)[:200]}", flush=True)
-    seconds = time.monotonic() - begun
+    seconds = time.process_time() - begun
     print(f"{count} seeds from {first}, {len(failed)} failed {failed[:20]}, {count / seconds:.1f} a second")
     print(dict(excuses.most_common()))
     return int(bool(failed))

@@ -13,7 +13,9 @@ from evmthread.commit.refusals import Refusal
 from evmthread.machine.code_cache import CodeCache
 from evmthread.testing.simulation.ledger import Broken, Ledger
 from evmthread.testing.simulation.node import Node
-from evmthread.testing.simulation.scenario import Scenario
+from evmthread.testing.simulation.scenario import START, Scenario
+
+FINAL_SIGNED = "a final was signed"
 
 
 class Ending:
@@ -51,14 +53,20 @@ class Ending:
                 return "the genesis needs all, and some are silent"
             if len(able) + len(scenario.liars) < scenario.parties:
                 return "the genesis needs all, and some stopped"
+            if any(self._grew_old(node) for node in self.nodes):
+                return "the genesis grew old before all had it: other terms are wanted"
             if any(node.store.look(node.thread_id).floor for node in self.nodes):
                 return "the genesis needs all, and some restored a store before it"
         bound = [node for node in able if self.ledger.signed_final(node.index)]
         if bound and len(able) - len(bound) < terms.threshold:
-            return "a final was signed"
+            return FINAL_SIGNED
         if scenario.disputed:
             return "the chain settles it"
         return "" if not self._waits_for_the_gone() else "an open call waits for who is gone"
+
+    def _grew_old(self, node: Node) -> bool:
+        signed = node.store.look(node.thread_id).load().signed
+        return bool(signed) and node.timeline.now - START > self.scenario.head.ruleset.clock_drift / 2
 
     @property
     def liars(self) -> list[Node]:

@@ -45,6 +45,7 @@ class Ledger:
         self._signed: dict[tuple[int, int], bytes] = {}
         self._finals: dict[int, tuple[int, bytes]] = {}
         self._inputs: dict[tuple[int, int, int, bytes], bytes] = {}
+        self._parents: dict[bytes, bytes] = {}
         self._children: dict[bytes, bytes] = {}
         self._nonces: dict[int, bytes] = {}
 
@@ -55,7 +56,7 @@ class Ledger:
         record, digest = typed_data.record, typed_data.digest()
         if isinstance(record, Commitment):
             first = self._signed.setdefault((member, record.nonce), digest)
-            if first != digest:
+            if first != digest and not (member in self.stale and self.scenario.liars):  # who may hide what they have
                 raise Broken(f"member {member} signed two commitments of nonce {record.nonce}")
             final = self._finals.get(member)
             if final is not None and final[1] != digest:
@@ -114,8 +115,12 @@ class Ledger:
         self.told[member].adopted[digest] = agreement
         dishonest = len([each for each in scenario.liars if each < scenario.parties])
         if terms.threshold == scenario.parties and dishonest < scenario.parties:
-            if self._children.setdefault(commitment.parent, digest) != digest:
-                raise Broken(f"two agreements, one of nonce {commitment.nonce}, on one parent")
+            # Two agreements may stand on one parent, signed by all before either was agreed; one of them is gone on from.
+            self._parents[digest] = commitment.parent
+            grandparent = self._parents.get(commitment.parent)
+            if grandparent is not None:
+                if self._children.setdefault(grandparent, commitment.parent) != commitment.parent:
+                    raise Broken(f"two lines of agreements, one with nonce {commitment.nonce}, from one parent")
         if dishonest < 2 * terms.threshold - scenario.parties:
             if self._nonces.setdefault(commitment.nonce, digest) != digest:
                 raise Broken(f"two agreements of nonce {commitment.nonce}")
@@ -143,8 +148,8 @@ class Ledger:
             "standing proposals": (len(desk.ballot.standing), 64),
             "refused nonces": (len(desk.ballot.refused), 256),
             "signed above the agreement": (len(desk.ballot.signed), 4096),
-            "inputs of others": (sum(map(len, desk.pool._others.values())), inputs * parties),
-            "own inputs": (len(desk.pool.own) + len(desk.pool.wishes), inputs + 1),
+            "inputs of others": (sum(map(len, desk.pool._others.values())), (inputs + 4) * parties),
+            "own inputs": (len(desk.pool.own) + len(desk.pool.wishes), inputs + 4),
             "answers awaited": (len(desk.outbox._waiting), 2 * inputs + 64),
             "remembered commitments": (len(watch._commitments), 512),
             "remembered inputs": (len(watch._inputs), 512),

@@ -177,10 +177,10 @@ class Liar(Node):
     def _skip(self, to: int) -> None:
         """An empty batch that executes, under a nonce that it leads, near or far; others don't get it."""
         thread, ballot = self._thread, self.endpoint and self.endpoint.channel._desk.ballot
-        if thread.agreement is None or not ballot:
+        if thread.agreement is None or not ballot or not ballot.leads(self.index):
             return
         nonce = self._tip + self.random.choice((1, 1, 9, 30, 2**39, 2**40 - 16))
-        while ballot.leader(nonce) != self.index and nonce < self._tip + 2**40:
+        while ballot.leader(nonce) != self.index:
             nonce += 1
         for propose in self._executed(SignedBatch(Batch(thread.environment(), ()), ()), nonce):
             self._say(to, propose)

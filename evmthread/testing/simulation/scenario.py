@@ -96,7 +96,7 @@ def _signers(count: int) -> tuple[LocalSigner, ...]:
 def scenario_of(seed: int, *, app: App | None = None) -> Scenario:
     """The scenario of a seed; `app` takes the place of the one that the seed would choose."""
     random = Random(seed)
-    parties = random.choice((2, 2, 2, 3, 3, 3, 4, 4, 5, 7))
+    parties = random.choice((2, 2, 2, 2, 3, 3, 3, 3, 4, 4, 4, 5, 5, 7))
     threshold = parties if random.random() < 0.5 else random.randrange(parties // 2 + 1, parties + 1)
     mode = random.choice(("turns", "turns", "turns", "party", "outside", "outside leads"))
     chosen: App = app if app is not None else MorpionApp() if random.random() < 0.06 else PlainApp()
@@ -152,8 +152,8 @@ def scenario_of(seed: int, *, app: App | None = None) -> Scenario:
         app=chosen,
         link=link,
         partitions=bad and random.random() < 0.4,
-        storm=random.choice((20.0, 60.0, 150.0)),
-        requests=random.randrange(1, 6),
+        storm=random.choice((10.0, 20.0, 40.0, 80.0)),
+        requests=random.randrange(1, 4),
         closes_early=random.random() < 0.15,
         on_chain=on_chain,
         disputed=on_chain and random.random() < 0.5,

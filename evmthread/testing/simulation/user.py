@@ -4,6 +4,7 @@ Afterwards its user wants one more call executed, and then an end.
 """
 
 from evmthread.channel.channel import Channel
+from evmthread.channel.errors import TooManyOpenProposals
 from evmthread.channel.events import Asked, CloseAsked, Event, Proposed
 from evmthread.channel.phases import Phase
 from evmthread.commit.batch import InputKind
@@ -98,7 +99,8 @@ class User:
             self._begin(channel)
         elif channel.phase in (Phase.READY, Phase.PENDING):
             if not node.member.options.automatic:
-                node.decide(lambda channel: channel.propose())
+                if isinstance(node.decide(lambda channel: channel.propose()), TooManyOpenProposals):
+                    node.decide(lambda channel: channel.propose(empty=True))
             if self.is_party:
                 self._go_on()
             if self.calm and self.is_party:
@@ -115,7 +117,8 @@ class User:
 
     def _go_on(self) -> None:
         node = self.node
-        assert node.endpoint is not None
+        if node.endpoint is None:
+            return
         channel = node.endpoint.channel
         opened, owner = channel.thread.agreed_call, node.scenario.head.terms.owners[node.index]
         if opened is None:
@@ -131,9 +134,10 @@ class User:
             node.decide(lambda channel: channel.abort())
 
     def _reach(self) -> None:
-        node, wish = self.node, self.wish
-        assert node.endpoint is not None
-        desk = node.endpoint.channel._desk
+        node = self.node
+        if node.endpoint is None:
+            return
+        wish, desk = self.wish, node.endpoint.channel._desk
         waits = any(each.data == wish.data for each in desk.pool.wishes)
         waits = waits or any(own.input.data == wish.data for own in desk.pool.own)
         if not waits and (desk.owner, wish.data) not in node.ledger.executed:

@@ -1,0 +1,126 @@
+"""Proposing: whether it is our turn, which inputs make a batch that is valid, and what is dropped.
+
+What is proposed is signed and sent by rounds.py.
+"""
+
+from evmthread.channel.ballot import Standing
+from evmthread.channel.desk import Desk
+from evmthread.channel.errors import LocalProtocolError, NonceTooFar, NotSupported, TooManyOpenProposals
+from evmthread.channel.events import Undone
+from evmthread.channel.messages import Propose, Reject, RejectCode
+from evmthread.channel.party import SignedInput
+from evmthread.channel.refusing import Unsigned, check_may_sign, next_environment, rejection
+from evmthread.channel.review import check_nonce_step
+from evmthread.channel.rounds import Rounds
+from evmthread.commit.batch import Batch, SignedBatch
+from evmthread.commit.commitment import Commitment, Status
+from evmthread.commit.eip712 import digest
+from evmthread.commit.refusals import Refusal
+
+
+class Leading:
+    """One participant's proposals."""
+
+    def __init__(self, desk: Desk, rounds: Rounds) -> None:
+        self._desk = desk
+        self._rounds = rounds
+
+    @property
+    def is_our_turn(self) -> bool:
+        """Whether we lead the next nonce with nothing of ours above the agreement, or may skip to one that we lead."""
+        desk = self._desk
+        if not desk.ballot.leads(desk.index):
+            return False
+        if desk.ballot.own_standing is None:
+            return desk.ballot.leader(desk.free_nonce) == desk.index or self._rounds.may_skip
+        return self._rounds.may_skip
+
+    def lead(self, *, final: bool = False, empty: bool = False, steps: int = 0) -> None:
+        """Proposes what is wanted. Raises LocalProtocolError (TooManyOpenProposals) where that can't be done now."""
+        desk, thread = self._desk, self._desk.thread
+        ballot = desk.ballot
+        if not ballot.leads(desk.index):
+            raise LocalProtocolError("another participant leads this thread")
+        nonce = ballot.next_led_by(desk.index, desk.tip_nonce, desk.pacing.misses)
+        if desk.tip is None and nonce:
+            raise LocalProtocolError(f"the genesis is participant {ballot.leader(0)}'s to propose")
+        try:
+            check_nonce_step(thread.agreement, nonce)
+            check_may_sign(desk, nonce=nonce, final=final, counts=not (final or empty))
+        except Unsigned as error:
+            if error.code == RejectCode.TOO_MANY:
+                raise TooManyOpenProposals(ballot.open_proposals) from None
+            raise LocalProtocolError(error.where) from None
+        except NonceTooFar as error:
+            raise LocalProtocolError(str(error)) from None
+        self._rounds.begin()
+        latest = thread.agreement
+        suspended = latest is not None and latest.commitment.status == Status.SUSPENDED
+        inputs = [] if final or empty else desk.pool.collect(suspended=suspended)
+        if latest is not None and not (inputs or final or empty):
+            raise LocalProtocolError("there is no input that could be in a batch")
+        prepared = self._prepare(inputs, nonce, final=final, steps=steps)
+        if prepared is None:
+            return
+        commitment, signed = prepared
+        opened = thread.open_call
+        suspension = None if opened is None or commitment.status != Status.SUSPENDED else opened.suspension
+        propose = Propose(commitment, signed, suspension, b"")
+        self._rounds.sign(ballot.add(Standing(propose, digest(thread.domain, commitment))))
+
+    def lead_if_wanted(self) -> None:
+        """Proposes where it is our turn and there is something to propose; else, and where that can't be, nothing."""
+        desk = self._desk
+        if not self.is_our_turn or self._rounds.waits_for_user or desk.tip is None or not desk.is_live:
+            return
+        if desk.ready_to_close is not None or desk.ballot.final is not None:
+            return
+        empty = self._rounds.empty_next or desk.ballot.open_proposals >= desk.thread.ruleset.open_proposals
+        # What we can't ask for on this agreement, we can on the next.
+        empty = empty or desk.has_to_clear or (desk.pool.barred and not desk.pool)
+        if not desk.pool and not (empty and self._rounds.may_skip):
+            return
+        try:
+            self.lead(empty=empty)
+        except LocalProtocolError:
+            return
+
+    def _prepare(
+        self, inputs: list[SignedInput], nonce: int, *, final: bool, steps: int
+    ) -> tuple[Commitment, SignedBatch] | None:
+        """Executes as many of these inputs as make a valid batch; an input that can't be in any is dropped."""
+        desk = self._desk
+        wanted = bool(inputs)
+        while inputs or not wanted:
+            environment = next_environment(desk, empty=not inputs)
+            batch = Batch(environment, tuple([each.input for each in inputs]))
+            signed = SignedBatch(batch, tuple([each.signature for each in inputs]))
+            try:
+                return desk.thread.prepare(signed, nonce=nonce, final=final, steps=steps), signed
+            except NotSupported as error:
+                raise LocalProtocolError(str(error)) from None
+            except Refusal as error:
+                if not inputs:
+                    raise LocalProtocolError(str(error)) from None
+                index = getattr(error, "index", None)
+                if index is None:
+                    index = len(inputs) // 2  # too much in all
+                if index:
+                    inputs = inputs[:index]
+                    steps = 0
+                else:
+                    self._drop(inputs[0], error)
+                    inputs = inputs[1:]
+        return None
+
+    def _drop(self, signed: SignedInput, error: Refusal) -> None:
+        desk, each = self._desk, signed.input
+        code, where = rejection(error)
+        for own in desk.pool.own:
+            if own.input == each:
+                desk.pool.own.remove(own)
+                desk.outbox.notify(Undone(own.wish, where))
+                return
+        desk.pool.drop(each)
+        actor = desk.thread.terms.owners.index(each.actor)
+        desk.outbox.send(actor, Reject(each.nonce, digest(desk.thread.domain, each), code, where))

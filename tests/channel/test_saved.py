@@ -1,0 +1,72 @@
+"""What leads from one state to the next, as bytes."""
+
+import pytest
+
+from evmthread.channel.saved import SavedStep, decode_step, encode_step
+from evmthread.commit import DIALECT
+from evmthread.errors import DecodingError, InvalidInput
+from evmthread.primitives import rlp
+from evmthread.primitives.types import Hash32
+from tests.channel.endpoints import ASKS, Table, word
+
+
+def steps() -> list[SavedStep]:
+    """Steps of a thread: with changes, with codes, with an open call."""
+    table = Table(code=ASKS, rules={"dialect": DIALECT})
+    table.play(0, 5, rest=word(0))
+    table.play(1, 6, rest=bytes(12) + table.terms.owners[0])
+    table.ends[0].flush()
+    thread = table.channel(0).thread
+    assert thread.agreed_call is not None
+    whole = thread.whole_step()
+    assert whole is not None
+    return [*map(decode_step, table.ends[0].lease.load().states), whole]
+
+
+STEPS = steps()
+
+
+def test_a_step_is_read_as_it_was_written() -> None:
+    assert any(step.open_call for step in STEPS)
+    assert any(step.changes.codes for step in STEPS)
+    for step in STEPS:
+        assert decode_step(encode_step(step)) == step
+        turned = SavedStep(step.changes, step.environment, step.slots, step.open_call, turn_since=1_760_000_001)
+        assert decode_step(encode_step(turned)) == turned
+
+
+def test_equal_steps_have_equal_bytes() -> None:
+    for step in STEPS:
+        backwards = SavedStep(
+            type(step.changes)(dict(reversed(list(step.changes.accounts.items()))), step.changes.codes),
+            step.environment,
+            step.slots,
+            step.open_call,
+            step.turn_since,
+        )
+        assert encode_step(backwards) == encode_step(step)
+
+
+def test_other_bytes_are_refused() -> None:
+    good = encode_step(STEPS[-1])
+    for bad in (b"", b"\x02" + good[1:], good[:-1], good + b"\x00", b"\x01" + rlp.encode_list([b""] * 6)):
+        with pytest.raises((DecodingError, InvalidInput)):
+            decode_step(bad)
+    items = rlp.decode(good[1:], max_depth=8)
+    assert isinstance(items, list)
+    for place in range(6):
+        for wrong in (b"\xc1\x80", b"\x83abc"):
+            encoded = [rlp.encode(item) for item in items]
+            if encoded[place] == wrong:
+                continue
+            encoded[place] = wrong
+            with pytest.raises((DecodingError, InvalidInput)):
+                step = decode_step(b"\x01" + rlp.encode_list(encoded))
+                assert encode_step(step) == b"\x01" + rlp.encode_list(encoded)
+                raise DecodingError("read as something else")
+
+
+def test_code_is_known_by_its_hash() -> None:
+    for step in STEPS:
+        for code_hash in decode_step(encode_step(step)).changes.codes:
+            assert Hash32(code_hash)
