@@ -39,7 +39,7 @@ SETTINGS: dict[str, Any] = {
 }
 # The registry, and what stands on it, is compiled for what users pay: through the intermediate representation, which
 # needs fewer moves on the stack, and with so many runs as the code's limit of 24,576 bytes allows.
-BY_INTERMEDIATE = ("evmthread/contracts/registry/",)
+BY_INTERMEDIATE = ("evmthread/contracts/registry/", "tests/contracts/registry/")
 INTERMEDIATE_SETTINGS = {"viaIR": True, "optimizer": {"enabled": True, "runs": 1_000_000}}
 # Compiled without the optimizer, which merges equal code of several functions: here each line has code of its own.
 UNOPTIMIZED = ("tests/contracts/Covered.sol", "tests/contracts/Failing.sol")

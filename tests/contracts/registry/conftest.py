@@ -1,4 +1,4 @@
-"""Each test that asks for `registry` runs on both chains; each of those is started once, and goes back after each test."""
+"""Each test that asks for `registry` runs on both chains. They are started once, and go back after each test."""
 
 from collections.abc import Iterator
 

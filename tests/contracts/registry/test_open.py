@@ -3,6 +3,7 @@
 import pytest
 
 from evmthread.commit import thread_address, thread_id
+from evmthread.primitives.keccak import EMPTY_HASH, keccak256
 from tests.commit.commit_samples import ETHER
 from tests.contracts.registry.deployed import NEW, ORIGIN, STRANGER, Deployed, Mode, ThreadState, key_of
 
@@ -32,9 +33,9 @@ def test_the_thread_log_says_all_that_is_needed_to_take_part(registry: Deployed)
 
 
 def _plain(value: object) -> object:
-    return (
-        tuple(map(_plain, value)) if isinstance(value, tuple) else bytes(value) if isinstance(value, bytes) else value
-    )
+    if isinstance(value, tuple):
+        return tuple(map(_plain, value))
+    return bytes(value) if isinstance(value, bytes) else value
 
 
 def test_the_registry_tells_id_and_address(registry: Deployed) -> None:
@@ -97,8 +98,6 @@ def test_the_origin_must_have_the_code_of_the_terms(registry: Deployed, code: by
 
 @pytest.mark.parametrize("code", [b"\xef\x01\x00" + bytes(20), b"\xef", b"\x00" * 24_577], ids=["7702", "ef", "long"])
 def test_code_that_could_never_go_on_chain_is_refused(registry: Deployed, code: bytes) -> None:
-    from evmthread.primitives.keccak import keccak256
-
     elsewhere = bytes(19) + b"\x78"
     registry.chain.put(elsewhere, code=code)
     terms = registry.terms(origin=elsewhere, code_hash=keccak256(code))
@@ -106,8 +105,6 @@ def test_code_that_could_never_go_on_chain_is_refused(registry: Deployed, code: 
 
 
 def test_an_account_without_code_is_no_origin(registry: Deployed) -> None:
-    from evmthread.primitives.keccak import EMPTY_HASH
-
     elsewhere = bytes(19) + b"\x79"
     registry.chain.put(elsewhere, balance=1)
     terms = registry.terms(origin=elsewhere, code_hash=EMPTY_HASH)
@@ -117,8 +114,6 @@ def test_an_account_without_code_is_no_origin(registry: Deployed) -> None:
 
 
 def test_the_longest_code_is_taken(registry: Deployed) -> None:
-    from evmthread.primitives.keccak import keccak256
-
     code = b"\x00" * 24_576
     registry.chain.put(ORIGIN, code=code)
     terms = registry.terms(code_hash=keccak256(code))
