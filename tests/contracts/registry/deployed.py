@@ -11,7 +11,7 @@ from evmthread.contracts.abi import Decoded
 from evmthread.primitives.keccak import keccak256
 from evmthread.primitives.secp256k1 import private_key_address
 from evmthread.testing.chain import MinedTransaction
-from tests.commit.commit_samples import ETHER, ORIGIN_CODE, commitment_of, private_key, sign_all, signers, terms_of
+from tests.commit.commit_samples import ETHER, ORIGIN_CODE, commitment_of, private_key, sign_all, terms_of
 from tests.contracts.registry.chains import GAS_LIMIT, Chain, account_key, transact
 
 ORIGIN = keccak256(b"origin")[12:]
@@ -171,12 +171,7 @@ def deploy(chain: Chain) -> Deployed:
 
 def key_of(terms: Terms, index: int) -> bytes:
     """The private key of keys[index] of sample terms."""
-    by_address = {signer.address: private_key(i) for i in range(16) for signer in [_signer(i)]}
-    return by_address[terms.keys[index]]
-
-
-def _signer(index: int) -> object:
-    return next(s for s in signers(16) if s.address == private_key_address(private_key(index)))
+    return next(key for key in map(private_key, range(16)) if private_key_address(key) == terms.keys[index])
 
 
 def abi(value: object) -> object:

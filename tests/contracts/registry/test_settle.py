@@ -96,7 +96,7 @@ def test_a_recorded_final_commitment_settles_like_any_other(registry: Deployed) 
     assert registry.thread(terms).mode is Mode.SETTLED
 
 
-def test_exit_with_nothing_recorded_gives_deposits_back(registry: Deployed) -> None:
+def test_c32_exit_with_nothing_recorded_gives_deposits_back(registry: Deployed) -> None:
     terms = registry.opened(3)
     before = balances_of(registry, terms)
     registry.done(key_of(terms, 2), "exit", terms)
