@@ -34,6 +34,8 @@ library Proofs {
     bytes32 internal constant EMPTY_ROOT = keccak256(hex"80");
     uint256 private constant NIBBLES = 64; // of a key
     uint256 private constant HASHED_BYTES = 32; // from this size on a node is known by its hash
+    bytes1 private constant HASH_HEAD = 0xa0; // of a string of 32 bytes
+    bytes1 private constant EMPTY_STRING = 0x80;
 
     /// The account under a state root. Reverts with NoSuchAccount where it is proven that there is none.
     function account(bytes32 stateRoot, address place, bytes[] calldata proof) internal pure returns (Account memory found) {
@@ -147,18 +149,25 @@ library Proofs {
         node.kind = Kind.BRANCH;
         uint256 next = 0;
         uint256 entries = 0;
-        for (uint256 i = 0; i < 17; ++i) {
-            (bool isList, uint256 start, uint256 end) = Rlp.item(items, next, place);
-            if (i == 16) {
-                require(!isList && end == items.length, IRegistry.InvalidProof(place));
-                if (index == 16) next = start;
-            } else {
+        for (uint256 i = 0; i < 16; ++i) {
+            require(next < items.length, IRegistry.InvalidProof(place));
+            uint256 end = next + 1;
+            // Almost all children are hashes or empty.
+            if (items[next] == HASH_HEAD) {
+                end = next + HASHED_BYTES + 1;
+                ++entries;
+            } else if (items[next] != EMPTY_STRING) {
+                (,, end) = Rlp.item(items, next, place);
                 _checkChild(items[next:end], place);
+                ++entries;
             }
-            if (end != start) ++entries;
             if (i == index) (node.start, node.end) = (next, end);
             next = end;
         }
+        (bytes calldata value, uint256 last) = Rlp.text(items, next, place);
+        require(last == items.length, IRegistry.InvalidProof(place));
+        if (value.length != 0) ++entries;
+        if (index == 16) (node.start, node.end) = (last - value.length, last);
         require(entries > 1, IRegistry.InvalidProof(place));
     }
 
@@ -181,7 +190,7 @@ library Proofs {
             require(child.length < HASHED_BYTES, IRegistry.InvalidProof(place));
             return _read(child, 0, place).kind;
         }
-        require(child.length == HASHED_BYTES + 1 || child[0] == 0x80, IRegistry.InvalidProof(place));
+        require(child.length == HASHED_BYTES + 1 || child[0] == EMPTY_STRING, IRegistry.InvalidProof(place));
         return Kind.BRANCH;
     }
 }

@@ -9,6 +9,7 @@ import {IRegistry} from "./IRegistry.sol";
 library StorageRoot {
     bytes32 private constant EMPTY_ROOT = keccak256(hex"80");
     uint256 private constant NIBBLES = 64; // of a hashed key
+    uint256 private constant MAX_ITEMS_BYTES = 16 * 33 + 1; // of a branch: hashes, and no value
     uint256 private constant LEAF = 0x20; // flag of a compact path
     uint256 private constant ODD = 0x10; // flag of a compact path
 
@@ -46,15 +47,48 @@ library StorageRoot {
         pure
         returns (bytes memory)
     {
-        bytes memory payload;
+        bytes memory items = new bytes(MAX_ITEMS_BYTES);
+        uint256 size = 0;
         for (uint256 nibble = 0; nibble < 16; ++nibble) {
             uint256 next = from;
             while (next < to && _nibble(hashes[next], depth) == nibble) ++next;
-            bytes memory child = next == from ? bytes(hex"80") : _held(_node(hashes, values, from, next, depth + 1));
-            payload = bytes.concat(payload, child);
+            if (next == from) {
+                items[size++] = 0x80;
+                continue;
+            }
+            uint256 free = _freeMemory();
+            bytes memory child = _held(_node(hashes, values, from, next, depth + 1));
+            // Assembly, because Solidity has no way to copy into the middle of bytes: a child has 33 bytes at most.
+            assembly ("memory-safe") {
+                mcopy(add(add(items, 32), size), add(child, 32), mload(child))
+            }
+            size += child.length;
+            _freeFrom(free);
             from = next;
         }
-        return _list(bytes.concat(payload, hex"80"));
+        items[size++] = 0x80;
+        // Assembly, because Solidity has no way to cut bytes short.
+        assembly ("memory-safe") {
+            mstore(items, size)
+        }
+        return _list(items);
+    }
+
+    /// Where memory that is not in use begins.
+    function _freeMemory() private pure returns (uint256 place) {
+        // Assembly, as Solidity doesn't tell.
+        assembly ("memory-safe") {
+            place := mload(0x40)
+        }
+    }
+
+    /// Gives back what was allocated since: of a child only its reference is kept, and that was copied. Else the memory
+    /// of all nodes together would be paid for, which grows with its square.
+    function _freeFrom(uint256 place) private pure {
+        // Assembly, as Solidity never frees.
+        assembly ("memory-safe") {
+            mstore(0x40, place)
+        }
     }
 
     /// A node as its parent holds it: itself where it has less than 32 bytes, else its hash.
@@ -68,29 +102,35 @@ library StorageRoot {
             flags |= ODD | _nibble(hash, from);
             ++from;
         }
-        return _string(bytes.concat(bytes1(uint8(flags)), _start(hash << (4 * from), (to - from) / 2)));
+        bytes1 head = bytes1(uint8(flags)); // below 0x80: alone it stands for itself
+        uint256 size = (to - from) / 2;
+        if (size == 0) return bytes.concat(head);
+        return bytes.concat(bytes1(uint8(0x81 + size)), head, _start(hash << (4 * from), size));
     }
 
     function _nibble(bytes32 hash, uint256 depth) private pure returns (uint256) {
         return (uint256(hash) >> (252 - 4 * depth)) & 15;
     }
 
-    /// A number without leading zero bytes.
+    /// A number, not zero, without leading zero bytes.
     function _minimal(bytes32 value) private pure returns (bytes memory) {
-        uint256 zeros = 0;
-        while (zeros < 32 && value[zeros] == 0) ++zeros;
-        return _start(value << (8 * zeros), 32 - zeros);
+        uint256 size = 1;
+        uint256 rest = uint256(value);
+        for (uint256 half = 16; half != 0; half >>= 1) {
+            if (rest >> (8 * half) == 0) continue;
+            rest >>= 8 * half;
+            size += half;
+        }
+        return _start(value << (8 * (32 - size)), size);
     }
 
-    /// The first `size` bytes, at most 32, of a word.
+    /// The first `size` bytes, 1 to 32, of a word.
     function _start(bytes32 word, uint256 size) private pure returns (bytes memory part) {
         part = new bytes(size);
         // Assembly, because Solidity has no way to cut a word at a size that isn't constant. What is behind `size` bytes
-        // is within the memory given to `part`, or, for size 0, is not written.
-        if (size != 0) {
-            assembly ("memory-safe") {
-                mstore(add(part, 32), word)
-            }
+        // lies within the memory given to `part`.
+        assembly ("memory-safe") {
+            mstore(add(part, 32), word)
         }
     }
 

@@ -77,7 +77,7 @@ def _sets(registry: Deployed, terms: Terms, commitment: Commitment) -> dict[str,
 
 @pytest.mark.parametrize("name", ["checkpoint", "challenge", "respond", "settle"])
 def test_c02_c03_c04_c05_signatures_that_move_no_money(registry: Deployed, name: str) -> None:
-    terms = registry.opened(3)
+    terms = registry.opened(3, challenge_period=3600)  # each refusal is a block
     party = key_of(terms, 0)
     commitment = registry.final(terms) if name == "settle" else registry.commitment(terms)
     if name == "respond":
