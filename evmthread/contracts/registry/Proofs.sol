@@ -34,8 +34,8 @@ library Proofs {
     bytes32 internal constant EMPTY_ROOT = keccak256(hex"80");
     uint256 private constant NIBBLES = 64; // of a key
     uint256 private constant HASHED_BYTES = 32; // from this size on a node is known by its hash
-    bytes1 private constant HASH_HEAD = 0xa0; // of a string of 32 bytes
-    bytes1 private constant EMPTY_STRING = 0x80;
+    uint256 private constant HASH_HEAD = 0xa0; // of a string of 32 bytes
+    uint256 private constant EMPTY_STRING = 0x80;
 
     /// The account under a state root. Reverts with NoSuchAccount where it is proven that there is none.
     function account(bytes32 stateRoot, address place, bytes[] calldata proof) internal pure returns (Account memory found) {
@@ -149,20 +149,26 @@ library Proofs {
         node.kind = Kind.BRANCH;
         uint256 next = 0;
         uint256 entries = 0;
-        for (uint256 i = 0; i < 16; ++i) {
-            require(next < items.length, IRegistry.InvalidProof(place));
-            uint256 end = next + 1;
-            // Almost all children are hashes or empty.
-            if (items[next] == HASH_HEAD) {
-                end = next + HASHED_BYTES + 1;
-                ++entries;
-            } else if (items[next] != EMPTY_STRING) {
-                (,, end) = Rlp.item(items, next, place);
-                _checkChild(items[next:end], place);
-                ++entries;
+        for (uint256 i = 0; i < 16;) {
+            // Almost all children are hashes or empty. Where `next` runs beyond the items, it stays there, and the value
+            // below isn't found. No overflow: each step adds at most a length of calldata.
+            uint256 head = Rlp.byteAt(items, next);
+            uint256 end;
+            unchecked {
+                if (head == HASH_HEAD) {
+                    end = next + (HASHED_BYTES + 1);
+                    ++entries;
+                } else if (head == EMPTY_STRING) {
+                    end = next + 1;
+                } else {
+                    (,, end) = Rlp.item(items, next, place);
+                    _checkChild(items[next:end], place);
+                    ++entries;
+                }
+                if (i == index) (node.start, node.end) = (next, end);
+                next = end;
+                ++i;
             }
-            if (i == index) (node.start, node.end) = (next, end);
-            next = end;
         }
         (bytes calldata value, uint256 last) = Rlp.text(items, next, place);
         require(last == items.length, IRegistry.InvalidProof(place));
@@ -186,11 +192,11 @@ library Proofs {
     /// What hangs in a node: nothing, the hash of a node, or a whole node of less than 32 bytes. A hashed one counts as
     /// a branch until it is read.
     function _checkChild(bytes calldata child, uint256 place) private pure returns (Kind) {
-        if (uint8(child[0]) >= 0xc0) {
+        if (Rlp.byteAt(child, 0) >= 0xc0) {
             require(child.length < HASHED_BYTES, IRegistry.InvalidProof(place));
             return _read(child, 0, place).kind;
         }
-        require(child.length == HASHED_BYTES + 1 || child[0] == EMPTY_STRING, IRegistry.InvalidProof(place));
+        require(child.length == HASHED_BYTES + 1 || Rlp.byteAt(child, 0) == EMPTY_STRING, IRegistry.InvalidProof(place));
         return Kind.BRANCH;
     }
 }

@@ -6,6 +6,14 @@ import {IRegistry} from "./IRegistry.sol";
 /// @title Rlp: strict reading of RLP (Yellow Paper, appendix B)
 /// @dev `node` is the place in a proof that an error names.
 library Rlp {
+    /// The byte at a position. Beyond the data it is some other byte: the caller checks the bounds, before or after.
+    function byteAt(bytes calldata data, uint256 position) internal pure returns (uint256 value) {
+        // Assembly, because Solidity would check the bounds, for each byte of a proof, as its caller does.
+        assembly ("memory-safe") {
+            value := byte(0, calldataload(add(data.offset, position)))
+        }
+    }
+
     /// The item that begins at `position`: whether it is a list, and where its payload begins and ends. Its length has
     /// the shortest form, and it lies within the data.
     function item(bytes calldata data, uint256 position, uint256 node)
@@ -14,26 +22,25 @@ library Rlp {
         returns (bool isList, uint256 start, uint256 end)
     {
         require(position < data.length, IRegistry.InvalidProof(node));
-        uint256 first = uint8(data[position]);
-        if (first < 0x80) return (false, position, position + 1);
-        isList = first >= 0xc0;
-        uint256 size = first - (isList ? 0xc0 : 0x80);
-        start = position + 1;
-        if (size > 55) {
-            uint256 width = size - 55;
-            require(start + width <= data.length && data[start] != 0, IRegistry.InvalidProof(node));
-            size = 0;
-            for (uint256 i = 0; i < width; ++i) {
-                size = (size << 8) | uint8(data[start + i]);
+        uint256 first = byteAt(data, position);
+        // No overflow: positions are below a length of calldata, sizes have at most eight bytes.
+        unchecked {
+            if (first < 0x80) return (false, position, position + 1);
+            isList = first >= 0xc0;
+            uint256 size = first - (isList ? 0xc0 : 0x80);
+            start = position + 1;
+            if (size > 55) {
+                uint256 width = size - 55;
+                require(start + width <= data.length && byteAt(data, start) != 0, IRegistry.InvalidProof(node));
+                size = uint256(bytes32(data[start:])) >> (8 * (32 - width));
+                require(size > 55, IRegistry.InvalidProof(node));
+                start += width;
             }
-            require(size > 55, IRegistry.InvalidProof(node));
-            start += width;
+            end = start + size;
+            require(end <= data.length, IRegistry.InvalidProof(node));
+            // A byte below 0x80 stands for itself.
+            require(isList || size != 1 || byteAt(data, start) >= 0x80, IRegistry.InvalidProof(node));
         }
-        // `size` has at most eight bytes: no overflow.
-        end = start + size;
-        require(end <= data.length, IRegistry.InvalidProof(node));
-        // A byte below 0x80 stands for itself.
-        require(isList || size != 1 || uint8(data[start]) >= 0x80, IRegistry.InvalidProof(node));
     }
 
     /// The payload of data that is one list, with nothing behind it.
