@@ -18,8 +18,8 @@ MAX_TRANSACTION_GAS = 1 << 24  # EIP-7825
 """What one transaction may use; the registry's `materialize` is one."""
 
 # The gas limit with which `materialize` goes through, measured on the registry and rounded up
-# (tests/contracts/registry/test_return_limits.py): for everything but code and slots, a byte of code, and a slot. It uses
-# a few percent less: of a call's gas the EVM keeps a 64th back (EIP-150), twice here.
+# (tests/contracts/registry/test_return_limits.py): everything but code and slots, a byte of code, a slot. What it uses
+# is a few percent less: of a call's gas the EVM keeps a 64th back (EIP-150), twice here.
 _BASE_GAS = 350_000
 _CODE_BYTE_GAS = 226
 _SLOT_GAS = 35_000
