@@ -8,7 +8,7 @@ What makes the bytes the same everywhere: source names are paths relative to the
 itself, with what it imports; and the code ends in metadata without a hash (`bytecodeHash: none`), so that it depends on
 the program alone, while the compiler's version in it still lets explorers recognise the compiler. Source maps refer to
 the committed sources, which are in the artifact, with their hashes and the places of functions and branches in them.
-Sources of npm packages aren't ours to hand on: an artifact names the package, its version and licence, and their hashes.
+Sources of npm packages aren't ours to hand on: an artifact names the package, its version, its licence, their hashes.
 Of a Yul source, one object without others inside, there is the code alone, as hex.
 """
 
@@ -101,9 +101,9 @@ def find_program(name: str) -> str:
 
 
 def install_compiler(folder: Path) -> Path:
-    """Install the pinned compiler and packages with npm into a folder, unless they are there; check the compiler's hash.
+    """Install the pinned compiler and packages with npm into a folder, unless they are there, and return its solc.js.
 
-    Returns its solc.js.
+    Raises CompileError where the compiler's code has another hash.
     """
     package = folder / "node_modules" / "solc"
     if not (package / "soljson.js").is_file() or any(

@@ -72,10 +72,9 @@ contract Registry is Payments {
     function refund(Terms calldata terms) external {
         (bytes32 id, State memory state) = _find(terms);
         uint256 deposits = uint256(_digests[id]);
-        uint256 limit;
-        if (state.mode == Mode.FUNDING) limit = terms.openBefore;
-        else if (state.mode == Mode.CHALLENGED && deposits < BITMAP_LIMIT) limit = state.deadline;
-        else revert WrongMode(id, state.mode);
+        bool isFunding = state.mode == Mode.FUNDING;
+        if (!isFunding && (state.mode != Mode.CHALLENGED || deposits >= BITMAP_LIMIT)) revert WrongMode(id, state.mode);
+        uint256 limit = isFunding ? terms.openBefore : state.deadline;
         if (block.timestamp < limit) revert TooEarly(limit, block.timestamp);
         _digests[id] = 0;
         _states[id] = State(0, 0, 0, Mode.SETTLED);
