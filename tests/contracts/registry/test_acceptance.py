@@ -18,8 +18,9 @@ from tests.contracts.registry.test_settle import balances_of, gains
 
 
 # C1 -------------------------------------------------------------------------------------------------------------------
-def test_c01_every_move_has_one_digest(registry: Deployed) -> None:
-    game = morpion(registry)
+@pytest.mark.parametrize("parties", [2, 3])
+def test_c01_every_move_has_one_digest(registry: Deployed, parties: int) -> None:
+    game = morpion(registry, parties=parties)
     for number, cell in enumerate((0, 3, 1)):
         game.call(number % 2, "play", cell)
     game.close()
