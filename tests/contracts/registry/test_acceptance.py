@@ -284,6 +284,16 @@ def test_c20_receivers_that_call_back(registry: Deployed) -> None:
     assert registry.balance() == registry.thread(terms).held
 
 
+def test_c20_nobody_is_called_for_nothing(registry: Deployed) -> None:
+    receiver = contract("Receiver")
+    terms = registry.opened()
+    registry.chain.put(terms.owners[0], code=receiver.runtime_code)
+    final = registry.final(terms, balances=(0, ETHER))
+    registry.done(STRANGER, "settle", *registry.signed(terms, final))
+    _, output = registry.chain.ask(terms.owners[0], receiver.function("paid").encode())
+    assert int.from_bytes(output, "big") == 0
+
+
 def test_c20_withdraw_calls_back_into_withdraw(registry: Deployed) -> None:
     receiver = contract("Receiver")
     terms = registry.opened()
