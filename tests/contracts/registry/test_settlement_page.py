@@ -7,6 +7,7 @@ from xml.etree import ElementTree as ET
 
 from evmthread.channel.returning import gas_to_return, slots_that_return
 from evmthread.commit.terms import MAX_CODE_BYTES
+from evmthread.contracts import load_artifact
 
 DOCS = Path(__file__).parents[3] / "docs"
 PAGE = (DOCS / "settlement.md").read_text()
@@ -39,6 +40,14 @@ def test_the_limits_are_the_codes() -> None:
     assert gas_to_return(slots=0, code_bytes=1) == 350_226
     assert gas_to_return(slots=1, code_bytes=0) == 385_000
     assert (slots_that_return(MAX_CODE_BYTES), slots_that_return(4000)) == (310, 443)
+
+
+def test_the_compiler_is_the_artifacts() -> None:
+    artifact = load_artifact("Registry")
+    assert artifact.settings["optimizer"] == {"enabled": True, "runs": 10_000}
+    assert (artifact.settings["viaIR"], artifact.settings["evmVersion"]) == (True, "cancun")
+    assert artifact.compiler_version.startswith("0.8.37+")
+    assert f"{len(artifact.runtime_code):,}\nbytes of code" in PAGE
 
 
 def test_the_picture_names_every_mode_and_function() -> None:
