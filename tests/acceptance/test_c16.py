@@ -1,6 +1,7 @@
 """C16: reorgs of 1, 5 and 64 blocks of a real node: nothing counts before it is final, nothing counts twice."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -10,10 +11,12 @@ from evmthread.chain.registry import Registry
 from evmthread.chain.transactions import Patience
 from evmthread.chain.watcher import Final, Gone, Seen, Watcher
 from evmthread.channel.desk import Mode
+from evmthread.channel.phases import Phase
 from tests.anvil import Anvil, running_anvil
 from tests.chain.chains import OnAnvil, deploy
 from tests.chain.following import names
-from tests.chain.played import Played
+from tests.chain.partners import Partners, nonces
+from tests.chain.played import STAKE, Played
 
 FINALITY = 64  # anvil's, by default: two epochs of 32 blocks
 OPENED = ["Announced", "Deposited", "Deposited"]
@@ -80,6 +83,60 @@ def test_c16_what_a_reorg_leaves_alone_is_not_told_again(node: Anvil, depth: int
     node.ask("anvil_reorg", depth, [])
     news = follower.poll()
     assert names(news, Gone) == names(news, Seen) == names(news, Final) == []
+
+
+def test_c16_parties_play_on_what_is_final_alone(node: Anvil, tmp_path: Path) -> None:
+    """Deposits that are in, but not yet final, let nobody sign; a reorg takes them; paid in anew, they count."""
+    chain = OnAnvil(node)
+    registry = deploy(chain)
+    with Partners(chain, registry, tmp_path) as partners:
+        chain.mine(FINALITY)
+        x = partners.all[0]
+        for each in partners.all:
+            each.on_chain.deposit()
+        chain.mine(3)
+        partners.look()
+        assert registry.thread(partners.thread_id).mode is Mode.LIVE
+        x.call("join", value=STAKE)
+        assert nonces(partners) == [0, 0]
+        node.ask("anvil_reorg", 5, [])
+        partners.look()
+        assert registry.thread(partners.thread_id).mode is Mode.NONE
+        assert nonces(partners) == [0, 0]
+        for each in partners.all:
+            each.on_chain.deposit()
+        partners.look()
+        assert nonces(partners) == [0, 0]
+        chain.mine(FINALITY)
+        partners.look()
+        assert nonces(partners) == [1, 1]
+        partners.all[1].call("join", value=STAKE)
+        assert nonces(partners) == [2, 2]
+
+
+def test_c16_a_challenge_that_a_reorg_took_stops_nobody_for_good(node: Anvil, tmp_path: Path) -> None:
+    chain = OnAnvil(node)
+    registry = deploy(chain)
+    with Partners(chain, registry, tmp_path) as partners:
+        chain.mine(FINALITY)
+        for each in partners.all:
+            each.on_chain.deposit()
+        chain.mine(FINALITY)
+        partners.look()
+        x, o = partners.all
+        x.call("join", value=STAKE)
+        o.on_chain.challenge()
+        partners.look()
+        assert [each.endpoint.channel.phase for each in partners.all] == [Phase.DISPUTED] * 2
+        node.ask("anvil_reorg", 1, [])
+        partners.look()
+        # Nothing is signed from any sight of it on, until the chain is final past it.
+        assert [each.endpoint.channel.phase for each in partners.all] == [Phase.DISPUTED] * 2
+        chain.mine(FINALITY + 1)
+        partners.look()
+        assert [each.endpoint.channel.phase for each in partners.all] == [Phase.READY] * 2
+        o.call("join", value=STAKE)
+        assert nonces(partners) == [2, 2]
 
 
 def test_c16_a_transaction_that_a_reorg_took_is_sent_again(node: Anvil) -> None:

@@ -58,8 +58,8 @@ class Chain(Protocol):
 class InProcess:
     """evmthread's own EVM."""
 
-    def __init__(self) -> None:
-        self.chain = LocalChain(chain_id=CHAIN_ID)
+    def __init__(self, engine: str = "auto") -> None:
+        self.chain = LocalChain(chain_id=CHAIN_ID, engine=engine)
 
     @property
     def time(self) -> int:
@@ -183,9 +183,9 @@ class OnAnvil:
 
 @contextmanager
 def chain_named(name: str) -> Iterator[Chain]:
-    """A new chain, "in process" or "anvil"."""
-    if name == "in process":
-        yield InProcess()
+    """A new chain: "in process" (with either engine) or "anvil"."""
+    if name != "anvil":
+        yield InProcess("stepper" if name == "in process, stepper" else "auto")
         return
     # Gas costs nothing, so that balances change by what is sent alone.
     prices = ("--gas-price", "0", "--block-base-fee-per-gas", "0", "--disable-min-priority-fee")

@@ -2,12 +2,13 @@
 
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import cache
 from typing import NamedTuple
 
 from evmthread.commit import Commitment, Domain, SignatureSet, Terms, thread_id
 from evmthread.commit.records import Record
 from evmthread.contracts import Artifact, load_artifact
-from evmthread.contracts.abi import Decoded
+from evmthread.contracts.abi import Decoded, Function
 from evmthread.primitives.keccak import keccak256
 from evmthread.primitives.secp256k1 import private_key_address
 from evmthread.testing.chain import MinedTransaction
@@ -44,6 +45,18 @@ class ThreadState(NamedTuple):
 NEW = ThreadState(bytes(32), 0, 0, 0, Mode.NONE)
 
 
+@cache
+def registry_artifact() -> Artifact:
+    """The registry's artifact."""
+    return load_artifact("Registry")
+
+
+@cache
+def function_of_registry(name: str) -> Function:
+    """A function of the registry, found once: its artifact looks at all of them."""
+    return registry_artifact().function(name)
+
+
 @dataclass(frozen=True)
 class Deployed:
     """A registry at an address of a chain."""
@@ -55,7 +68,7 @@ class Deployed:
 
     def send(self, key: bytes, name: str, *arguments: object, value: int = 0, gas: int = GAS_LIMIT) -> MinedTransaction:
         """A transaction that calls a function; whatever becomes of it."""
-        data = self.artifact.function(name).encode(*map(abi, arguments))
+        data = function_of_registry(name).encode(*map(abi, arguments))
         return transact(self.chain, key, self.address, data, value=value, gas=gas)
 
     def done(self, key: bytes, name: str, *arguments: object, value: int = 0, gas: int = GAS_LIMIT) -> MinedTransaction:
@@ -83,7 +96,7 @@ class Deployed:
 
     def read(self, name: str, *arguments: object) -> object:
         """What a view returns. Fails where it reverts."""
-        function = self.artifact.function(name)
+        function = function_of_registry(name)
         success, output = self.chain.ask(self.address, function.encode(*map(abi, arguments)))
         assert success, self.artifact.decode_error(output)
         values = function.decode(output)
@@ -91,7 +104,7 @@ class Deployed:
 
     def reads_error(self, name: str, *arguments: object) -> str:
         """The name of the error with which a view reverts, "" where it doesn't."""
-        success, output = self.chain.ask(self.address, self.artifact.function(name).encode(*map(abi, arguments)))
+        success, output = self.chain.ask(self.address, function_of_registry(name).encode(*map(abi, arguments)))
         if success:
             return ""
         found = self.artifact.parse_error(output)
@@ -162,7 +175,7 @@ def deploy(chain: Chain) -> Deployed:
     for key in (STRANGER, OPERATOR_KEY, *map(private_key, range(16))):
         chain.put(private_key_address(key), balance=1000 * ETHER)
     chain.put(ORIGIN, code=ORIGIN_CODE, nonce=1)
-    artifact = load_artifact("Registry")
+    artifact = registry_artifact()
     receipt = transact(chain, STRANGER, None, artifact.creation_code)
     assert receipt.success
     assert receipt.created is not None

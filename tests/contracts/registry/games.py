@@ -188,10 +188,12 @@ def _single(values: tuple[object, ...]) -> object:
     return values[0] if len(values) == 1 else values
 
 
-def morpion(registry: Deployed, *, stake: int = ETHER // 2, turn_seconds: int = DAY, **terms: object) -> Game:
-    """A game of Morpion in which both have joined; owner 0 is X and moves first."""
-    addresses = tuple(signer.address for signer in signers(2))
-    game = Game(registry, contract("Morpion"), *addresses, stake, turn_seconds, **terms)  # type: ignore[arg-type]
+def morpion(
+    registry: Deployed, *, stake: int = ETHER // 2, turn_seconds: int = DAY, parties: int = 2, **terms: object
+) -> Game:
+    """A game of Morpion in which both have joined; owner 0 is X and moves first. A third party looks on and signs."""
+    players = tuple(signer.address for signer in signers(parties))[:2]
+    game = Game(registry, contract("Morpion"), *players, stake, turn_seconds, parties=parties, **terms)  # type: ignore[arg-type]
     for actor in (0, 1):
         game.call(actor, "join", value=stake)
     return game

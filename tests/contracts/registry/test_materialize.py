@@ -1,9 +1,12 @@
 """Return to chain (C28): the contract with its code, all its storage and its balance, and on it goes."""
 
+import pytest
+
 from evmthread.commit import Commitment, thread_address, thread_id
-from evmthread.merkle.accounts import hash_slot
+from evmthread.merkle.accounts import StateRoots, hash_slot
+from evmthread.merkle.proofs import prove_account
 from evmthread.primitives.keccak import keccak256
-from tests.commit.commit_samples import ETHER
+from tests.commit.commit_samples import ETHER, ORIGIN_CODE
 from tests.contracts.registry.chains import transact
 from tests.contracts.registry.deployed import STRANGER, Deployed, key_of
 from tests.contracts.registry.games import CALL_GAS, Game, contract, morpion
@@ -206,6 +209,26 @@ def test_c28_a_contract_that_was_never_there(registry: Deployed) -> None:
     place = thread_address(registry.address, thread_id(registry.domain, elsewhere))
     arguments = (elsewhere, other, (), (), b"", game.account_proof(place))
     registry.refused("NoSuchAccount", STRANGER, "materialize", *arguments)
+
+
+@pytest.mark.parametrize("wrong", ["nothing", "nonce", "code", "storage root"])
+def test_c28_an_account_that_is_not_the_threads_contract(registry: Deployed, wrong: str) -> None:
+    """State roots that signers made up: everything is proven, and yet it isn't the contract of the terms."""
+    terms = registry.opened()
+    home = thread_address(registry.address, thread_id(registry.domain, terms))
+    code = ORIGIN_CODE + b"\x00" if wrong == "code" else ORIGIN_CODE
+    roots = StateRoots()
+    roots.set_account(home, 0 if wrong == "nonce" else 1, 5, keccak256(code))
+    roots.set_slot(home, 1, 2)
+    storage_root = keccak256(b"another") if wrong == "storage root" else roots.storage_root(home)
+    final = registry.final(terms, state_root=roots.root(), storage_root=storage_root)
+    registry.done(STRANGER, "settle", *registry.signed(terms, final))
+    words = tuple((each.to_bytes(32, "big"),) for each in (1, 2))
+    arguments = (terms, final, *words, code, prove_account(roots, home))
+    if wrong == "nothing":
+        registry.done(STRANGER, "materialize", *arguments)
+    else:
+        registry.refused("WrongAccount", STRANGER, "materialize", *arguments)
 
 
 def test_c25_a_suspended_thread_returns_as_before_its_open_call(registry: Deployed) -> None:

@@ -4,7 +4,6 @@ import random
 
 import pytest
 
-from evmthread.channel.errors import NotSupported
 from evmthread.channel.returning import (
     MAX_TRANSACTION_GAS,
     ReturnToChain,
@@ -14,7 +13,6 @@ from evmthread.channel.returning import (
 )
 from evmthread.commit import Commitment, Terms, thread_address, thread_id
 from evmthread.commit.terms import MAX_CODE_BYTES
-from evmthread.errors import InvalidInput
 from evmthread.primitives.keccak import keccak256
 from evmthread.state.memory import MemoryState
 from tests.contracts.registry.deployed import ORIGIN, STRANGER, Deployed
@@ -71,17 +69,6 @@ def test_the_default_slot_limit_always_returns() -> None:
 
     assert Ruleset(contract_timeout=0).storage_slots <= slots_that_return()
     assert gas_to_return(slots=128, code_bytes=MAX_CODE_BYTES) < 10_400_000
-
-
-def test_what_may_not_fit_is_refused_before_anything_is_spent() -> None:
-    state = MemoryState()
-    home = bytes(19) + b"\x01"
-    slots = slots_that_return(1000) + 1
-    state.set_account(home, nonce=1, code=b"\x01" * 1000, storage=dict.fromkeys(range(slots), 1))
-    with pytest.raises(NotSupported, match=rf"1000 bytes with {slots} slots may need .* enough for {slots - 1} slots"):
-        return_to_chain(state, home)
-    with pytest.raises(InvalidInput, match=r"no contract at 0x0+2 "):
-        return_to_chain(state, bytes(19) + b"\x02")
 
 
 def test_creation_code_that_is_too_long_is_refused_at_once(registry: Deployed) -> None:
