@@ -22,6 +22,7 @@ from evmthread.commit.terms import Terms, thread_id
 from evmthread.errors import BackendError, InvalidInput
 from evmthread.machine.code_cache import CodeCache
 from evmthread.primitives.types import ZERO_HASH
+from evmthread.primitives.untrusted_json import parse_json
 from evmthread.store.json_file import read_json_file
 from evmthread.store.thread_store import KeptThread
 from evmthread.store.threadfile import ThreadFileReader
