@@ -3,8 +3,6 @@
 Greeting, catching up and closing are elsewhere; why a proposal isn't signed is refusing.py's matter.
 """
 
-from dataclasses import replace
-
 from evmthread.channel.ballot import NEAR, Standing
 from evmthread.channel.desk import Desk
 from evmthread.channel.errors import (
@@ -196,7 +194,8 @@ class Rounds:
         if desk.is_party:
             standing.signatures[desk.index] = signature
         if desk.ballot.leader(standing.nonce) == desk.index:
-            standing.propose = replace(standing.propose, signature=signature)
+            unsigned = standing.propose
+            standing.propose = Propose(unsigned.commitment, unsigned.batch, unsigned.suspension, signature)
         if desk.ballot.standing.get(standing.nonce) is standing:  # else another agreement came first
             self.send_standing(standing, desk.others)
             self.settle()

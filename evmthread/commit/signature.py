@@ -63,6 +63,15 @@ class Recoveries:
         self._known: dict[bytes, bytes] = {}
         self._most = most
 
+    def made(self, digest: bytes, signature: bytes, signer: bytes) -> None:
+        """A key in this process has just made this signature itself: there is nothing to doubt about whose it is."""
+        self._remember(bytes(digest) + signature, signer)
+
+    def _remember(self, question: bytes, signer: bytes) -> None:
+        if len(self._known) >= self._most:
+            self._known.clear()
+        self._known[question] = signer
+
     def signer(self, digest: bytes, signature: bytes) -> bytes:
         """As recover_signer."""
         if type(signature) is not bytes or len(signature) != SIGNATURE_BYTES:
@@ -71,9 +80,7 @@ class Recoveries:
         known = self._known.get(question)
         if known is None:
             known = recover_signer(digest, signature)
-            if len(self._known) >= self._most:
-                self._known.clear()
-            self._known[question] = known
+            self._remember(question, known)
         return known
 
 

@@ -14,7 +14,7 @@ from evmthread.commit.commitment import Commitment, Status
 from evmthread.commit.eip712 import TypedData
 from evmthread.commit.records import plain_type
 from evmthread.commit.refusals import MalformedSignature
-from evmthread.commit.signature import join_signature, recover_signer
+from evmthread.commit.signature import Recoveries, join_signature, signer_of
 from evmthread.commit.terms import KeyGrant, Resume
 from evmthread.errors import BackendError, CryptoError, EvmthreadError, InvalidInput
 from evmthread.primitives.secp256k1 import SigningKey
@@ -203,11 +203,13 @@ class GuardedSigner:
     It is a Signer itself. Commitments, inputs, key grants and resumes are signed; there is nothing else to sign.
     """
 
-    __slots__ = ("_log", "_signer")
+    __slots__ = ("_log", "_recoveries", "_signer")
 
-    def __init__(self, signer: Signer, log: SignLog) -> None:
+    def __init__(self, signer: Signer, log: SignLog, *, recoveries: Recoveries | None = None) -> None:
+        """Whoever meets the signatures again looks into the same `recoveries`, and need not recover them."""
         self._signer = signer
         self._log = log
+        self._recoveries = recoveries
 
     @property
     def address(self) -> bytes:
@@ -250,11 +252,13 @@ class GuardedSigner:
 
     def _signature(self, typed_data: TypedData) -> bytes:
         answer = self._signer.sign(typed_data)
-        if type(self._signer) is LocalSigner:
-            return answer  # made by this process with the key itself: there is no answer to doubt
+        if type(self._signer) is LocalSigner:  # made by this process with the key itself: there is no answer to doubt
+            if self._recoveries is not None:
+                self._recoveries.made(typed_data.digest(), answer, self._signer.address)
+            return answer
         try:
             signature: bytes = _SIGNATURE.plain(answer, "signature")
-            got = recover_signer(typed_data.digest(), signature)
+            got = signer_of(typed_data.digest(), signature, self._recoveries)
         except (MalformedSignature, InvalidInput) as error:
             raise BackendError(f"the signer of 0x{self.address.hex()} answered with no signature: {error}") from error
         if got != self.address:

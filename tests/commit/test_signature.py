@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evmthread.commit import parse_signature, recover_signer
+from evmthread.commit import signature as signatures
 from evmthread.commit.refusals import MalformedSignature
-from evmthread.commit.signature import make_signature
+from evmthread.commit.signature import Recoveries, make_signature
 from evmthread.errors import InvalidInput
 from evmthread.primitives.keccak import keccak256
 from evmthread.primitives.secp256k1 import GROUP_ORDER, HALF_ORDER, private_key_address
@@ -89,3 +90,33 @@ def test_what_we_make_is_what_we_accept(digest: bytes, key: int) -> None:
 def test_random_bytes_give_an_address_or_a_refusal(data: bytes) -> None:
     with suppress(MalformedSignature):
         assert len(recover_signer(DIGEST, data)) == 20
+
+
+def test_each_signature_is_recovered_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    recovered: list[bytes] = []
+
+    def counting(digest: bytes, signature: bytes) -> bytes:
+        recovered.append(signature)
+        return recover_signer(digest, signature)
+
+    monkeypatch.setattr(signatures, "recover_signer", counting)
+    recoveries, address = Recoveries(most=2), private_key_address(KEY)
+    assert [recoveries.signer(DIGEST, SIGNATURE) for _ in range(3)] == [address] * 3
+    assert recovered == [SIGNATURE]
+    other = keccak256(b"another message")
+    assert recoveries.signer(other, SIGNATURE) != address  # what is known is known of this digest alone
+    for reason, malformed in MALFORMED[:2] * 2:
+        with pytest.raises(MalformedSignature, match=reason):
+            recoveries.signer(DIGEST, malformed)
+    recoveries.signer(keccak256(b"a third"), SIGNATURE)  # now too much is known
+    assert recoveries.signer(DIGEST, SIGNATURE) == address
+    assert len(recovered) == 8
+
+
+def test_what_was_made_here_is_not_recovered(monkeypatch: pytest.MonkeyPatch) -> None:
+    recoveries, address = Recoveries(), private_key_address(KEY)
+    recoveries.made(DIGEST, SIGNATURE, address)
+    monkeypatch.setattr(signatures, "recover_signer", lambda *_: bytes(20))
+    assert recoveries.signer(DIGEST, SIGNATURE) == address
+    for digest, signature in ((keccak256(b"another message"), SIGNATURE), (DIGEST, high_s_twin(SIGNATURE))):
+        assert recoveries.signer(digest, signature) == bytes(20)

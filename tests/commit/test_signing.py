@@ -26,6 +26,7 @@ from evmthread.commit import (
     digest,
     recover_signer,
 )
+from evmthread.commit.signature import Recoveries
 from evmthread.errors import BackendError, CryptoError, InvalidInput
 from evmthread.primitives.secp256k1 import GROUP_ORDER
 
@@ -264,6 +265,21 @@ def test_a_wrong_answer_of_a_signer_is_a_backend_error(answer: object) -> None:
     signer = GuardedSigner(Answering(LocalSigner(KEY).address, answer), MemorySignLog())
     with pytest.raises(BackendError):
         signer.sign(commitment(1))
+
+
+def test_a_guard_tells_of_what_a_key_in_this_process_made_and_of_nothing_else() -> None:
+    local, typed = LocalSigner(KEY), commitment(1)
+    recoveries = Recoveries()
+    signature = GuardedSigner(local, MemorySignLog(), recoveries=recoveries).sign(typed)
+    assert recoveries._known == {typed.digest() + signature: local.address}
+    recoveries = Recoveries()
+    wrong = LocalSigner(samples.private_key(1)).sign(typed)
+    for answer in (wrong, bytes(65)):
+        with pytest.raises(BackendError):
+            GuardedSigner(Answering(local.address, answer), MemorySignLog(), recoveries=recoveries).sign(typed)
+    assert recoveries._known == {typed.digest() + wrong: LocalSigner(samples.private_key(1)).address}
+    GuardedSigner(Answering(local.address, signature), MemorySignLog(), recoveries=recoveries).sign(typed)
+    assert recoveries._known[typed.digest() + signature] == local.address
 
 
 class TwoFaced(bytes):
