@@ -257,8 +257,7 @@ class MemoryLease(MemoryThread):
     def final(self, thread_id: bytes) -> bytes | None:
         """See SignLog."""
         _check_thread(self, thread_id)
-        with self._store.changing(self, synced=False) as (rows, _undo):
-            return rows.final
+        return self._store.change(self, lambda rows, _undo: rows.final, synced=False)
 
 
 def _check_thread(lease: MemoryLease, thread_id: bytes) -> None:
