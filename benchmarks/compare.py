@@ -12,6 +12,7 @@ import platform
 import statistics
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -195,10 +196,11 @@ def main(arguments: list[str] | None = None) -> int:
             for name, providers in evms.items():
                 print(f"{name}: {', '.join(f'{what} {value}' for what, value in providers.items())}")
             print(columns(cells, widths), flush=True)
-        for comparison in running:
-            lines.append(comparison.line())
-            if not options.json:
-                print(row(lines[-1], names, widths), flush=True)
+        with suppress(KeyboardInterrupt):  # what was measured until then counts
+            for comparison in running:
+                lines.append(comparison.line())
+                if not options.json:
+                    print(row(lines[-1], names, widths), flush=True)
     except WorkloadError as error:
         print(f"benchmarks: {error}", file=sys.stderr)
         return 2
