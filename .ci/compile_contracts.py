@@ -8,6 +8,7 @@ What makes the bytes the same everywhere: source names are paths relative to the
 itself, with what it imports; and the code ends in metadata without a hash (`bytecodeHash: none`), so that it depends on
 the program alone, while the compiler's version in it still lets explorers recognise the compiler. Source maps refer to
 the committed sources, which are in the artifact, with their hashes and the places of functions and branches in them.
+Sources of npm packages aren't ours to hand on: an artifact names the package, its version, its licence, their hashes.
 Of a Yul source, one object without others inside, there is the code alone, as hex.
 """
 
@@ -37,6 +38,12 @@ SETTINGS: dict[str, Any] = {
     "metadata": {"bytecodeHash": "none"},
     "viaIR": False,
 }
+# npm packages from which test contracts import, in the version that artifacts name.
+PACKAGES = {"@openzeppelin/contracts": "5.7.0"}
+# The registry, and what stands on it, is compiled for what users pay: through the intermediate representation, which
+# needs fewer moves on the stack, and with more runs; many more would exceed the code limit of 24,576 bytes.
+BY_INTERMEDIATE = ("evmthread/contracts/registry/", "tests/contracts/registry/")
+INTERMEDIATE_SETTINGS = {"viaIR": True, "optimizer": {"enabled": True, "runs": 10_000}}
 # Compiled without the optimizer, which merges equal code of several functions: here each line has code of its own.
 UNOPTIMIZED = ("tests/contracts/Covered.sol", "tests/contracts/Failing.sol")
 OUTPUTS = [
@@ -65,11 +72,17 @@ class CompileError(Exception):
 def run(command: list[str], *, folder: Path, text: str | None = None) -> str:
     """What a command prints; raises CompileError with its complaint when it fails.
 
-    The output goes through a file: node writes files to the end, but drops what a pipe hasn't taken when it exits.
+    Input and output go through files: node writes them to the end, but drops what a pipe hasn't taken when it exits,
+    and may find a pipe's input not there yet (EAGAIN).
     """
-    with tempfile.TemporaryFile("w+", encoding="utf-8") as output:
+    with (
+        tempfile.TemporaryFile("w+", encoding="utf-8") as given,
+        tempfile.TemporaryFile("w+", encoding="utf-8") as output,
+    ):
+        given.write(text or "")
+        given.seek(0)
         done = subprocess.run(
-            command, cwd=folder, input=text, stdout=output, stderr=subprocess.PIPE, encoding="utf-8", check=False
+            command, cwd=folder, stdin=given, stdout=output, stderr=subprocess.PIPE, encoding="utf-8", check=False
         )
         output.seek(0)
         printed = output.read()
@@ -88,26 +101,45 @@ def find_program(name: str) -> str:
 
 
 def install_compiler(folder: Path) -> Path:
-    """Install the pinned compiler with npm into a folder, unless it is there, check its hash, return its solc.js."""
+    """Install the pinned compiler and packages with npm into a folder, unless they are there, and return its solc.js.
+
+    Raises CompileError where the compiler's code has another hash.
+    """
     package = folder / "node_modules" / "solc"
-    if not (package / "soljson.js").is_file():
+    if not (package / "soljson.js").is_file() or any(
+        package_version(folder / "node_modules", name)[0] != version for name, version in PACKAGES.items()
+    ):
         npm = find_program("npm")
         folder.mkdir(parents=True, exist_ok=True)
         # A manifest of its own keeps npm from walking up to somebody else's.
         (folder / "package.json").write_text(json.dumps({"private": True}), encoding="utf-8")
         command = [npm, "install", "--no-audit", "--no-fund", "--ignore-scripts", "--save-exact", f"solc@{COMPILER}"]
-        run(command, folder=folder)
+        run([*command, *(f"{name}@{version}" for name, version in PACKAGES.items())], folder=folder)
     found = hashlib.sha256((package / "soljson.js").read_bytes()).hexdigest()
     if found != COMPILER_SHA256:
         raise CompileError(f"solc {COMPILER}: soljson.js in {package} has sha256 {found}, not {COMPILER_SHA256}")
     return package / "solc.js"
 
 
-def read_sources(name: str, sources: dict[str, str]) -> dict[str, str]:
-    """Add a source and all that it imports to `sources`, by name relative to the repository."""
+def package_version(modules: Path, name: str) -> tuple[str, str]:
+    """Version and licence of an npm package that is installed there; empty where it isn't."""
+    manifest = modules / name / "package.json"
+    if not manifest.is_file():
+        return "", ""
+    said = json.loads(manifest.read_bytes())
+    return said["version"], said["license"]
+
+
+def package_of(source: str) -> str | None:
+    """The npm package of a source, None where it is one of the repository's."""
+    return next((name for name in PACKAGES if source.startswith(name + "/")), None)
+
+
+def read_sources(name: str, sources: dict[str, str], *, modules: Path) -> dict[str, str]:
+    """Add a source and all that it imports to `sources`, by name relative to the repository, or to the npm packages."""
     if name in sources:
         return sources
-    path = REPOSITORY / name
+    path = (REPOSITORY if package_of(name) is None else modules) / name
     if not path.is_file():
         raise CompileError(f"{name}: no such source")
     sources[name] = path.read_bytes().decode("utf-8")
@@ -120,7 +152,7 @@ def read_sources(name: str, sources: dict[str, str]) -> dict[str, str]:
                 else:
                     parts.append(part)
             target = "/".join(parts)
-        read_sources(target, sources)
+        read_sources(target, sources, modules=modules)
     return sources
 
 
@@ -130,8 +162,11 @@ def compile_source(name: str, *, node: str, compiler: Path) -> dict[str, dict[st
     Abstract contracts, interfaces and libraries of internal functions have none: nothing of them is deployed.
     Raises CompileError on any error or warning of the compiler.
     """
-    sources = read_sources(name, {})
+    modules = compiler.parent.parent
+    sources = read_sources(name, {}, modules=modules)
     settings = SETTINGS | ({"optimizer": {"enabled": False}} if name in UNOPTIMIZED else {})
+    if name.startswith(BY_INTERMEDIATE):
+        settings |= INTERMEDIATE_SETTINGS
     request = {
         "language": "Solidity",
         "sources": {source: {"content": text} for source, text in sources.items()},
@@ -152,8 +187,31 @@ def compile_source(name: str, *, node: str, compiler: Path) -> dict[str, dict[st
             **outline(answer["sources"][source]["ast"]),
         }
         for source, text in sources.items()
+        if package_of(source) is None
     }
-    return {contract: artifact(contract, name, output, records, settings) for contract, output in deployed.items()}
+    made = {contract: artifact(contract, name, output, records, settings) for contract, output in deployed.items()}
+    used = sorted({package for package in map(package_of, sources) if package is not None})
+    if used:
+        for record in made.values():
+            record["packages"] = [package_record(package, answer, name, sources, modules) for package in used]
+    return made
+
+
+def package_record(
+    package: str, answer: dict[str, Any], name: str, sources: dict[str, str], modules: Path
+) -> dict[str, Any]:
+    """What an artifact says of an npm package: the sources are known by their hashes alone."""
+    version, licence = package_version(modules, package)
+    return {
+        "name": package,
+        "version": version,
+        "license": licence,
+        "sources": {
+            source: {"id": answer["sources"][source]["id"], "keccak256": json_hash(answer, name, source)}
+            for source in sources
+            if package_of(source) == package
+        },
+    }
 
 
 def outline(tree: dict[str, Any]) -> dict[str, list[str]]:
