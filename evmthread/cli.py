@@ -20,6 +20,7 @@ COMMANDS = (
     "replay",
     "evidence",
     "thread",
+    "watch",
     "run",
     "trace",
     "debug",
@@ -38,6 +39,7 @@ examples:
   evmthread verify game.thread                         who signed what: no execution
   evmthread replay game.thread                         execute it all again and compare
   evmthread thread list my.threads                     the threads that a party's store keeps
+  evmthread watch game.watch --chain URL --key K       answer a stale challenge while a party is away
   evmthread run --code 600160020160005260206000f3      run bytecode once
   evmthread trace --tracer callTracer --code 6001      steps, calls, or the state that a transaction touches
   evmthread debug game.thread --nonce 3                a move step by step, forwards and back, in its source

@@ -117,6 +117,11 @@ class Thread:
         return self._rules.ruleset
 
     @property
+    def state(self) -> StateBackend:
+        """The accounts at the latest agreement, to read and to prove from; what is written to it is lost, or worse."""
+        return self._state
+
+    @property
     def thread_id(self) -> bytes:
         """The thread's id: 32 bytes."""
         return self._rules.thread_id

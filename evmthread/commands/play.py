@@ -4,16 +4,20 @@ import argparse
 import random
 import re
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from evmthread.commands.morpion_moves import parse_moves
 from evmthread.commands.passwords import add_password_arguments, password_of
+from evmthread.commands.play_chain import add_chain_arguments, play_on_chain
 from evmthread.commands.reporting import INTERRUPTED, OK, UNREADABLE, one_line, say, warn
 from evmthread.errors import EvmthreadError, InvalidInput
 
 if TYPE_CHECKING:
     from evmthread.commit.signing import LocalSigner
+
+_Made = TypeVar("_Made")
 
 NAME = "play"
 HELP = "play a game of Morpion (tic-tac-toe) in a thread between two parties, every move signed by both"
@@ -24,7 +28,12 @@ Without --moves and --random, moves are typed: a cell from 0 to 8, row by row fr
 
 morpion-draw is Morpion with a TRAP: `draw` offers a draw, which suspends the contract in mid-execution; both sign the
 suspended machine. The other answers `yes` or `no`; `abort` drops the offer as if it had never been. A file that ends
-there holds the suspended machine: `evmthread resume` goes on with it."""
+there holds the suspended machine: `evmthread resume` goes on with it.
+
+With --chain the stakes are on a chain: both pay in there and play off it. Who is about to lose doesn't sign the last
+move: the winner challenges, waits, settles, puts the contract on chain and makes the move there; or, with --agree, both
+sign the end, and one transaction pays both. Moves are those of --moves or --random, by default 0,3,1,4,2. On a
+development node its accounts pay for all, and time is moved on; elsewhere it is waited for."""
 
 DEFAULT_STAKE = 10**15
 DEFAULT_TURN_SECONDS = 24 * 3600
@@ -54,6 +63,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--stake", metavar="WEI", default=str(DEFAULT_STAKE), help="what each player pays in (default: %(default)s)"
     )
+    add_chain_arguments(parser)
     parser.add_argument("--out", metavar="FILE", help="the game's file, for `verify`, `replay` and `resume`")
     parser.add_argument("--json", action="store_true", help="print one JSON object for each agreed batch")
 
@@ -61,7 +71,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """0: played; 2: an argument, a key or a scripted move is no good; 130: interrupted."""
     try:
-        return _play(arguments)
+        return play_on_chain(arguments, key_as) if arguments.chain is not None else _play(arguments)
     except EvmthreadError as error:
         warn(f"evmthread {NAME}: {one_line(error)}")
         return UNREADABLE
@@ -116,23 +126,32 @@ def _parse_stake(text: str) -> int:
 
 def _signer(name: str, path: str | None, arguments: argparse.Namespace) -> "LocalSigner":
     """The player's signer: from its file, or made on the spot."""
-    import secrets
-
-    from evmthread.commands.keys import read_key, write_encrypted_key, write_key
     from evmthread.commit.signing import LocalSigner
 
-    if path is not None:
-        return read_key(path, password_file=arguments.password_file)
-    if arguments.save_keys is None:
-        signer = LocalSigner.generate()
-        warn(f"{name}: a new key for 0x{signer.address.hex()}, forgotten at the end")
-        return signer
-    key = secrets.token_bytes(32)
-    signer = LocalSigner(key)
-    target = Path(arguments.save_keys) / f"{name.lower()}.key"
-    if arguments.encrypt_keys:
-        write_encrypted_key(target, key, password_of(str(target), password_file=arguments.password_file, new=True))
-    else:
-        write_key(target, key)
-    warn(f"{name}: a new key for 0x{signer.address.hex()}, kept in {target}")
+    signer = key_as(LocalSigner, name, path, arguments)
+    if path is None:
+        kept = "forgotten at the end" if arguments.save_keys is None else f"kept in {_key_file(name, arguments)}"
+        warn(f"{name}: a new key for 0x{signer.address.hex()}, {kept}")
     return signer
+
+
+def key_as(made: Callable[[bytes], _Made], name: str, path: str | None, arguments: argparse.Namespace) -> _Made:
+    """What is made of a player's key: that of its file, or a new one, which is kept where --save-keys says."""
+    import secrets
+
+    from evmthread.commands.keys import read_key_as, write_encrypted_key, write_key
+
+    if path is not None:
+        return read_key_as(made, path, password_file=arguments.password_file)
+    key = secrets.token_bytes(32)
+    if arguments.save_keys is not None:
+        target = _key_file(name, arguments)
+        if arguments.encrypt_keys:
+            write_encrypted_key(target, key, password_of(str(target), password_file=arguments.password_file, new=True))
+        else:
+            write_key(target, key)
+    return made(key)
+
+
+def _key_file(name: str, arguments: argparse.Namespace) -> Path:
+    return Path(arguments.save_keys) / f"{name.lower()}.key"

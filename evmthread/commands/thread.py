@@ -43,6 +43,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             action.add_argument("id", metavar="ID", help="the thread's id, or its beginning")
         if name == "export":
             action.add_argument("out", metavar="OUT", help="the new thread file")
+            action.add_argument(
+                "--watchtower",
+                action="store_true",
+                help="write a watchtower file instead, for `watch`: terms and newest agreement, no key, no move",
+            )
         if name == "evidence":
             action.add_argument("folder", metavar="FOLDER", help="where the files go; it is made where it isn't there")
         if name == "replay":
@@ -130,9 +135,10 @@ def _evidence(arguments: argparse.Namespace, store: "SqliteThreadStore", _counti
 
 
 def _export(arguments: argparse.Namespace, store: "SqliteThreadStore", counting: Counting) -> None:
-    from evmthread.store.handing_on import export_thread
+    from evmthread.store.handing_on import export_newest, export_thread
 
-    report = export_thread(_found(store, arguments.id), arguments.out, progress=counting)
+    export = export_newest if arguments.watchtower else export_thread
+    report = export(_found(store, arguments.id), arguments.out, progress=counting)
     counting.end()
     if arguments.json:
         tip = None if report.tip is None else show_hash(report.tip.digest)

@@ -16,7 +16,12 @@ MAX_KEYSTORE_BYTES = 65_536
 
 
 def open_keystore(data: bytes, password: str) -> LocalSigner:
-    """The signer whose key is in a key file's bytes. Takes a second where the file asks for the usual work.
+    """The signer whose key is in a key file's bytes. Raises as `keystore_key` does."""
+    return LocalSigner(keystore_key(data, password))
+
+
+def keystore_key(data: bytes, password: str) -> bytes:
+    """The private key in a key file's bytes. Takes a second where the file asks for the usual work.
 
     Raises DecodingError for what is no key file of version 3 or asks for too much work, CryptoError for a wrong
     password.
@@ -28,7 +33,7 @@ def open_keystore(data: bytes, password: str) -> LocalSigner:
     content = parse_json(data)
     if not isinstance(content, dict):
         raise DecodingError("key file: no JSON object")
-    return LocalSigner(decrypt_key(content, password))
+    return decrypt_key(content, password)
 
 
 def make_keystore(private_key: bytes, password: str, *, kdf: Literal["scrypt", "pbkdf2"] = "scrypt") -> bytes:

@@ -1,8 +1,9 @@
-"""A JSON-RPC provider over HTTP, with the standard library alone (https://www.jsonrpc.org/specification)."""
+"""What asks a node: the protocol, and one over HTTP with the standard library (https://www.jsonrpc.org/specification)."""
 
 import http.client
 import json
 import ssl
+from collections.abc import Sequence
 from typing import Protocol
 from urllib.parse import urlsplit
 
@@ -10,8 +11,8 @@ from evmthread.errors import BackendError, DecodingError, InvalidInput
 from evmthread.primitives.untrusted_json import parse_json
 
 MAX_ANSWER_BYTES = 64 * 1024 * 1024  # no state read of a chain comes near it
-_TIMEOUT = 20.0
-_SHOWN = 200
+TIMEOUT = 20.0
+SHOWN = 200  # of what a node says, in errors
 
 
 class NodeUnreachable(BackendError):  # noqa: N818 - as all names in errors.py, it says what happened
@@ -19,13 +20,14 @@ class NodeUnreachable(BackendError):  # noqa: N818 - as all names in errors.py, 
 
 
 class NodeRefused(BackendError):  # noqa: N818 - see above
-    """The node answered with an error: its code and message."""
+    """The node answered with an error: its code, its message, and its data, such as what a call reverted with."""
 
-    def __init__(self, method: str, code: int, message: str) -> None:
+    def __init__(self, method: str, code: int, message: str, data: object = None) -> None:
         super().__init__(f"{method}: the node says {message!r} ({code})")
         self.method = method
         self.code = code
         self.message = message
+        self.data = data
 
 
 class BadAnswer(BackendError):  # noqa: N818 - see above
@@ -39,10 +41,31 @@ class Provider(Protocol):
         """The result of one call. Raises NodeUnreachable, NodeRefused, BadAnswer."""
 
 
+def question(number: int, method: str, parameters: Sequence[object]) -> bytes:
+    """The bytes of a request with this id."""
+    return json.dumps({"jsonrpc": "2.0", "id": number, "method": method, "params": list(parameters)}).encode()
+
+
+def result_of(answer: object, method: str, number: int | None, node: str) -> object:
+    """The result in an answer to the request with this id; of any id for None. Raises NodeRefused, BadAnswer."""
+    shown = repr(answer)[:SHOWN]
+    if not isinstance(answer, dict) or (number is not None and answer.get("id") not in (number, None)):
+        raise BadAnswer(f"{method}: {node} answered another question: {shown}")
+    error = answer.get("error")
+    if isinstance(error, dict):
+        code = error.get("code")
+        message = str(error.get("message"))[:SHOWN]
+        raise NodeRefused(method, code if isinstance(code, int) else 0, message, error.get("data"))
+    if error is not None or "result" not in answer:
+        raise BadAnswer(f"{method}: {node} answered neither result nor error: {shown}")
+    result: object = answer["result"]
+    return result
+
+
 class HttpProvider:
     """One node, over one HTTP connection that is kept open. Not for several threads at once."""
 
-    def __init__(self, url: str, *, timeout: float = _TIMEOUT) -> None:
+    def __init__(self, url: str, *, timeout: float = TIMEOUT) -> None:
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise InvalidInput(f"{url!r} is no http or https address")
@@ -58,22 +81,12 @@ class HttpProvider:
 
     def request(self, method: str, *parameters: object) -> object:
         self._number += 1
-        body = json.dumps({"jsonrpc": "2.0", "id": self._number, "method": method, "params": list(parameters)})
-        status, data = self._post(body.encode())
+        status, data = self._post(question(self._number, method, parameters))
         try:
             answer = parse_json(data)
         except DecodingError:
-            raise BadAnswer(f"{method}: {self._shown} answered {status} and no JSON: {data[:_SHOWN]!r}") from None
-        if not isinstance(answer, dict) or answer.get("id") not in (self._number, None):
-            raise BadAnswer(f"{method}: {self._shown} answered another question: {data[:_SHOWN]!r}")
-        error = answer.get("error")
-        if isinstance(error, dict):
-            code = error.get("code")
-            raise NodeRefused(method, code if isinstance(code, int) else 0, str(error.get("message"))[:_SHOWN])
-        if error is not None or "result" not in answer:
-            raise BadAnswer(f"{method}: {self._shown} answered neither result nor error: {data[:_SHOWN]!r}")
-        result: object = answer["result"]
-        return result
+            raise BadAnswer(f"{method}: {self._shown} answered {status} and no JSON: {data[:SHOWN]!r}") from None
+        return result_of(answer, method, self._number, self._shown)
 
     def _post(self, body: bytes) -> tuple[int, bytes]:
         for attempt in (0, 1):

@@ -14,10 +14,11 @@ from evmthread.commit.commitment import Suspension
 from evmthread.commit.eip712 import digest
 from evmthread.commit.records import decode_versioned, decoded_list
 from evmthread.commit.refusals import Refusal
-from evmthread.errors import BackendError
+from evmthread.errors import BackendError, InvalidInput
 from evmthread.store.thread_store import KeptThread
 from evmthread.store.threadfile import AGREED_OVERHEAD_BYTES, AgreedRecord, ThreadFileWriter, ThreadHead
 from evmthread.store.verification import FileReport, verify_records
+from evmthread.store.watchtower_file import write_watchtower_file
 
 Progress = Callable[[str, int], None]
 """Called with what is done, and how many of it."""
@@ -97,6 +98,20 @@ def export_thread(
     except BaseException:
         writer.remove()
         raise
+    return report
+
+
+def export_newest(
+    thread: KeptThread, path: str | Path, *, progress: Progress = lambda _what, _count: None
+) -> FileReport:
+    """Writes the newest agreement into a watchtower file, after the whole line was verified; an older file is replaced.
+
+    Raises as verified_line does, InvalidInput where nothing is agreed on yet; then nothing is written.
+    """
+    report = _report(thread, verified_line(thread, progress=progress))
+    if report.tip is None:
+        raise InvalidInput(f"thread 0x{report.thread_id.hex()}: nothing is agreed on yet")
+    write_watchtower_file(path, report.tip)
     return report
 
 

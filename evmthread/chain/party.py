@@ -1,0 +1,113 @@
+"""ChainParty: one party's endpoint and its chain, joined: deposits, heads, challenges, and the way back.
+
+It tells the endpoint what the chain shows, and answers stale challenges as a watchtower does, with the endpoint's own
+latest agreement. When to look is its caller's matter, as are clocks and messages.
+"""
+
+from collections.abc import Mapping
+from typing import Protocol, runtime_checkable
+
+from evmthread.chain.accounts import Account
+from evmthread.chain.registry import Registry
+from evmthread.chain.transactions import Included
+from evmthread.chain.watcher import Head, News, Position
+from evmthread.chain.watchtower import Watchtower, Word
+from evmthread.channel.errors import NotSupported
+from evmthread.channel.events import ChallengeDue, Event
+from evmthread.channel.returning import ReturnToChain, return_to_chain
+from evmthread.commit.agreement import Agreement
+from evmthread.commit.commitment import Status
+from evmthread.errors import InvalidInput
+from evmthread.merkle.accounts import StateRoots
+from evmthread.state.view import ListsSlots, StateView
+from evmthread.store.endpoint import Endpoint
+
+
+@runtime_checkable
+class _Provable(StateView, ListsSlots, Protocol):
+    def roots(self) -> StateRoots: ...
+
+
+class ChainParty:
+    """One party of a thread under a registry. Methods that send raise as Registry's do."""
+
+    def __init__(
+        self, registry: Registry, endpoint: Endpoint, account: Account, *, position: Position | None = None
+    ) -> None:
+        """`account` pays for gas, and is the owner's or the key's where the registry wants a party.
+
+        `position` is where an earlier one ended, by default it begins at the present. Raises InvalidInput for an
+        endpoint of another chain or registry, or one that doesn't mind the chain.
+        """
+        if endpoint.channel.thread.domain != registry.domain:
+            raise InvalidInput("the endpoint's thread is of another chain or registry")
+        self.registry = registry
+        self.endpoint = endpoint
+        self.account = account
+        self._position = position
+        self._tower: Watchtower | None = None
+
+    @property
+    def agreement(self) -> Agreement:
+        """The latest agreement. Raises InvalidInput before the genesis."""
+        agreement = self.endpoint.channel.agreement
+        if agreement is None:
+            raise InvalidInput("nothing is agreed on yet")
+        return agreement
+
+    @property
+    def tower(self) -> Watchtower:
+        """The watchtower over the latest agreement. Raises as `agreement` does, and as Watchtower."""
+        if self._tower is None:
+            self._tower = Watchtower(self.registry, self.agreement, self.account, position=self._position)
+        else:
+            self._tower.renew(self.agreement)
+        return self._tower
+
+    def look(self) -> tuple[list[News], list[Word]]:
+        """Looks at the chain, tells the endpoint, and answers a stale challenge. Raises as Watchtower.look does.
+
+        Before the genesis there is nothing to look for.
+        """
+        if self.endpoint.channel.agreement is None:
+            return [], []
+        news, words = self.tower.look()
+        for each in news:
+            if isinstance(each, Head):
+                self.endpoint.head(each.head)
+        return news, words
+
+    def handle(self, event: Event) -> Included | None:
+        """Does what an event of the channel asks for on chain: a challenge that is due."""
+        return self.challenge() if isinstance(event, ChallengeDue) else None
+
+    # Sending ----------------------------------------------------------------------------------------------------------
+    def deposit(self, *, grants: Mapping[int, bytes] | None = None) -> Included:
+        """Pays this party's deposit, when all have signed the genesis."""
+        return self.registry.open(self.account, self.agreement, self.endpoint.channel.index, grants=grants)
+
+    def challenge(self) -> Included:
+        """Takes the latest agreement on chain, and starts the clock."""
+        return self.registry.challenge(self.account, self.agreement)
+
+    def settle(self) -> Included:
+        """Ends the thread with the latest agreement: at once if it is final, else after the deadline."""
+        agreement = self.agreement
+        if agreement.commitment.status == Status.FINAL:
+            return self.registry.settle(self.account, agreement)
+        return self.registry.settle_record(self.account, agreement.terms, agreement.commitment)
+
+    def returning(self) -> ReturnToChain:
+        """What puts the thread's contract back on chain, at the latest agreement.
+
+        Raises NotSupported for a contract that is more than one transaction can put there, or a state without proofs.
+        """
+        thread = self.endpoint.channel.thread
+        if not isinstance(thread.state, _Provable):
+            raise NotSupported("the thread's state lists no slots, or keeps no tries")
+        return return_to_chain(thread.state, thread.address)
+
+    def materialize(self) -> Included:
+        """Puts the thread's contract on chain, after it was settled on the latest agreement. Raises as `returning`."""
+        agreement, returning = self.agreement, self.returning()
+        return self.registry.materialize(self.account, agreement.terms, agreement.commitment, returning)

@@ -1,0 +1,203 @@
+"""Watchtower: answers a stale challenge with the newest agreement that it was given, and says what it sees.
+
+It needs no key of a party: anybody may answer. An account of its own pays for the gas; without one it only warns. It
+knows no clock: the chain's time counts.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TypeAlias
+
+from evmthread.chain.accounts import Account
+from evmthread.chain.errors import CallReverted, CannotPay, FinalityBroken, TooMuchGas
+from evmthread.chain.events import ThreadState
+from evmthread.chain.follower import Follower, present_position
+from evmthread.chain.registry import Registry, signed_arguments
+from evmthread.chain.transactions import Call
+from evmthread.chain.watcher import Final, News, Position, Watcher
+from evmthread.channel.desk import Mode
+from evmthread.commit.agreement import Agreement
+from evmthread.commit.commitment import Status
+from evmthread.errors import InvalidInput
+from evmthread.rpc import NodeRefused
+
+_PATIENT_BLOCKS = 2
+"""After so many blocks an answer that isn't in one is sent again, for twice the price."""
+_MOST_HURRY = 64
+
+
+class Alarm(StrEnum):
+    """What a party has to know."""
+
+    CHALLENGED = "the thread is challenged: nothing but a higher agreement counts until the deadline"
+    UNANSWERED = "the challenge is stale, and there is no account here that could pay for an answer"
+    UNPAID = "the account here can't pay for an answer"
+    CONTRADICTED = "the record is another commitment with our nonce: whoever signed both broke the law of signers"
+    OVERTAKEN = "the record is newer than the agreement here"
+    TOO_LATE = "the deadline is past, and the record is older than the agreement here"
+    SETTLED_OLD = "the thread was settled on something older than the agreement here"
+
+
+@dataclass(frozen=True, slots=True)
+class Alarmed:
+    """An alarm, told once for each state of the thread."""
+
+    alarm: Alarm
+    state: ThreadState
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """An answer was sent with our agreement's nonce; it may be in the next block."""
+
+    nonce: int
+    transaction: bytes
+    block: int
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Our agreement is the record, while the clock runs."""
+
+    state: ThreadState
+
+
+@dataclass(frozen=True, slots=True)
+class Over:
+    """The thread is settled for ever, in a final block."""
+
+    state: ThreadState
+
+
+Word: TypeAlias = Alarmed | Answered | Standing | Over
+
+
+@dataclass(frozen=True, slots=True)
+class _Sent:
+    transaction: bytes
+    block: int
+    nonce: int
+    hurry: int
+
+
+class Watchtower:
+    """Watches one thread."""
+
+    def __init__(
+        self, registry: Registry, agreement: Agreement, account: Account | None, *, position: Position | None = None
+    ) -> None:
+        """`account` pays for answers; `position` is where an earlier one ended, by default it begins at the present.
+
+        Raises InvalidInput for an agreement of another chain or registry, and as present_position does.
+        """
+        if agreement.domain != registry.domain:
+            raise InvalidInput("the agreement is for another chain or registry")
+        self.registry = registry
+        self.agreement = agreement
+        self.follower = self._follower(position)
+        self.is_over = False
+        self._account = account
+        self._said: object = None
+        self._sent: _Sent | None = None
+
+    def _follower(self, position: Position | None) -> Follower:
+        registry, terms = self.registry, self.agreement.terms
+        if position is None:
+            position = present_position(registry.provider, registry.domain, terms)
+        return Follower(registry.provider, Watcher(registry.domain, terms, position))
+
+    def renew(self, agreement: Agreement) -> None:
+        """Takes a newer agreement of the same thread; an older one is left. Raises InvalidInput for another thread."""
+        if agreement.terms != self.agreement.terms or agreement.domain != self.agreement.domain:
+            raise InvalidInput("the agreement is of another thread")
+        if agreement.commitment.nonce > self.agreement.commitment.nonce:
+            self.agreement = agreement
+
+    def look(self) -> tuple[list[News], list[Word]]:
+        """Looks at the chain, and answers where it has to: what is new there, and what it has to say.
+
+        Raises as Follower.poll does, and as providers do; the next look goes on from there, after FinalityBroken from
+        the present.
+        """
+        try:
+            news = self.follower.poll()
+        except FinalityBroken:
+            self.follower = self._follower(None)
+            raise
+        watcher = self.follower.watcher
+        state, head = watcher.state, watcher.head
+        if state is None or head is None:
+            return news, []
+        words: list[Word] = []
+        if head.finalized is Mode.SETTLED and not self.is_over:
+            self.is_over = True
+            if not self._is_served(watcher.position.state):
+                words.append(Alarmed(Alarm.SETTLED_OLD, watcher.position.state))
+            words.append(Over(watcher.position.state))
+        if state.mode is Mode.CHALLENGED:
+            words += self._challenged(state, head.number, head.timestamp)
+        else:
+            self._sent = self._said = None
+        return news, words
+
+    def _is_served(self, state: ThreadState) -> bool:
+        return state.record is not None and state.nonce >= self.agreement.commitment.nonce
+
+    def _challenged(self, state: ThreadState, number: int, time: int) -> list[Word]:
+        nonce = self.agreement.commitment.nonce
+        if state.record is None or state.nonce < nonce:
+            if time >= state.deadline:
+                return self._once(Alarmed(Alarm.TOO_LATE, state))
+            if self._account is None:
+                return self._once(Alarmed(Alarm.UNANSWERED, state))
+            return [*self._once(Alarmed(Alarm.CHALLENGED, state)), *self._answer(self._account, state, number)]
+        self._sent = None
+        if state.nonce > nonce:
+            return self._once(Alarmed(Alarm.OVERTAKEN, state))
+        if state.record != self.agreement.digest:
+            return self._once(Alarmed(Alarm.CONTRADICTED, state))
+        return self._once(Standing(state))
+
+    def _once(self, word: Word) -> list[Word]:
+        if word == self._said:
+            return []
+        self._said = word
+        return [word]
+
+    def _answer(self, account: Account, state: ThreadState, number: int) -> list[Word]:
+        sent, transactions = self._sent, self.registry.transactions
+        if sent is not None and number - sent.block < _PATIENT_BLOCKS:
+            return []
+        if sent is not None and self._still_waits(sent):
+            nonce, hurry = sent.nonce, min(2 * sent.hurry, _MOST_HURRY)
+        else:
+            nonce, hurry = transactions.next_nonce(account), 1
+        try:
+            transaction = transactions.submit(account, self._call(), nonce=nonce, hurry=hurry)
+        except (CannotPay, TooMuchGas) as error:
+            return self._once(Alarmed(Alarm.UNPAID, state, str(error)))
+        except CallReverted:
+            return []  # somebody else answered meanwhile: the next look will show it
+        except NodeRefused:
+            if sent is None:
+                raise
+            return []  # the earlier one waits still, and its place can't be had
+        self._sent = _Sent(transaction, number, nonce, hurry)
+        return [Answered(self.agreement.commitment.nonce, transaction, number)]
+
+    def _still_waits(self, sent: _Sent) -> bool:
+        try:
+            return self.registry.transactions.look(self._call(), sent.transaction) is None
+        except CallReverted:
+            return False  # it came too late, or a newer one before it
+
+    def _call(self) -> Call:
+        """A final agreement settles at once; any other is a response."""
+        name = "settle" if self.agreement.commitment.status == Status.FINAL else "respond"
+        return self.registry.call(name, *signed_arguments(self.registry.domain, self.agreement))
+
+
+def told_events(news: list[News]) -> list[str]:
+    """The names of the events that became final, for people."""
+    return [type(each.placed.event).__name__ for each in news if isinstance(each, Final)]

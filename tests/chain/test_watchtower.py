@@ -1,0 +1,123 @@
+"""A watchtower holds no party's key, and answers in time: on both chains."""
+
+from dataclasses import replace
+
+import pytest
+
+from evmthread.chain.blocks import FINALIZED, block_at
+from evmthread.chain.errors import FinalityBroken
+from evmthread.chain.events import ThreadState
+from evmthread.chain.registry import Registry
+from evmthread.chain.watcher import Head, Position
+from evmthread.chain.watchtower import Alarm, Alarmed, Answered, Over, Standing, Watchtower
+from evmthread.channel.desk import Mode
+from evmthread.commit import Agreement, LocalSigner, SignatureSet, TypedData
+from evmthread.errors import InvalidInput
+from evmthread.execution.transaction import Transaction, decode_transaction
+from evmthread.isa.forks import OSAKA
+from tests.chain.chains import FINALITY, QUICK, account
+from tests.chain.conftest import OnChain
+from tests.chain.played import KEYS, Played
+from tests.chain.watching import WATCHER, started, words
+
+
+def test_an_exit_on_nothing_is_answered_too(world: OnChain) -> None:
+    game = started(world, 0)
+    tower = Watchtower(world.registry, game.tip, WATCHER)
+    world.registry.exit(game.owners[1], game.terms)
+    assert [type(each) for each in words(tower)] == [Alarmed, Answered]
+    assert world.registry.thread(game.thread_id).record == game.tip.digest
+
+
+def test_with_a_final_agreement_it_settles_at_once(world: OnChain) -> None:
+    game = started(world, 0, 3)
+    final = game.close()
+    tower = Watchtower(world.registry, final, WATCHER)
+    world.registry.challenge(game.owners[1], game.line[3])
+    assert [type(each) for each in words(tower)] == [Alarmed, Answered]
+    state = world.registry.thread(game.thread_id)
+    assert (state.mode, state.record) == (Mode.SETTLED, final.digest)
+
+
+def test_without_an_account_it_warns_and_with_an_empty_one_too(world: OnChain) -> None:
+    game = started(world, 0, 3)
+    mute = Watchtower(world.registry, game.tip, None)
+    poor = Watchtower(world.registry, game.tip, account("penniless"))
+    world.registry.challenge(game.owners[1], game.line[3])
+    (word,) = words(mute)
+    assert isinstance(word, Alarmed)
+    assert word.alarm is Alarm.UNANSWERED
+    assert words(mute) == []
+    told = words(poor)
+    assert [each.alarm for each in told if isinstance(each, Alarmed)] == [Alarm.CHALLENGED, Alarm.UNPAID]
+    game.past_deadline()
+    assert [each.alarm for each in words(mute) if isinstance(each, Alarmed)] == [Alarm.TOO_LATE]
+    world.registry.settle_record(WATCHER, game.terms, game.line[3].commitment)
+    world.chain.mine(FINALITY)
+    told = words(mute)
+    assert [type(each) for each in told] == [Alarmed, Over]
+    assert isinstance(told[0], Alarmed)
+    assert told[0].alarm is Alarm.SETTLED_OLD
+
+
+def test_what_is_newer_and_what_contradicts(world: OnChain) -> None:
+    game = started(world, 0, 3)
+    old = Watchtower(world.registry, game.line[3], WATCHER)
+    world.registry.challenge(game.owners[1], game.tip)
+    assert [each.alarm for each in words(old) if isinstance(each, Alarmed)] == [Alarm.OVERTAKEN]
+    old.renew(game.tip)
+    assert [type(each) for each in words(old)] == [Standing]
+    old.renew(game.line[2])
+    assert old.agreement == game.tip
+
+    other = replace(game.tip.commitment, batch_hash=bytes(32))
+    signed = SignatureSet.of(
+        {index: LocalSigner(key).sign(TypedData(world.registry.domain, other)) for index, key in enumerate(KEYS)}
+    )
+    twin = Watchtower(world.registry, Agreement(world.registry.domain, game.terms, other, signed), WATCHER)
+    assert [each.alarm for each in words(twin) if isinstance(each, Alarmed)] == [Alarm.CONTRADICTED]
+    another = Played(world.chain, world.registry)
+    with pytest.raises(InvalidInput, match="another thread"):
+        old.renew(another.tip)
+
+
+def test_an_answer_that_nobody_includes_is_sent_again_for_more(world: OnChain) -> None:
+    """A node that loses what it is given: after two blocks the same place is taken by one that pays twice as much."""
+    game = started(world, 0, 3)
+    given: list[Transaction] = []
+    real = world.chain.provider
+
+    class Losing:
+        def request(self, method: str, *parameters: object) -> object:
+            if method == "eth_sendRawTransaction":
+                given.append(decode_transaction(bytes.fromhex(str(parameters[0])[2:]), OSAKA.transactions))
+                if len(given) == 1:
+                    return None
+            return real.request(method, *parameters)
+
+    registry = Registry.connect(Losing(), world.registry.address, patience=QUICK)
+    tower = Watchtower(registry, game.tip, WATCHER)
+    world.registry.challenge(game.owners[1], game.line[3])
+    sent = 0
+    for _ in range(3):
+        sent += len([each for each in tower.look()[1] if isinstance(each, Answered)])
+        world.chain.mine()
+    assert sent == 2
+    assert len({each.nonce for each in given}) == 1
+    assert [each.max_priority_fee // given[0].max_priority_fee for each in given] == [1, 2]
+    world.chain.mine()
+    assert world.registry.thread(game.thread_id).record == game.tip.digest
+
+
+def final_number(world: OnChain) -> int:
+    return block_at(world.chain.provider, FINALIZED).number
+
+
+def test_after_finality_broke_it_begins_at_the_present(world: OnChain) -> None:
+    game = started(world, 0)
+    tower = Watchtower(
+        world.registry, game.tip, WATCHER, position=Position(final_number(world), bytes(32), ThreadState())
+    )
+    with pytest.raises(FinalityBroken):
+        tower.look()
+    assert isinstance(tower.look()[0][-1], Head)

@@ -1,0 +1,149 @@
+"""`evmthread watch`: what it says and when it ends, on a chain of this process."""
+
+import json
+import threading
+from pathlib import Path
+
+import pytest
+
+from evmthread.chain.registry import Registry
+from evmthread.cli import main
+from evmthread.rpc import NodeUnreachable
+from evmthread.store.watchtower_file import write_watchtower_file
+from evmthread.testing.node import LocalNode
+from tests.chain.chains import FINALITY, InProcess, account, deploy, rich
+from tests.chain.played import Played
+
+WATCHER = "evmthread chain test watcher"
+
+
+@pytest.fixture
+def chain(monkeypatch: pytest.MonkeyPatch) -> InProcess:
+    """The chain that any URL leads to."""
+    chain = InProcess(LocalNode(finality=FINALITY))
+    monkeypatch.setattr("evmthread.rpc.connect", lambda url: chain.node)
+    return chain
+
+
+@pytest.fixture
+def registry(chain: InProcess) -> Registry:
+    return deploy(chain)
+
+
+@pytest.fixture
+def game(chain: InProcess, registry: Registry) -> Played:
+    game = Played(chain, registry)
+    game.fund()
+    game.play(0, 3, 1, 4)
+    return game
+
+
+@pytest.fixture
+def key_file(chain: InProcess, tmp_path: Path) -> Path:
+    from evmthread.primitives.keccak import keccak256
+
+    rich(chain, account("watcher"))
+    path = tmp_path / "watcher.key"
+    path.write_text(keccak256(WATCHER.encode()).hex())
+    path.chmod(0o600)
+    return path
+
+
+def watch(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, list[dict[str, object]], str]:
+    code = main(["watch", *map(str, arguments), "--chain", "http://node", "--json"])
+    told = capsys.readouterr()
+    return code, [json.loads(line) for line in told.out.splitlines()], told.err
+
+
+def test_a_stale_challenge_is_answered(
+    chain: InProcess,
+    registry: Registry,
+    game: Played,
+    key_file: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    path = tmp_path / "game.watch"
+    write_watchtower_file(path, game.tip)
+    assert "key" not in json.loads(path.read_text())
+    assert watch(capsys, path, "--key", key_file, "--once") == (0, [], "")
+    registry.challenge(game.owners[1], game.line[2])
+    code, told, err = watch(capsys, path, "--key", key_file, "--once")
+    assert (code, err) == (0, "")
+    assert [each["event"] for each in told] == ["alarm", "answered"]
+    assert told[1]["nonce"] == game.tip.commitment.nonce
+    state = registry.thread(game.thread_id)
+    assert state.record == game.tip.digest
+    code, told, _ = watch(capsys, path, "--once")
+    assert [each["event"] for each in told] == ["standing"]
+    game.past_deadline()
+    registry.settle_record(account("deployer"), game.terms, game.tip.commitment)
+    chain.mine(FINALITY)
+    code, told, _ = watch(capsys, path)
+    assert (code, [each["event"] for each in told]) == (0, ["over"])
+
+
+def test_it_ends_when_the_settlement_is_final_and_says_of_what(
+    chain: InProcess, registry: Registry, game: Played, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "game.watch"
+    write_watchtower_file(path, game.tip)
+    registry.challenge(game.owners[1], game.line[2])
+    assert [each["alarm"] for each in watch(capsys, path, "--once")[1]] == ["UNANSWERED"]
+    game.past_deadline()
+    registry.settle_record(account("deployer"), game.terms, game.line[2].commitment)
+    chain.mine(FINALITY)
+    code, told, _ = watch(capsys, path)
+    assert code == 1
+    assert [each.get("alarm") or each["event"] for each in told] == ["SETTLED_OLD", "over"]
+
+
+def test_a_newer_file_is_taken_up_and_a_node_that_is_away_is_waited_for(
+    chain: InProcess, registry: Registry, game: Played, key_file: Path, tmp_path: Path,
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    path = tmp_path / "game.watch"
+    write_watchtower_file(path, game.line[3])
+    pauses: list[float] = []
+    real = chain.node.request
+
+    def away(method: str, *parameters: object) -> object:
+        if method == "eth_getBlockByNumber" and len(pauses) == 1:
+            raise NodeUnreachable("gone")
+        return real(method, *parameters)
+
+    def sleep(seconds: float) -> None:
+        if threading.current_thread() is not threading.main_thread():
+            return
+        pauses.append(seconds)
+        if len(pauses) == 2:
+            write_watchtower_file(path, game.tip)
+            registry.challenge(game.owners[1], game.line[2])
+        if len(pauses) == 4:
+            game.past_deadline()
+            registry.settle_record(account("deployer"), game.terms, game.tip.commitment)
+            chain.mine(FINALITY)
+        assert len(pauses) < 10
+
+    monkeypatch.setattr(chain.node, "request", away)
+    monkeypatch.setattr("evmthread.commands.watch.time.sleep", sleep)
+    code, told, err = watch(capsys, path, "--key", key_file, "--interval", "0.5")
+    assert code == 0
+    assert "gone" in err
+    names = [each["event"] for each in told]
+    assert names == ["alarm", "answered", "standing", *["final"] * 4, "over"]
+    assert pauses[1] > pauses[0]
+    assert told[1]["nonce"] == game.tip.commitment.nonce
+
+
+def test_what_can_not_be_watched(game: Played, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "game.watch"
+    write_watchtower_file(path, game.tip)
+    for arguments in (
+        (tmp_path / "none",), (path, "--interval", "0"), (path, "--interval", "x"), (path, "--key", tmp_path / "none"),
+    ):  # fmt: skip
+        code, told, err = watch(capsys, *arguments, "--once")
+        assert (code, told) == (2, [])
+        assert err.startswith("evmthread watch: ")
+    path.write_text("{}")
+    assert watch(capsys, path, "--once")[0] == 2
