@@ -19,7 +19,9 @@ from tests.assembler import assemble
 from tests.channel.games import START, ruleset, signers, terms_of
 
 # Slot 0 becomes the first word of the call, plus 1; a first word of 2 ends in a revert.
-ADDS = assemble("PUSH0 CALLDATALOAD DUP1 PUSH1 2 EQ PUSH @bad JUMPI PUSH1 1 ADD PUSH0 SSTORE STOP bad: PUSH0 PUSH0 REVERT")
+ADDS = assemble(
+    "PUSH0 CALLDATALOAD DUP1 PUSH1 2 EQ PUSH @bad JUMPI PUSH1 1 ADD PUSH0 SSTORE STOP bad: PUSH0 PUSH0 REVERT"
+)
 # The same, and who is named in the second word is asked first.
 ASKS = assemble(
     "PUSH1 32 CALLDATALOAD DUP1 ISZERO PUSH @go JUMPI PUSH1 32 PUSH1 0 DUP3 DATA 0xb1 PUSH1 1 SSTORE "
@@ -43,12 +45,13 @@ class Table:
         code: bytes = ADDS,
         operator: bytes | None = None,
         rules: dict[str, object] | None = None,
+        terms: dict[str, object] | None = None,
         each: dict[int, ChannelOptions] | None = None,
         begin: bool = True,
         **options: object,
     ) -> None:
         self.rules = ruleset(**(rules or {}))
-        more = {} if operator is None else {"operator": operator}
+        more = (terms or {}) | ({} if operator is None else {"operator": operator})
         self.terms = terms_of(code, self.rules, parties=parties, threshold=threshold or parties, **more)
         self.head = ThreadHead(LOCAL_DOMAIN, self.terms, self.rules, code)
         self.id = thread_id(LOCAL_DOMAIN, self.terms)
