@@ -30,6 +30,10 @@ ASKS = assemble(
 GAS = 100_000
 
 
+OUTSIDER = next(signer.address for signer in signers(16) if signer.address not in {each.address for each in signers(7)})
+"""An operator who is no party."""
+
+
 def word(number: int) -> bytes:
     return number.to_bytes(32, "big")
 

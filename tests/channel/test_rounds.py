@@ -13,8 +13,8 @@ from evmthread.channel.phases import Phase
 from evmthread.channel.review import FLOOR_STEP, SECONDS_FACTOR
 from evmthread.channel.rounds import MAX_DIVERGENT
 from evmthread.commit import Batch, SignedBatch, Status, Suspension
-from tests.channel.endpoints import Table, word
-from tests.channel.games import START, signers
+from tests.channel.endpoints import OUTSIDER, Table, word
+from tests.channel.games import START
 
 
 def rejects(table: Table, sender: int) -> list[Reject]:
@@ -67,8 +67,7 @@ def test_only_the_leaders_signature_counts() -> None:
 @pytest.mark.parametrize("field", ["state_root", "storage_root", "receipts_root", "gas_used", "fee", "balances"])
 def test_what_does_not_execute_so_is_refused_and_convicts(field: str) -> None:
     """C23, C24."""
-    operator = signers(3)[2].address
-    table = Table(operator=operator, rules={"fee_per_gigagas": 10**6}, terms={"max_fee": 100})
+    table = Table(operator=OUTSIDER, rules={"fee_per_gigagas": 10**6}, terms={"max_fee": 100})
     proposal = table.proposal(1)
     commitment = proposal.commitment
     first, second = commitment.balances
