@@ -111,7 +111,7 @@ class Channel:
     # What it is -------------------------------------------------------------------------------------------------------
     @property
     def thread(self) -> Thread:
-        """The state that was agreed, to read from."""
+        """The state, to read from: at `agreement`, or, while a proposal is pending, after that (Thread.prepared)."""
         return self._desk.thread
 
     @property
