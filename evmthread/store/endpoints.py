@@ -122,7 +122,7 @@ class Endpoints:
         """Bytes from a participant, by its index in the thread that they name (`thread_of` tells it).
 
         Raises DecodingError for bytes that name no thread, UnknownThread for one that isn't open: that is the sender's
-        doing, and changes nothing.
+        doing, and changes nothing. Raises InvalidInput for a participant that there isn't.
         """
         thread_id = thread_of(data)
         endpoint = self._at_work(thread_id)
@@ -207,8 +207,9 @@ class Endpoints:
         endpoint.tick(self._now)
 
     def _keep(self, thread_id: bytes, endpoint: Endpoint, effect: Persist) -> None:
+        key = endpoint, thread_id, effect.token
+        self._commit.submit(endpoint.lease, effect.records, key, urgent=effect.urgent)
         self._waiting += 1
-        self._commit.submit(endpoint.lease, effect.records, (endpoint, thread_id, effect.token), urgent=effect.urgent)
 
     def _set_timer(self, thread_id: bytes, endpoint: Endpoint) -> None:
         if endpoint.timer is not None and endpoint.timer != self._set.get(thread_id):
