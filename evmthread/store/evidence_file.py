@@ -16,13 +16,14 @@ from evmthread.channel.replay import replay
 from evmthread.channel.thread import Thread
 from evmthread.commit.eip712 import Domain
 from evmthread.commit.evidence import Equivocation, InputEquivocation
-from evmthread.commit.records import Json, check_object
+from evmthread.commit.records import Json
 from evmthread.commit.refusals import BrokenParent
 from evmthread.commit.terms import Terms, thread_id
 from evmthread.errors import BackendError, InvalidInput
 from evmthread.machine.code_cache import CodeCache
 from evmthread.primitives.types import ZERO_HASH
 from evmthread.primitives.untrusted_json import parse_json
+from evmthread.store.json_file import read_json_file
 from evmthread.store.thread_store import KeptThread
 from evmthread.store.threadfile import ThreadFileReader
 from evmthread.store.verification import verify_head, verify_line
@@ -139,18 +140,7 @@ def read_evidence(path: str | Path) -> EvidenceFile:
     Raises BackendError, DecodingError for what is no JSON, InvalidInput for another form, a Refusal for what doesn't
     convict.
     """
-    try:
-        with Path(path).open("rb") as file:
-            data = file.read(MAX_BYTES + 1)
-    except OSError as error:
-        raise BackendError(f"{path}: {error.strerror}") from error
-    if len(data) > MAX_BYTES:
-        raise InvalidInput(f"{path}: more than {MAX_BYTES} bytes")
-    value = parse_json(data)
-    check_object(value, "evidence file", _MEMBERS)
-    assert isinstance(value, dict)
-    if value["format"] != FORMAT:
-        raise InvalidInput(f"evidence file: format {value['format']!r} where {FORMAT!r} is wanted")
+    value = read_json_file(path, "evidence file", file_format=FORMAT, members=_MEMBERS, max_bytes=MAX_BYTES)
     domain, terms = Domain.from_json(value["domain"]), Terms.from_json(value["terms"])
     return EvidenceFile(domain, terms, evidence_from_json(domain, terms, value["kind"], value["evidence"]))
 

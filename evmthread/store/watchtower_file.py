@@ -10,10 +10,9 @@ from pathlib import Path
 
 from evmthread.commit.agreement import Agreement
 from evmthread.commit.eip712 import Domain
-from evmthread.commit.records import check_object
 from evmthread.commit.terms import Terms
-from evmthread.errors import BackendError, InvalidInput
-from evmthread.primitives.untrusted_json import parse_json
+from evmthread.errors import BackendError
+from evmthread.store.json_file import read_json_file
 
 FORMAT = "evmthread-watchtower/1"
 MAX_BYTES = 64 * 1024
@@ -47,17 +46,6 @@ def read_watchtower_file(path: str | Path) -> Agreement:
     Raises BackendError, DecodingError for what is no JSON, InvalidInput for another form, a Refusal for an agreement
     that doesn't hold.
     """
-    try:
-        with Path(path).open("rb") as file:
-            data = file.read(MAX_BYTES + 1)
-    except OSError as error:
-        raise BackendError(f"{path}: {error.strerror}") from error
-    if len(data) > MAX_BYTES:
-        raise InvalidInput(f"{path}: more than {MAX_BYTES} bytes")
-    value = parse_json(data)
-    check_object(value, "watchtower file", _MEMBERS)
-    assert isinstance(value, dict)
-    if value["format"] != FORMAT:
-        raise InvalidInput(f"watchtower file: format {value['format']!r} where {FORMAT!r} is wanted")
+    value = read_json_file(path, "watchtower file", file_format=FORMAT, members=_MEMBERS, max_bytes=MAX_BYTES)
     domain, terms = Domain.from_json(value["domain"]), Terms.from_json(value["terms"])
     return Agreement.from_json(domain, terms, value["agreement"])

@@ -9,6 +9,7 @@ import pytest
 from evmthread.channel.kept import EvidenceRecord, SignedRecord
 from evmthread.channel.messages import Agreed, encode_body
 from evmthread.cli import main
+from evmthread.commands.watch import read_newest
 from evmthread.commit import Agreement, Equivocation, SignatureSet, TypedData
 from evmthread.store.sqlite_threads import SqliteThreadStore
 from tests.channel.games import Match, MorpionMatch, finished_game
@@ -183,6 +184,17 @@ def test_export(capsys: Captured, store: str, games: list[Match], tmp_path: Path
     assert (code, out, err) == (2, "", f"evmthread thread export: unreadable: {tmp_path / 'out'}: is there already\n")
     _, out, _ = run(capsys, "export", store, name, tmp_path / "other", "--json")
     assert json.loads(out)["tip"] == f"0x{games[0].tip.digest.hex()}"
+
+
+def test_export_for_a_watchtower(capsys: Captured, store: str, games: list[Match], tmp_path: Path) -> None:
+    name = identity(games[0])
+    out = tmp_path / "game.watch"
+    for _ in range(2):  # an older one is replaced
+        code, told, err = run(capsys, "export", store, name, out, "--watchtower")
+        assert (code, told, err) == (0, f"exported: 10 commitments of thread 0x{name}\n", "")
+    assert read_newest(out) == games[0].tip
+    write(games[0], tmp_path / "file")
+    assert read_newest(tmp_path / "file") == games[0].tip
 
 
 def test_a_lie_is_refuted_with_both_values(capsys: Captured, tmp_path: Path) -> None:
