@@ -18,6 +18,7 @@ from pathlib import Path
 from benchmarks.measure import Subject, Timing
 from benchmarks.workload import Workload, read_workload
 from evmthread.machine.region_files import RegionFiles
+from evmthread.machine.tiers import DEFAULT_THRESHOLD
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 MANY_OPCODES = 1_000_000
@@ -73,9 +74,10 @@ def main() -> None:
     parser.add_argument("engine")
     parser.add_argument("folder", nargs="?", type=Path)
     parser.add_argument("--fill", action="store_true")
+    parser.add_argument("--threshold", type=int, default=DEFAULT_THRESHOLD)
     options = parser.parse_args()
     store = None if options.folder is None else RegionFiles(options.folder)
-    subject = Subject(read_workload(options.path), options.engine, store=store)
+    subject = Subject(read_workload(options.path), options.engine, store=store, threshold=options.threshold)
     seconds, problem = subject.check()
     if options.fill:
         subject.warm_up()

@@ -9,9 +9,11 @@ import argparse
 import json
 import os
 import platform
+import signal
 import statistics
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,6 +27,7 @@ from benchmarks.workload import WORKLOADS, Workload, WorkloadError, read_workloa
 
 RESULTS = Path(__file__).resolve().parent / "results"
 REFERENCE = "py-evm"
+COLD, STORED = "cold", "stored"
 
 ROUNDS = 5
 SLOW_ROUNDS = 3
@@ -86,12 +89,15 @@ def cold_turn(workload: Workload, *folder: str) -> float:
     return seconds
 
 
-def compare(workload: Workload, workers: dict[str, Worker], *, rounds: int | None) -> Comparison:
+def compare(workload: Workload, workers: dict[str, Worker], *, rounds: int | None, without: set[str]) -> Comparison:
     """Rounds in which each EVM takes one turn. Raises PeerError or ColdError."""
     taking: dict[str, Turn] = {name: turns(worker, workload) for name, worker in workers.items()}
+    if COLD not in without:
+        taking[COLD] = lambda: cold_turn(workload)
+    if STORED in without:
+        return _take(workload, taking, rounds=rounds)
     with stored_code(workload, "auto") as folder:
-        taking["cold"] = lambda: cold_turn(workload)
-        taking["stored"] = lambda: cold_turn(workload, folder)
+        taking[STORED] = lambda: cold_turn(workload, folder)
         return _take(workload, taking, rounds=rounds)
 
 
@@ -123,7 +129,7 @@ def compare_all(workloads: list[Workload], *, rounds: int | None, without: set[s
             for name, peer in peers.items():
                 if peer.most_opcodes is not None and workload.expect.opcodes >= peer.most_opcodes:
                     del fit[name]
-            yield compare(workload, fit, rounds=rounds)
+            yield compare(workload, fit, rounds=rounds, without=without)
     finally:
         for worker in workers.values():
             worker.close()
@@ -177,13 +183,19 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("paths", nargs="*", type=Path, metavar="PATH", help="files or folders (default: all workloads)")
     parser.add_argument("--rounds", type=int, help=f"of turns (default {ROUNDS}, {SLOW_ROUNDS} for long workloads)")
     optional = [peer.name for peer in PEERS if peer.name != REFERENCE]
-    parser.add_argument("--without", choices=optional, action="append", default=[], help="leave an EVM out")
+    parser.add_argument(
+        "--without",
+        choices=[*optional, COLD, STORED],
+        action="append",
+        default=[],
+        help="leave an EVM out, or what needs fresh processes",
+    )
     parser.add_argument("--save", action="store_true", help="keep the results under benchmarks/results")
     parser.add_argument("--json", action="store_true", help="print the results as JSON instead of tables")
     options = parser.parse_args(arguments)
     if options.rounds is not None and options.rounds < 1:
         parser.error("--rounds must be at least 1")
-    names = [*OURS, *(name for name in optional if name not in options.without)]
+    names = [name for name in (*OURS, *optional) if name not in options.without]
     cells, widths = headings(names)
     load_before = os.getloadavg()[0]  # how many others wanted a core: more than there are is a busy machine
     try:
@@ -195,10 +207,11 @@ def main(arguments: list[str] | None = None) -> int:
             for name, providers in evms.items():
                 print(f"{name}: {', '.join(f'{what} {value}' for what, value in providers.items())}")
             print(columns(cells, widths), flush=True)
-        for comparison in running:
-            lines.append(comparison.line())
-            if not options.json:
-                print(row(lines[-1], names, widths), flush=True)
+        with suppress(KeyboardInterrupt):  # what was measured until then counts
+            for comparison in running:
+                lines.append(comparison.line())
+                if not options.json:
+                    print(row(lines[-1], names, widths), flush=True)
     except WorkloadError as error:
         print(f"benchmarks: {error}", file=sys.stderr)
         return 2
@@ -236,4 +249,5 @@ def print_summary(groups: dict[str, Any], names: list[str]) -> None:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # in the background too, where shells have it ignored
     sys.exit(main())

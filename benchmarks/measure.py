@@ -15,6 +15,7 @@ from typing import Any
 from benchmarks.workload import Workload, parse_workload
 from evmthread.execution import World
 from evmthread.machine.code_cache import CodeCache, RegionStore
+from evmthread.machine.tiers import DEFAULT_THRESHOLD
 from evmthread.primitives.keccak import keccak256
 
 ENGINES = ("stepper", "auto")
@@ -37,7 +38,14 @@ class Timing:
 class Subject:
     """A workload on one engine, ready to be called again and again from the same state, with code caches kept."""
 
-    def __init__(self, workload: Workload, engine: str, *, store: RegionStore | None = None) -> None:
+    def __init__(
+        self,
+        workload: Workload,
+        engine: str,
+        *,
+        store: RegionStore | None = None,
+        threshold: int = DEFAULT_THRESHOLD,
+    ) -> None:
         self.workload = workload
         self.engine = engine
         self.world = World(
@@ -46,6 +54,7 @@ class Subject:
             view=workload.state(),
             engine=engine,
             cache=CodeCache(store=store),
+            threshold=threshold,
         )
 
     def call(self) -> tuple[float, dict[str, Any]]:

@@ -5,14 +5,25 @@ import os
 import subprocess
 import sys
 import venv
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, TypeVar
-
-from benchmarks.workload import Workload
+from typing import Any, ClassVar, Protocol, TypeVar
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 ENVIRONMENTS = REPOSITORY / ".peers"
+
+
+class Work(Protocol):
+    """What a worker is given: a record that it reads, and what is wrong with its answer, or None."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def record(self) -> dict[str, Any]: ...
+
+    def problem(self, answer: Mapping[str, object]) -> str | None: ...
 
 
 class PeerError(Exception):
@@ -70,6 +81,15 @@ def environment(peer: Peer) -> Path:
     return python
 
 
+# The libraries with which a channel can be built on py-evm, whose own tries are those of `trie`.
+CHANNEL_PEER = Peer(
+    "py-evm-channel",
+    (*PEERS[0].requirements, "eth-account==0.13.7"),
+    variables=PEERS[0].variables,
+    providers=PEERS[0].providers | {"eth-account": "0.13.7"},
+)
+
+
 class Worker:
     """A process that makes a workload's call as often as it is told to. `name`: see benchmarks/worker.py."""
 
@@ -87,11 +107,11 @@ class Worker:
         )
         self.providers: dict[str, str] = self._answer()["providers"]
 
-    def prepare(self, workload: Workload) -> None:
+    def prepare(self, workload: Work) -> None:
         """Makes a workload the one to call. Raises PeerError."""
         self._ask({"workload": workload.record})
 
-    def call(self, workload: Workload, calls: int) -> list[float]:
+    def call(self, workload: Work, calls: int) -> list[float]:
         """CPU seconds of some calls of the prepared workload. Raises PeerError when what came out isn't right."""
         answer = self._ask({"calls": calls})
         problem = workload.problem(answer["answer"])

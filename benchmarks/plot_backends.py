@@ -7,12 +7,12 @@ Needs matplotlib (the extra `bench`).
 
 # mypy: disable-error-code="import-not-found,no-untyped-call"
 
-import argparse
 import sys
 from pathlib import Path
 from typing import Any
 
-from benchmarks.results import BACKENDS_FORMAT, ResultsError, read_results
+from benchmarks.drawing import run
+from benchmarks.results import BACKENDS_FORMAT
 
 STYLES = {
     "memory": ("o", "#08519c"),
@@ -54,24 +54,8 @@ def draw(record: dict[str, Any], out: Path) -> None:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Exit code 0, 1 when the picture can't be made, 2 when the file holds no results."""
-    description = (__doc__ or "").partition("\n")[0]
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.plot_backends", description=description)
-    parser.add_argument("results", type=Path)
-    parser.add_argument("out", type=Path, help="a path that ends in .svg or .png")
-    options = parser.parse_args(arguments)
-    try:
-        draw(read_results(options.results, BACKENDS_FORMAT), options.out)
-    except ResultsError as error:
-        print(f"plot: {error}", file=sys.stderr)
-        return 2
-    except ImportError:
-        print("plot: matplotlib is not installed: pip install -e '.[bench]'", file=sys.stderr)
-        return 1
-    except (OSError, ValueError) as error:
-        print(f"plot: {options.out}: {error}", file=sys.stderr)
-        return 1
-    return 0
+    """See benchmarks.drawing."""
+    return run("benchmarks.plot_backends", __doc__, BACKENDS_FORMAT, draw, arguments)
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ from typing import Any
 FORMAT = "evmthread-results/1"
 BACKENDS_FORMAT = "evmthread-backends/1"
 HOOKS_FORMAT = "evmthread-hooks/1"
+CHANNELS_FORMAT = "evmthread-channels/1"
 
 
 class ResultsError(Exception):

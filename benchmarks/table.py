@@ -44,8 +44,7 @@ def workload_rows(lines: list[dict[str, Any]]) -> list[str]:
 def summary_rows(groups: dict[str, Any]) -> list[str]:
     """A heading and a row for each group: geometric mean, and the least one."""
     rows = [f"| group | | {' | '.join(COLUMNS.values())} |", f"|---|---|{'---:|' * len(COLUMNS)}"]
-    for group in GROUPS:
-        evms = groups.get(group, {})
+    for group, evms in groups.items():
         for key, what in (("geometric_mean", "geometric mean"), ("least", "least")):
             cells = [ratio(evms[name][key]) if name in evms else "-" for name in COLUMNS]
             rows.append(f"| {group} | {what} | {' | '.join(cells)} |")
@@ -55,7 +54,7 @@ def summary_rows(groups: dict[str, Any]) -> list[str]:
 def stored_rows(lines: list[dict[str, Any]]) -> list[str]:
     """Milliseconds of first calls with and without a disk cache, beside those of a warm call, longest first."""
     rows = ["| workload | cold | disk cache | warm | disk cache / warm |", "|---|---:|---:|---:|---:|"]
-    for line in sorted(lines, key=lambda each: -each["cpu_seconds"]["warm"]):
+    for line in sorted(lines, key=lambda each: -float(each["cpu_seconds"]["warm"])):
         seconds = line["cpu_seconds"]
         cold, stored, warm = (seconds[name] * 1e3 for name in ("cold", "stored", "warm"))
         rows.append(f"| {line['name']} | {cold:.3g} | {stored:.3g} | {warm:.3g} | {stored / warm:.1f} |")
@@ -70,7 +69,9 @@ def tables(record: dict[str, Any]) -> str:
         inside = [line for line in lines if line["group"] == group]
         if inside:
             parts.append([f"{group or 'alone'}:", "", *workload_rows(inside)])
-    parts.append(stored_rows([line for line in lines if line["group"] != GROUPS[-1]]))
+    stored = [line for line in lines if "stored" in line["cpu_seconds"] and line["group"] != GROUPS[-1]]
+    if stored:
+        parts.append(stored_rows(stored))
     return "\n\n".join(["\n".join(part) for part in parts]) + "\n"
 
 

@@ -17,6 +17,7 @@ MODULES: dict[str, tuple[str, dict[str, str]]] = {
     "stepper": ("benchmarks.measure", {"engine": "stepper"}),
     "auto": ("benchmarks.measure", {"engine": "auto"}),
     "py-evm": ("benchmarks.reference_pyevm", {}),
+    "py-evm-channel": ("benchmarks.reference_pyevm_channel", {}),
     "pyrevm": ("benchmarks.reference_pyrevm", {}),
     "eels": ("benchmarks.reference_eels", {}),
 }

@@ -46,6 +46,9 @@ from evmthread.primitives.types import ZERO_ADDRESS
 _SILENT_TRIES = 2
 """After so many times a leader that says nothing may be skipped."""
 
+_ENDED = (Phase.CLOSED, Phase.STOPPED)
+"""Nothing is sent again there."""
+
 _WHAT: dict[type[Message], What] = {
     Hello: What.HELLO,
     Request: What.REQUEST,
@@ -108,7 +111,7 @@ class Channel:
     # What it is -------------------------------------------------------------------------------------------------------
     @property
     def thread(self) -> Thread:
-        """The state that was agreed, to read from."""
+        """The state, to read from: at `agreement`, or, while a proposal is pending, after that (Thread.prepared)."""
         return self._desk.thread
 
     @property
@@ -262,9 +265,9 @@ class Channel:
         except RemoteProtocolError as error:
             self._desk.outbox.notify(PeerFault(peer, error))
             return self._desk.outbox.take()
-        what = _WHAT[type(message)]
-        if not allows(self.phase, what):
-            if self.phase == Phase.CLOSED:  # whoever still speaks of anything else hasn't got the end
+        what, before = _WHAT[type(message)], self.phase
+        if not allows(before, what):
+            if before == Phase.CLOSED:  # whoever still speaks of anything else hasn't got the end
                 self._catch_up.on_fetch(peer, self._desk.thread.parent)
             return self._desk.outbox.take()
 
@@ -275,7 +278,7 @@ class Channel:
                 error.data = data
                 self._desk.outbox.notify(PeerFault(peer, error))
 
-        return self._happen(what, act)
+        return self._happen(what, act, before)
 
     def _decoded(self, data: bytes) -> Message:
         thread = self._desk.thread
@@ -357,15 +360,17 @@ class Channel:
         return self._happen(What.TOLD, act)
 
     # One event --------------------------------------------------------------------------------------------------------
-    def _happen(self, what: What, act: Callable[[], None]) -> list[Effect]:
-        before = self.phase
+    def _happen(self, what: What, act: Callable[[], None], before: Phase | None = None) -> list[Effect]:
+        """`before`: the phase, where it is known."""
+        before = self.phase if before is None else before
         act()
         self._closing.tip_moved()
         self._closing.try_ready()
         self._wishes.sign_waiting()
         self._lead()
-        self._set_timer()
-        check_led(before, what, self.phase)
+        after = self.phase
+        self._set_timer(after)
+        check_led(before, what, after)
         return self._desk.outbox.take()
 
     def _lead(self) -> None:
@@ -403,24 +408,23 @@ class Channel:
             self._rounds.send_standing(standing, desk.others)
         self._wishes.send_again()
 
-    def _set_timer(self) -> None:
+    def _set_timer(self, phase: Phase) -> None:
         desk = self._desk
-        waits = (
-            self._catch_up.unheard
-            or self._catch_up.is_behind
-            or desk.pool
+        if phase not in _ENDED and (
+            desk.ballot.own_standing is not None
             or desk.pool.wishes
-            or desk.ballot.own_standing is not None
+            or desk.pool
             or desk.ballot.has_signed_aside
+            or self._catch_up.unheard
+            or self._catch_up.is_behind
             or self._closing.is_wanted
-        )
-        if self.phase in (Phase.CLOSED, Phase.STOPPED) or not waits:
-            desk.pacing.disarm()
-        else:
+        ):
             desk.pacing.arm(desk.now)
+        else:
+            desk.pacing.disarm()
         times = (desk.pacing.next_at, self._closing.deadline, self._linger_until, self._challenge_at())
         # What was due has been done; what is past and still there has to wait for something else.
-        desk.outbox.set_timer(min((each for each in times if each is not None and each > desk.now), default=None))
+        desk.outbox.set_timer(min([each for each in times if each is not None and each > desk.now], default=None))
 
     # The contract's own clock (section 5, time on return) -------------------------------------------------------------
     def _challenge_at(self) -> float | None:

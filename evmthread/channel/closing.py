@@ -4,6 +4,8 @@ Who said that it is ready signs nothing else until then, or until too much time 
 commitment, nothing else ever. One party leads the final commitment, so that no two can be signed.
 """
 
+from contextlib import suppress
+
 from evmthread.channel.desk import Desk
 from evmthread.channel.errors import LocalProtocolError
 from evmthread.channel.events import CloseAsked, CloseFailed
@@ -49,13 +51,13 @@ class Closing:
         self.deadline = desk.now + PATIENCE * desk.options.base_timer
         desk.pacing.arm(desk.now)
         self.say()
-        self._go_on()
 
     def say(self) -> None:
-        """Says it again."""
+        """Says it again, and goes on where all have said it."""
         desk = self._desk
         if desk.ready_to_close is not None:
             desk.outbox.send_all(desk.others, CloseReady(desk.ready_to_close))
+            self._go_on()
         elif self._desk.wants_end:
             desk.outbox.send_all(desk.others, Close())
 
@@ -83,7 +85,8 @@ class Closing:
             return
         # Always the party whose turn follows the latest agreement, whatever nonce is free: no two may sign a final one.
         if desk.ballot.leader(desk.tip_nonce + 1) == desk.index:
-            self._leading.lead(final=True)
+            with suppress(LocalProtocolError):  # what can't be signed now can be later, when all is said again
+                self._leading.lead(final=True)
         else:
             self._rounds.review_held()
 

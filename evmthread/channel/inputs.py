@@ -152,12 +152,13 @@ class _Run:
         gas = 0
         counted, possible = self.slots, self.slots
         ended = False
+        block = block_environment(rules, batch.environment)
         for index, each in enumerate(batch.inputs):
             if ended:
                 raise InvalidBatch("no input follows a BREAKPOINT", index, index, self.nonce)
             if index and self.open_call is not None:
                 raise InvalidBatch("a call that suspends is the last input of its batch", index, index, self.nonce)
-            world.environment = block_environment(rules, batch.environment)
+            world.environment = block
             outcome = self._run(each, index)
             if outcome is None:
                 continue

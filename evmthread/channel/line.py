@@ -62,7 +62,7 @@ class Line:
         thread, prepared = desk.thread, desk.thread.prepared
         assert prepared is not None
         self._count_turn(agreed)
-        step, outcome = replace(thread.prepared_step(), turn_since=self.turn_since or 0), prepared.outcome
+        step, outcome = thread.prepared_step(turn_since=self.turn_since or 0), prepared.outcome
         thread.adopt(agreement)
         self._past.append(Adoption(agreement, agreed, step))
         desk.stand_at(agreed)

@@ -45,11 +45,12 @@ class Wish:
         )
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Own:
     """A wish that is an input. `signature` is empty until it is there; `sent` is when it first went to all.
 
     `doubted`: somebody said that it can't be in a batch, and we looked.
+    Each is itself alone: two that look alike aren't equal.
     """
 
     wish: Wish
@@ -79,15 +80,14 @@ class Pool:
         """What we signed on the latest agreement by kind and nonce, also what was undone since: no other is signed."""
         self.barred = False
         """A wish waits until there is another agreement."""
-        self._others: dict[bytes, list[Seen]] = {}
+        self._others: dict[bytes, dict[Input, Seen]] = {}
 
     def add(self, signed: SignedInput, now: float) -> bool:
         """Takes up another's input, unless it is known or there are too many of its actor's."""
-        known = self._others.setdefault(signed.input.actor, [])
-        kinds = [seen.signed.input.kind for seen in known]
-        if self._has_enough(kinds, signed.input.kind) or any(seen.signed.input == signed.input for seen in known):
+        known = self._others.setdefault(signed.input.actor, {})
+        if signed.input in known or self._has_enough([each.kind for each in known], signed.input.kind):
             return False
-        known.append(Seen(signed, now))
+        known[signed.input] = Seen(signed, now)
         return True
 
     def is_full(self, kind: InputKind) -> bool:
@@ -101,8 +101,7 @@ class Pool:
 
     def drop(self, each: Input) -> None:
         """Forgets another's input, which can't be in a batch."""
-        seen = self._others.get(each.actor, [])
-        self._others[each.actor] = [other for other in seen if other.signed.input != each]
+        self._others.get(each.actor, {}).pop(each, None)
 
     def __bool__(self) -> bool:
         return bool(self.own or any(self._others.values()))
@@ -112,7 +111,7 @@ class Pool:
 
         Where a call is suspended, one answer or abort goes first, and nothing goes without it.
         """
-        seen = sorted((each for many in self._others.values() for each in many), key=_order)
+        seen = sorted((each for many in self._others.values() for each in many.values()), key=_order)
         signed = [each.signed for each in seen]
         signed += [SignedInput(own.input, own.signature) for own in self.own if own.signature]
         calls = [each for each in signed if each.input.kind not in CONTINUATIONS]
@@ -148,10 +147,8 @@ class Pool:
         if other.actor == due.input.actor or other.kind != InputKind.CALL:
             return True
         assert due.sent is not None
-        for seen in self._others.get(other.actor, []):
-            if seen.signed.input == other:
-                return seen.since <= due.sent + patience
-        return False
+        seen = self._others.get(other.actor, {}).get(other)
+        return seen is not None and seen.since <= due.sent + patience
 
 
 def _order(seen: Seen) -> tuple[float, bytes, int]:

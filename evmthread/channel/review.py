@@ -73,7 +73,9 @@ def check_batch_of(thread: Thread, commitment: Commitment, signed: SignedBatch) 
     if signed.batch.hash_struct() != commitment.batch_hash:
         raise RemoteProtocolError(f"nonce {commitment.nonce}: another batch than the one that is committed to")
     try:
-        check_input_signatures(thread.domain, thread.terms, signed, nonce=commitment.nonce)
+        check_input_signatures(
+            thread.domain, thread.terms, signed, nonce=commitment.nonce, recoveries=thread.recoveries
+        )
     except Refusal as error:
         raise RemoteProtocolError(str(error)) from None
 

@@ -4,8 +4,6 @@ Proposing is leading.py's, greeting, catching up and closing are elsewhere; why 
 matter.
 """
 
-from dataclasses import replace
-
 from evmthread.channel.ballot import Standing
 from evmthread.channel.desk import Desk
 from evmthread.channel.errors import (
@@ -103,7 +101,8 @@ class Rounds:
         if desk.is_party:
             standing.signatures[desk.index] = signature
         if desk.ballot.leader(standing.nonce) == desk.index:
-            standing.propose = replace(standing.propose, signature=signature)
+            unsigned = standing.propose
+            standing.propose = Propose(unsigned.commitment, unsigned.batch, unsigned.suspension, signature)
         if desk.ballot.standing.get(standing.nonce) is standing:  # else another agreement came first
             self.send_standing(standing, desk.others)
             self.settle()

@@ -14,6 +14,7 @@ from evmthread.primitives import rlp
 from evmthread.primitives.keccak import keccak256
 from evmthread.state.view import Account, AccountChange, StateChanges
 
+_WORD_BYTES = 32
 _STEP_ITEMS, _CHANGE_ITEMS, _ACCOUNT_ITEMS, _SLOT_ITEMS, _OPEN_ITEMS = 6, 4, 3, 3, 5
 
 
@@ -113,7 +114,9 @@ def _bytes(item: rlp.Decoded) -> bytes:
 
 
 def _number(item: rlp.Decoded) -> int:
-    return rlp.bytes_integer(_bytes(item))
+    if isinstance(item, bytes) and len(item) <= _WORD_BYTES and item[:1] != b"\x00":
+        return int.from_bytes(item, "big")
+    return rlp.bytes_integer(_bytes(item))  # which says what is wrong
 
 
 def _change(item: rlp.Decoded) -> tuple[bytes, AccountChange]:

@@ -8,7 +8,7 @@ world; `number` and `timestamp` of the genesis batch are free, of an empty batch
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Self
 
 from evmthread.channel.errors import DivergentField, LocalProtocolError
@@ -23,6 +23,7 @@ from evmthread.commit.batch import (
     Environment,
     Input,
     InputKind,
+    Place,
     SignedBatch,
     check_batch_rules,
     check_environment,
@@ -43,7 +44,7 @@ from evmthread.primitives.keccak import EMPTY_HASH
 from evmthread.primitives.types import ZERO_ADDRESS, ZERO_HASH
 from evmthread.state.memory import MemoryState
 from evmthread.state.overlay import OverlayState
-from evmthread.state.view import AccountChange, ListsAccounts, ListsSlots, StateBackend, StateChanges
+from evmthread.state.view import AccountChange, ListsAccounts, ListsSlots, StateBackend, StateChanges, joined
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,12 +262,12 @@ class Thread:
                 raise NonceOrder(self.next_nonce - 1, nonce)
         elif nonce or final:
             raise LocalProtocolError("the first commitment is the genesis: nonce 0, at rest")
-        draft = self._draft(signed, nonce, final)
-        check_batch_rules(self.domain, self.terms, self.ruleset, draft, signed, recoveries=self.recoveries)
+        place = Place(nonce, self.parent, final)
+        check_batch_rules(self.domain, self.terms, self.ruleset, place, signed, recoveries=self.recoveries)
         check_environment(self._environment, signed.batch, nonce=nonce)
         mark = self._world.mark()
         try:
-            self._prepared = self._execute(draft, signed, mark, steps)
+            self._prepared = self._execute(place, signed, mark, steps)
         except BaseException:
             self._world.rollback(mark)
             raise
@@ -283,7 +284,7 @@ class Thread:
             raise LocalProtocolError(
                 f"prepared is 0x{prepared.digest.hex()}, the agreement is on 0x{agreement.digest.hex()}"
             )
-        self._world.settle()
+        self._world.settle(prepared.outcome.changes)
         self._roots = prepared.roots
         self._slots = prepared.outcome.slots
         self._environment = prepared.signed.batch.environment
@@ -298,8 +299,8 @@ class Thread:
             self._world.rollback(mark)
 
     # Keeping, and going back ------------------------------------------------------------------------------------------
-    def prepared_step(self) -> SavedStep:
-        """What leads from the latest agreement's state to that after the prepared batch.
+    def prepared_step(self, *, turn_since: int = 0) -> SavedStep:
+        """What leads from the latest agreement's state to that after the prepared batch. `turn_since`: see SavedStep.
 
         Raises LocalProtocolError when nothing is prepared.
         """
@@ -307,7 +308,8 @@ class Thread:
         if prepared is None:
             raise LocalProtocolError("nothing is prepared")
         outcome = prepared.outcome
-        return SavedStep(outcome.changes, prepared.signed.batch.environment, outcome.slots, outcome.open_call)
+        environment = prepared.signed.batch.environment
+        return SavedStep(outcome.changes, environment, outcome.slots, outcome.open_call, turn_since)
 
     def whole_step(self) -> SavedStep | None:
         """All of the latest agreement's state as a step from nothing; None where the state can't be listed.
@@ -348,9 +350,7 @@ class Thread:
         self._move(agreement, [step.changes.inverted() for step in reversed(undone)], before)
 
     def _move(self, agreement: Agreement, changes: Sequence[StateChanges], step: SavedStep) -> None:
-        merged = StateChanges({}, {})
-        for each in changes:
-            merged = merged.then(each)
+        merged = joined(changes)
         roots = self._roots.copy()
         self._enter(roots, merged)
         machine = ZERO_HASH if step.open_call is None else step.open_call.machine_hash
@@ -371,46 +371,33 @@ class Thread:
     def _enter(self, roots: StateRoots, changes: StateChanges) -> None:
         apply_rooted(roots, changes, empty_accounts_stay=not self._rules.fork.rules.deletes_empty_accounts)
 
-    def _draft(self, signed: SignedBatch, nonce: int, final: bool) -> Commitment:
-        """The commitment with all that is known before running."""
-        latest = self._agreement.commitment if self._agreement is not None else None
-        return Commitment(
-            thread_id=self.thread_id,
-            nonce=nonce,
-            parent=self.parent,
-            status=Status.FINAL if final else Status.REST,
-            awaiting=ZERO_ADDRESS,
-            state_root=ZERO_HASH,
-            storage_root=ZERO_HASH,
-            machine_hash=ZERO_HASH,
-            batch_hash=signed.batch.hash_struct(),
-            receipts_root=ZERO_HASH,
-            gas_used=latest.gas_used if latest is not None else 0,
-            balances=(),
-            fee=0,
-        )
-
-    def _execute(self, draft: Commitment, signed: SignedBatch, mark: WorldMark, steps: int) -> Prepared:
-        terms, world = self.terms, self._world
+    def _execute(self, place: Place, signed: SignedBatch, mark: WorldMark, steps: int) -> Prepared:
+        terms, world, gas_used = self.terms, self._world, 0
         if self._agreement is None:
             found_world(self._rules, world, self._code, signed.batch.inputs)
-        opened = None if draft.status == Status.FINAL else self._open
+        else:
+            gas_used = self._agreement.commitment.gas_used
+        opened = None if place.final else self._open
         outcome = run_batch(
-            self._rules, world, signed.batch, slots=self._slots, nonce=draft.nonce, open_call=opened, steps=steps
+            self._rules, world, signed.batch, slots=self._slots, nonce=place.nonce, open_call=opened, steps=steps
         )
         opened = outcome.open_call
         roots = self._roots.copy()
         self._enter(roots, outcome.changes)
         state_root = roots.root()
-        gas_used = draft.gas_used + outcome.gas_used
+        gas_used += outcome.gas_used
         fee = operator_fee(terms.max_fee, self.ruleset.fee_per_gigagas, gas_used)
-        commitment = replace(
-            draft,
-            status=draft.status if opened is None else Status.SUSPENDED,
+        status = Status.FINAL if place.final else Status.REST if opened is None else Status.SUSPENDED
+        commitment = Commitment(
+            thread_id=self.thread_id,
+            nonce=place.nonce,
+            parent=place.parent,
+            status=status,
             awaiting=ZERO_ADDRESS if opened is None else opened.suspension.awaiting,
-            machine_hash=ZERO_HASH if opened is None else opened.machine_hash,
             state_root=state_root,
             storage_root=roots.storage_root(self.address),
+            machine_hash=ZERO_HASH if opened is None else opened.machine_hash,
+            batch_hash=signed.batch.hash_struct(),
             receipts_root=receipts_root(outcome.receipts()),
             gas_used=gas_used,
             balances=owner_balances([world.balance(owner) for owner in terms.owners], terms.max_fee, fee),

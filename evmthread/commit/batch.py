@@ -13,7 +13,7 @@ The bytes that the specification's one-liners leave open, pinned here:
 
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import ClassVar, Self
+from typing import ClassVar, NamedTuple, Self
 
 from evmthread.commit.commitment import Commitment, Status
 from evmthread.commit.eip712 import ADDRESS_PADDING, Domain, digest, word
@@ -222,6 +222,14 @@ class SignedBatch:
         return cls(Batch.from_json(value["batch"]), read)
 
 
+class Place(NamedTuple):
+    """Where in its thread a batch stands: what its rules look at of its commitment."""
+
+    nonce: int
+    parent: bytes
+    final: bool
+
+
 def check_signed_batch(
     domain: Domain, terms: Terms, ruleset: Ruleset, commitment: Commitment, signed: SignedBatch
 ) -> None:
@@ -231,39 +239,40 @@ def check_signed_batch(
     """
     if (got := signed.batch.hash_struct()) != commitment.batch_hash:
         raise WrongHash("batchHash", commitment.batch_hash, got, commitment.nonce)
-    check_batch_rules(domain, terms, ruleset, commitment, signed)
+    if commitment.thread_id != (thread := thread_id(domain, terms)):
+        raise WrongThread(thread, commitment.thread_id, commitment.nonce)
+    place = Place(commitment.nonce, commitment.parent, commitment.status == Status.FINAL)
+    check_batch_rules(domain, terms, ruleset, place, signed)
 
 
 def check_batch_rules(
     domain: Domain,
     terms: Terms,
     ruleset: Ruleset,
-    commitment: Commitment,
+    place: Place,
     signed: SignedBatch,
     *,
     recoveries: Recoveries | None = None,
 ) -> None:
-    """As check_signed_batch, for whoever has computed the commitment's batchHash from this very batch."""
-    batch, nonce = signed.batch, commitment.nonce
+    """As check_signed_batch, for whoever makes a commitment in this place of the thread out of this very batch."""
+    batch, nonce = signed.batch, place.nonce
     thread = thread_id(domain, terms)
-    if commitment.thread_id != thread:
-        raise WrongThread(thread, commitment.thread_id, nonce)
-    _check_limits(terms, ruleset, commitment, signed)
+    _check_limits(terms, ruleset, place, signed)
     root = thread_address(domain.verifying_contract, thread)
     for index, each in enumerate(batch.inputs):
         if each.thread_id != thread:
             raise WrongThread(thread, each.thread_id, nonce)
-        if broken := _broken_input_clause(ruleset, commitment, root, index, each):
+        if broken := _broken_input_clause(ruleset, place, root, index, each):
             raise IllFormedBatch(*broken, index=index, nonce=nonce)
     check_input_signatures(domain, terms, signed, nonce=nonce, recoveries=recoveries)
 
 
-def _check_limits(terms: Terms, ruleset: Ruleset, commitment: Commitment, signed: SignedBatch) -> None:
+def _check_limits(terms: Terms, ruleset: Ruleset, place: Place, signed: SignedBatch) -> None:
     environment, inputs = signed.batch.environment, signed.batch.inputs
     broken: tuple[str, object] | None = None
     if len(inputs) > ruleset.batch_inputs:
         broken = f"at most {ruleset.batch_inputs} inputs", len(inputs)
-    elif inputs and commitment.status == Status.FINAL:
+    elif inputs and place.final:
         broken = "the batch of a final commitment is empty", len(inputs)
     elif _size_at_most(signed) > ruleset.batch_bytes and (size := len(signed.to_rlp())) > ruleset.batch_bytes:
         broken = f"at most {ruleset.batch_bytes} bytes with signatures", size
@@ -274,7 +283,7 @@ def _check_limits(terms: Terms, ruleset: Ruleset, commitment: Commitment, signed
     elif environment.gas_limit != ruleset.batch_gas:
         broken = f"gasLimit is batchGas, {ruleset.batch_gas}", environment.gas_limit
     if broken:
-        raise IllFormedBatch(*broken, nonce=commitment.nonce)
+        raise IllFormedBatch(*broken, nonce=place.nonce)
 
 
 def _size_at_most(signed: SignedBatch) -> int:
@@ -285,9 +294,9 @@ def _size_at_most(signed: SignedBatch) -> int:
 
 
 def _broken_input_clause(
-    ruleset: Ruleset, commitment: Commitment, root: bytes, index: int, each: Input
+    ruleset: Ruleset, place: Place, root: bytes, index: int, each: Input
 ) -> tuple[str, object] | None:
-    if each.parent not in (ZERO_HASH, commitment.parent):
+    if each.parent not in (ZERO_HASH, place.parent):
         return "parent zero or the commitment's parent", each.parent
     if each.gas > ruleset.batch_gas:
         return f"gas at most batchGas, {ruleset.batch_gas}", each.gas
@@ -295,8 +304,8 @@ def _broken_input_clause(
         case InputKind.CALL:
             return None
         case InputKind.CREATE:
-            if commitment.nonce or index:
-                return "a create is the first input of the genesis batch", (commitment.nonce, index)
+            if place.nonce or index:
+                return "a create is the first input of the genesis batch", (place.nonce, index)
             return None if each.to == root else ("a create's to is the thread's address", each.to)
         case InputKind.ANSWER | InputKind.ABORT:
             return _broken_answer_clause(index, each)

@@ -114,9 +114,9 @@ class _Uint:
         return int(value)
 
     def from_rlp(self, item: rlp.Decoded, where: str) -> object:
+        if type(item) is bytes and item[:1] != b"\x00" and len(item) << 3 <= self.bits:
+            return int.from_bytes(item, "big")
         raw = _byte_item(item, where)
-        if raw[:1] != b"\x00" and len(raw) << 3 <= self.bits:
-            return int.from_bytes(raw, "big")
         try:
             return rlp.bytes_integer(raw, bits=self.bits)
         except DecodingError as error:
@@ -146,7 +146,7 @@ class _Bytes:
         return parse_hex(value, what=where)
 
     def from_rlp(self, item: rlp.Decoded, where: str) -> object:
-        return _byte_item(item, where)
+        return item if type(item) is bytes else _byte_item(item, where)
 
 
 class _Text:
@@ -281,6 +281,10 @@ class StructType:
     """The integers and byte strings of a fixed size, checked together."""
     varying: tuple[Member, ...]
     """All other members."""
+    readers: tuple[tuple[str, Callable[[rlp.Decoded, str], object], str], ...]
+    """Of each member the attribute, what reads its RLP, and how errors call it."""
+    writers: tuple[tuple[str, Callable[[Any], bytes]], ...]
+    """Of each member the attribute, and what writes its RLP."""
 
     @classmethod
     def parse(cls, signature: str, *records: "type[Record]") -> Self:
@@ -300,7 +304,10 @@ class StructType:
         sizes = [(each.attribute, each.handling.size) for each in members if isinstance(each.handling, _Bytes)]
         fixed = PlainMembers(numbers, [(attribute, size) for attribute, size in sizes if size is not None])
         varying = tuple([each for each in members if not _has_fixed_size(each.handling)])
-        return cls(name, tuple(members), signature, referenced, keccak256(encoded.encode()), fixed, varying)
+        readers = tuple([(each.attribute, each.handling.from_rlp, each.where) for each in members])
+        writers = tuple([(each.attribute, each.handling.to_rlp) for each in members])
+        type_hash = keccak256(encoded.encode())
+        return cls(name, tuple(members), signature, referenced, type_hash, fixed, varying, readers, writers)
 
 
 def _has_fixed_size(handling: MemberType) -> bool:
@@ -376,14 +383,14 @@ class Record:
 
     def to_rlp(self) -> bytes:
         """The RLP list of the members in order, without a version byte."""
-        return rlp.encode_list([m.handling.to_rlp(getattr(self, m.attribute)) for m in self.STRUCT.members])
+        return rlp.encode_list([write(getattr(self, name)) for name, write in self.STRUCT.writers])
 
     @classmethod
     def from_rlp(cls, item: rlp.Decoded) -> Self:
         """The record of a decoded RLP list. Raises DecodingError."""
-        members = cls.STRUCT.members
-        items = decoded_list(item, cls.STRUCT.name, len(members))
-        values = {m.attribute: m.handling.from_rlp(i, m.where) for m, i in zip(members, items, strict=True)}
+        readers = cls.STRUCT.readers
+        items = decoded_list(item, cls.STRUCT.name, len(readers))
+        values = {name: read(each, where) for (name, read, where), each in zip(readers, items, strict=True)}
         try:
             return cls(**values)
         except InvalidInput as error:

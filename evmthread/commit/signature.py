@@ -5,7 +5,7 @@ Accepts exactly what the registry accepts: v 27 or 28, low s (EIP-2), r and s fr
 
 from evmthread.commit.refusals import MalformedSignature
 from evmthread.errors import CryptoError, InvalidInput
-from evmthread.primitives.secp256k1 import GROUP_ORDER, HALF_ORDER, recover_address, sign_digest
+from evmthread.primitives.secp256k1 import GROUP_ORDER, HALF_ORDER, SigningKey, recover_address, sign_digest
 
 SIGNATURE_BYTES = 65
 V_OFFSET = 27
@@ -63,6 +63,22 @@ class Recoveries:
         self._known: dict[bytes, bytes] = {}
         self._most = most
 
+    def sign(self, key: SigningKey, digest: bytes) -> bytes:
+        """The key's signature of a digest: one that is made here needn't be recovered to know whose it is.
+
+        Raises InvalidInput for what is no SigningKey: another could sign with one key and tell of another.
+        """
+        if type(key) is not SigningKey:
+            raise InvalidInput(f"a {type(key).__name__} where a SigningKey is wanted")
+        signature = join_signature(*key.sign(digest))
+        self._remember(bytes(digest) + signature, key.address)
+        return signature
+
+    def _remember(self, question: bytes, signer: bytes) -> None:
+        if len(self._known) >= self._most:
+            self._known.clear()
+        self._known[question] = signer
+
     def signer(self, digest: bytes, signature: bytes) -> bytes:
         """As recover_signer."""
         if type(signature) is not bytes or len(signature) != SIGNATURE_BYTES:
@@ -71,9 +87,7 @@ class Recoveries:
         known = self._known.get(question)
         if known is None:
             known = recover_signer(digest, signature)
-            if len(self._known) >= self._most:
-                self._known.clear()
-            self._known[question] = known
+            self._remember(question, known)
         return known
 
 

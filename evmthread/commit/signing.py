@@ -14,7 +14,7 @@ from evmthread.commit.commitment import Commitment, Status
 from evmthread.commit.eip712 import TypedData
 from evmthread.commit.records import plain_type
 from evmthread.commit.refusals import MalformedSignature
-from evmthread.commit.signature import join_signature, recover_signer
+from evmthread.commit.signature import Recoveries, join_signature, signer_of
 from evmthread.commit.terms import KeyGrant, Resume
 from evmthread.errors import BackendError, CryptoError, EvmthreadError, InvalidInput
 from evmthread.primitives.secp256k1 import SigningKey
@@ -106,9 +106,14 @@ class LocalSigner:
         """The 20-byte address of the key."""
         return self._address
 
-    def sign(self, typed_data: TypedData) -> bytes:
-        """The 65-byte signature; the same data gives the same bytes (RFC 6979). Raises InvalidInput for other data."""
+    def sign(self, typed_data: TypedData, *, recoveries: Recoveries | None = None) -> bytes:
+        """The 65-byte signature; the same data gives the same bytes (RFC 6979). Raises InvalidInput for other data.
+
+        `recoveries` remember whose it is.
+        """
         check_typed_data(typed_data)
+        if recoveries is not None:
+            return recoveries.sign(self._key, typed_data.digest())
         return join_signature(*self._key.sign(typed_data.digest()))
 
     def __repr__(self) -> str:
@@ -204,13 +209,17 @@ class GuardedSigner:
     It is a Signer itself. Commitments, inputs, key grants and resumes are signed; there is nothing else to sign.
     """
 
-    __slots__ = ("_address", "_log", "_signer")
+    __slots__ = ("_address", "_log", "_recoveries", "_signer")
 
-    def __init__(self, signer: Signer, log: SignLog) -> None:
-        """A guard over a signer. Raises InvalidInput where its address is none; what it is now, it stays."""
+    def __init__(self, signer: Signer, log: SignLog, *, recoveries: Recoveries | None = None) -> None:
+        """A guard over a signer. Raises InvalidInput where its address is none; what it is now, it stays.
+
+        Whoever meets the signatures again looks into the same `recoveries`, and need not recover them.
+        """
         self._signer = signer
         self._address: bytes = _ADDRESS.plain(signer.address, "Signer.address")
         self._log = log
+        self._recoveries = recoveries
 
     @property
     def address(self) -> bytes:
@@ -252,12 +261,12 @@ class GuardedSigner:
             raise NonceNotAbove(thread_id, nonce, state.highest)
 
     def _signature(self, typed_data: TypedData) -> bytes:
+        if type(self._signer) is LocalSigner:  # made by this process with the key itself: there is no answer to doubt
+            return self._signer.sign(typed_data, recoveries=self._recoveries)
         answer = self._signer.sign(typed_data)
-        if type(self._signer) is LocalSigner:
-            return answer  # made by this process with the key itself: there is no answer to doubt
         try:
             signature: bytes = _SIGNATURE.plain(answer, "signature")
-            got = recover_signer(typed_data.digest(), signature)
+            got = signer_of(typed_data.digest(), signature, self._recoveries)
         except (MalformedSignature, InvalidInput) as error:
             raise BackendError(f"the signer of 0x{self._address.hex()} answered with no signature: {error}") from error
         if got != self._address:

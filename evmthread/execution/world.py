@@ -176,16 +176,17 @@ class World:
         """What differs from the view, with the values before and after."""
         return self._host.changes()
 
-    def settle(self) -> StateChanges:
+    def settle(self, known: StateChanges | None = None) -> StateChanges:
         """Ends the transaction scope and applies all changes to the view, which must be a backend; goes on from there.
 
+        `known` is what `changes` gave after the last transaction had ended, and then they aren't looked for again.
         Older marks are void. Raises InvalidInput when the view can't be written.
         """
         apply = getattr(self.view, "apply", None)
         if apply is None:
             raise InvalidInput("this world's view can't be written: it has no apply")
         self.begin_transaction()
-        changes = self.changes()
+        changes = self.changes() if known is None else known
         apply(changes)
         self._host.rebase()
         self._host.forget_marks()

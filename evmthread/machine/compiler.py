@@ -265,7 +265,7 @@ def compile_region(frame: Frame, head: int, *, everything: bool) -> RegionFuncti
         if source.instructions < 2:
             return None
         module = compile(source.text, f"<evmthread {next(_SERIAL):x}:{head}>", "exec")
-        code = cast("CodeType", module.co_consts[0])  # of the one function that the text defines
+        code = next(each for each in module.co_consts if isinstance(each, CodeType))  # of the one function there
         region = Region(program, source, code, size_of(source, code))
         written = len(source.text)
     except (TooLong, RecursionError, MemoryError, SystemError):  # the last where somebody else parses meanwhile

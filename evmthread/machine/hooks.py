@@ -6,6 +6,7 @@ leave the compiled engine's fast path is said at each; docs/hooks.md has the pri
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
+from types import MappingProxyType
 from typing import Any
 
 from evmthread.errors import InvalidInput, Missing
@@ -99,6 +100,8 @@ class Hook:
 
 
 EVENTS = tuple(name for name, value in vars(Hook).items() if callable(value))
+_NOBODY: MappingProxyType[str, tuple[Callable[..., Any], ...]] = MappingProxyType(dict.fromkeys(EVENTS, ()))
+_NO_NAMES: tuple[str, ...] = ()
 STEP_EVENTS = ("step_start", "step_end", "gas_change")
 # The instructions that must be watched for an event.
 WATCHED = {
@@ -133,29 +136,34 @@ class Observers:
     def __init__(self, hooks: Sequence[Hook], fork: Fork) -> None:
         """Raises InvalidInput for an opcode that the fork doesn't have."""
         self.hooks = tuple(hooks)
-        self.by_event: dict[str, tuple[Callable[..., Any], ...]] = dict.fromkeys(EVENTS, ())
+        self.by_event = _NOBODY.copy()
+        stepwise, wanted = False, _NO_NAMES
         for hook in hooks:
             for event in overridden(type(hook)):  # type: ignore[arg-type] # mypy doubts that a class is hashable
                 self.by_event[event] += (getattr(hook, event),)
+                stepwise = stepwise or event in STEP_EVENTS
+                wanted = wanted + WATCHED.get(event, _NO_NAMES)
         self.starts: dict[int, list[Callable[..., str | None]]] = {}
         self.ends: dict[int, list[Callable[..., None]]] = {}
-        self.step_starts, self.step_ends, self.gas_changes = (self.by_event[event] for event in STEP_EVENTS)
-        self.steps = any(self.by_event[event] for event in STEP_EVENTS)
+        self.step_starts, self.step_ends, self.gas_changes = [self.by_event[event] for event in STEP_EVENTS]
+        self.steps = stepwise
         self.passing = False
         self.resumed_at: tuple[Frame, int] | None = None  # the instruction at which a stop was just left
-        watched: set[Instruction] = set()
-        wanted = [name for event, names in WATCHED.items() if self.by_event[event] for name in names]
-        if wanted or any(hook.opcodes for hook in hooks):
-            by_name = {record.name: record for record in fork.table if record is not None}
-            watched.update(by_name[name] for name in wanted if name in by_name)
-            for hook in hooks:
-                for name in hook.opcodes:
-                    if name not in by_name:
-                        raise InvalidInput(f"fork {fork.name} has no instruction {name!r}")
-                    record = by_name[name]
-                    watched.add(record)
-                    self.starts.setdefault(record.opcode, []).append(hook.opcode_start)
-                    self.ends.setdefault(record.opcode, []).append(hook.opcode_end)
+        self.watched: frozenset[int] = frozenset()
+        if wanted or any([hook.opcodes for hook in self.hooks]):  # noqa: C419 - a list is made faster, once an input
+            self._watch(wanted, fork)
+
+    def _watch(self, wanted: Sequence[str], fork: Fork) -> None:
+        by_name = {record.name: record for record in fork.table if record is not None}
+        watched = {by_name[name] for name in wanted if name in by_name}
+        for hook in self.hooks:
+            for name in hook.opcodes:
+                if name not in by_name:
+                    raise InvalidInput(f"fork {fork.name} has no instruction {name!r}")
+                record = by_name[name]
+                watched.add(record)
+                self.starts.setdefault(record.opcode, []).append(hook.opcode_start)
+                self.ends.setdefault(record.opcode, []).append(hook.opcode_end)
         if any(record.shape is Shape.STACK for record in watched):
             self.steps = True
         self.watched = frozenset([record.opcode for record in watched])

@@ -32,7 +32,10 @@ def encode_int(value: int) -> bytes:
     """The RLP of a non-negative integer: its minimal big-endian bytes, zero as the empty string."""
     if 0 < value < 0x80:
         return bytes((value,))
-    return encode_bytes(value.to_bytes((value.bit_length() + 7) >> 3, "big"))
+    size = (value.bit_length() + 7) >> 3
+    if size < 56:
+        return bytes((0x80 + size,)) + value.to_bytes(size, "big")
+    return encode_bytes(value.to_bytes(size, "big"))
 
 
 def encode_list(encoded_items: Sequence[bytes]) -> bytes:
@@ -114,7 +117,11 @@ def _decode_list(data: bytes, position: int, end: int, depth: int, allowed: int)
         raise DecodingError("RLP nested too deep")
     items: list[Decoded] = []
     while position < end:
-        is_list, start, stop = _payload(data, position, end)
+        first = data[position]
+        if 0x82 <= first < 0xB8 and position + first - 0x7F <= end:  # most items are such short strings
+            is_list, start, stop = False, position + 1, position + first - 0x7F
+        else:
+            is_list, start, stop = _payload(data, position, end)
         allowed -= 1
         if allowed < 0:
             raise DecodingError("RLP has too many items")

@@ -40,16 +40,17 @@ class SigningKey:
     It shows in no repr and can't be pickled.
     """
 
-    __slots__ = ("_key",)
+    __slots__ = ("_address", "_key")
 
     def __init__(self, private_key: bytes) -> None:
         """Takes 32 bytes. Raises CryptoError where they are no key."""
         self._key = PrivateKey(check_private_key(private_key))
+        self._address = public_key_address(self._key.public_key.format(compressed=False)[1:])
 
     @property
     def address(self) -> bytes:
         """The account address (20 bytes)."""
-        return public_key_address(self._key.public_key.format(compressed=False)[1:])
+        return self._address
 
     def __reduce_ex__(self, protocol: object) -> NoReturn:
         raise InvalidInput("a SigningKey holds a private key: it can't be pickled")

@@ -4,7 +4,7 @@ What a view can do beyond the four reads is a protocol of its own here, and aske
 be expected of a view.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from types import MappingProxyType
@@ -127,6 +127,15 @@ class StateChanges:
             else:
                 accounts[address] = both
         return StateChanges(accounts, {**self.codes, **later.codes})
+
+
+def joined(changes: Sequence[StateChanges]) -> StateChanges:
+    """Changes that follow each other, as one. Raises InvalidInput when they don't follow each other."""
+    left = list(changes) or [StateChanges({}, {})]
+    while len(left) > 1:  # in pairs: small ones aren't copied again for each that follows
+        pairs = [first.then(second) for first, second in zip(left[::2], left[1::2], strict=False)]
+        left = pairs + left[2 * len(pairs) :]
+    return left[0]
 
 
 class StateBackend(StateView, Protocol):

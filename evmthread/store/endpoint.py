@@ -46,7 +46,7 @@ class Endpoint:
         self.timer: float | None = None
         """When `tick` wants to be called; None: never."""
         self._store = store
-        self._signer = GuardedSigner(signer, lease.sign_log())
+        self._signer = GuardedSigner(signer, lease.sign_log(), recoveries=channel.thread.recoveries)
         self._send = send
         self._notify = notify
         self._keep = keep

@@ -4,12 +4,12 @@ Without `syncs` what is written is there for whoever reads, and safe once `sync`
 a power cut does.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from copy import copy
 from dataclasses import dataclass, field
 from itertools import takewhile
 from threading import RLock
+from typing import TypeVar
 
 from evmthread.channel.kept import AgreedRecord, EvidenceRecord, InputRecord, Record, SignedRecord
 from evmthread.commit.signing import AlreadyFinal, LogState
@@ -30,6 +30,8 @@ from evmthread.store.thread_store import (
     identify,
 )
 from evmthread.store.threadfile import ThreadHead
+
+T = TypeVar("T")
 
 
 @dataclass(slots=True)
@@ -224,7 +226,8 @@ class MemoryLease(MemoryThread):
 
     def set_floor(self, nonce: int) -> None:
         """See Lease."""
-        with self._store.changing(self) as (rows, undo):
+
+        def change(rows: _Rows, undo: _Undo) -> None:
             check_record(SignedRecord(nonce, ZERO_HASH, False, b""))
             before = (rows.floor, rows.restored)
 
@@ -234,6 +237,8 @@ class MemoryLease(MemoryThread):
             undo.append(back)
             rows.floor, rows.restored = max(nonce, rows.floor or 0), False
 
+        self._store.change(self, change)
+
     def sign_log(self) -> "MemoryLease":
         """See Lease."""
         return self
@@ -241,21 +246,42 @@ class MemoryLease(MemoryThread):
     def put_if_absent(self, thread_id: bytes, nonce: int, digest: bytes, *, final: bool, content: bytes) -> LogState:
         """See SignLog."""
         _check_thread(self, thread_id)
-        with self._store.changing(self) as (rows, undo):
-            record = SignedRecord(nonce, digest, final, content)
+        record = SignedRecord(nonce, digest, final, content)
+
+        def change(rows: _Rows, undo: _Undo) -> LogState:
             check_record(record)
             return _put_signed(rows, record, undo)
+
+        return self._store.change(self, change)
 
     def final(self, thread_id: bytes) -> bytes | None:
         """See SignLog."""
         _check_thread(self, thread_id)
-        with self._store.changing(self, synced=False) as (rows, _undo):
-            return rows.final
+        return self._store.change(self, lambda rows, _undo: rows.final, synced=False)
 
 
 def _check_thread(lease: MemoryLease, thread_id: bytes) -> None:
     if thread_id != lease.thread_id:
         raise InvalidInput(f"the log is of thread 0x{lease.thread_id.hex()}, not of 0x{thread_id.hex()}")
+
+
+class _Open:
+    """A store that is open, held by one thread of the process at a time. Hot: entered fifteen times a round."""
+
+    __slots__ = ("_lock", "ended")
+
+    def __init__(self) -> None:
+        self._lock = RLock()
+        self.ended = False
+
+    def __enter__(self) -> None:
+        self._lock.acquire()
+        if self.ended:
+            self._lock.release()
+            raise BackendError("the store is closed")
+
+    def __exit__(self, *_: object) -> None:
+        self._lock.release()
 
 
 class MemoryThreadStore:
@@ -264,34 +290,31 @@ class MemoryThreadStore:
     def __init__(self, *, syncs: bool = True) -> None:
         """`syncs` False: what `write` keeps is safe once `sync`, or what must be durable at once, comes after it."""
         self._syncs = syncs
-        self._lock = RLock()
+        self._open = _Open()
         self._threads: dict[bytes, _Rows] = {}
         self._undo: _Undo = []  # of what isn't safe yet, oldest first
-        self._closed = False
 
-    @contextmanager
-    def open(self) -> Iterator[None]:
+    def open(self) -> "_Open":
         """Inside, nobody else changes anything. Raises BackendError in a store that was closed, or crashed."""
-        with self._lock:
-            if self._closed:
-                raise BackendError("the store is closed")
-            yield
+        return self._open
 
-    @contextmanager
-    def changing(self, lease: MemoryLease, *, synced: bool = True) -> Iterator[tuple[_Rows, _Undo]]:
-        """A change of one thread, with what undoes it: all of it or nothing. Raises LeaseLost."""
-        with self.open():
-            rows, undo = self._threads[lease.thread_id], list[Callable[[], object]]()
+    def change(self, lease: MemoryLease, change: Callable[[_Rows, _Undo], T], *, synced: bool = True) -> T:
+        """Changes one thread, by a function that notes what undoes it: all of it or nothing. Raises LeaseLost."""
+        with self._open:
+            rows = self._threads[lease.thread_id]
+            undo: _Undo = []
             if rows.epoch != lease.epoch:
                 raise LeaseLost(f"thread 0x{lease.thread_id.hex()}: acquired again since epoch {lease.epoch}")
             try:
-                yield rows, undo
+                changed = change(rows, undo)
             except BaseException:
                 _go_back(undo)
                 raise
-            self._undo += undo
-            if synced:
-                self.sync()
+            if synced and self._undo:
+                self._undo.clear()
+            elif not synced:
+                self._undo += undo
+            return changed
 
     def create(self, head: ThreadHead, key: bytes) -> None:
         """See ThreadStore."""
@@ -338,10 +361,13 @@ class MemoryThreadStore:
             return InvalidInput("a lease of this store is wanted")
         if lease in refused:
             return EarlierRefused(f"thread 0x{lease.thread_id.hex()}: what was handed over before was refused")
+
+        def change(rows: _Rows, undo: _Undo) -> None:
+            for record in records:
+                _put(rows, record, undo)
+
         try:
-            with self.changing(lease, synced=False) as (rows, undo):
-                for record in records:
-                    _put(rows, record, undo)
+            self.change(lease, change, synced=False)
         except EvmthreadError as error:
             refused.add(lease)
             return error
@@ -354,14 +380,14 @@ class MemoryThreadStore:
 
     def close(self) -> None:
         """See ThreadStore."""
-        self._closed = True
+        self._open.ended = True
 
     # What only a store in memory can do -------------------------------------------------------------------------------
     def crash(self) -> "MemoryThreadStore":
         """The store as a restart finds it: what wasn't synced is gone. This one, and its leases, are of no use then."""
         with self.open():
             _go_back(self._undo)
-            self._closed = True
+            self._open.ended = True
             return self._with({each.thread_id: each for each in self._threads.values()})
 
     def copy(self, *, restored: bool) -> "MemoryThreadStore":

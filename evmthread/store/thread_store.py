@@ -5,7 +5,7 @@ one process at a time write to a thread. It must not know what contents and stat
 keep these promises with `evmthread.testing.thread_stores`.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -223,26 +223,35 @@ def check_record(record: Record) -> None:
     """Nothing, or InvalidInput: the record has values of other types and sizes than it should."""
     match record:
         case SignedRecord(nonce, digest, final, content):
-            good = _are((nonce,), (digest,), final, (content,))
+            good = _is_number(nonce) and _is_digest(digest) and _is_flag(final) and _is_blob(content)
         case InputRecord(kind, nonce, parent, digest, content):
-            good = _are((kind, nonce), (parent, digest), False, (content,))
+            good = _is_number(kind) and _is_number(nonce) and _is_digest(parent) and _is_digest(digest)
+            good = good and _is_blob(content)
         case AgreedRecord(nonce, digest, parent, content, state, whole):
-            good = _are((nonce,), (digest, parent), whole, (content, state))
+            good = _is_number(nonce) and _is_digest(digest) and _is_digest(parent) and _is_blob(content)
+            good = good and _is_blob(state) and _is_flag(whole)
         case EvidenceRecord(name, party, content):
-            good = type(name) is str and _are((party,), (), False, (content,))
+            good = type(name) is str and _is_number(party) and _is_blob(content)
         case _:
             raise InvalidInput(f"a {type(record).__name__} is none of the records that a store keeps")
     if not good:
         raise InvalidInput(f"a {type(record).__name__} with values of other types or sizes than it should have")
 
 
-def _are(numbers: Iterable[object], digests: Iterable[object], flag: object, blobs: Iterable[object]) -> bool:
-    return (
-        all(type(number) is int and 0 <= number < _UINT64 for number in numbers)
-        and all(isinstance(each, bytes) and len(each) == len(ZERO_HASH) for each in digests)
-        and all(isinstance(blob, bytes) for blob in blobs)
-        and type(flag) is bool
-    )
+def _is_number(value: object) -> bool:
+    return type(value) is int and 0 <= value < _UINT64
+
+
+def _is_digest(value: object) -> bool:
+    return isinstance(value, bytes) and len(value) == len(ZERO_HASH)
+
+
+def _is_blob(value: object) -> bool:
+    return isinstance(value, bytes)
+
+
+def _is_flag(value: object) -> bool:
+    return type(value) is bool
 
 
 def check_signed(thread: bytes, record: SignedRecord, state: LogState) -> None:

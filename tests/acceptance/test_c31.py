@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from evmthread.commit.opening import exit_time
 from evmthread.channel.desk import ChainHead, ChannelOptions, Mode
 from evmthread.channel.events import ChallengeDue
+from evmthread.commit.opening import exit_time
 from evmthread.commit.refusals import Refusal
 from tests.acceptance.table import Table, add
 from tests.channel.games import START, ruleset

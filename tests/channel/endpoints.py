@@ -30,6 +30,10 @@ ASKS = assemble(
 GAS = 100_000
 
 
+OUTSIDER = next(signer.address for signer in signers(16) if signer.address not in {each.address for each in signers(7)})
+"""An operator who is no party."""
+
+
 def word(number: int) -> bytes:
     return number.to_bytes(32, "big")
 
@@ -45,12 +49,13 @@ class Table:
         code: bytes = ADDS,
         operator: bytes | None = None,
         rules: dict[str, object] | None = None,
+        terms: dict[str, object] | None = None,
         each: dict[int, ChannelOptions] | None = None,
         begin: bool = True,
         **options: object,
     ) -> None:
         self.rules = ruleset(**(rules or {}))
-        more = {} if operator is None else {"operator": operator}
+        more = (terms or {}) | ({} if operator is None else {"operator": operator})
         self.terms = terms_of(code, self.rules, parties=parties, threshold=threshold or parties, **more)
         self.head = ThreadHead(LOCAL_DOMAIN, self.terms, self.rules, code)
         self.id = thread_id(LOCAL_DOMAIN, self.terms)

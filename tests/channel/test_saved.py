@@ -20,7 +20,7 @@ def steps() -> list[SavedStep]:
     assert thread.agreed_call is not None
     whole = thread.whole_step()
     assert whole is not None
-    return [*map(decode_step, table.ends[0].lease.load().states), whole]
+    return [*(decode_step(record.state) for record in table.ends[0].lease.load().base), whole]
 
 
 STEPS = steps()

@@ -13,7 +13,7 @@ from evmthread.commit.refusals import MalformedSignature
 from evmthread.commit.signature import Recoveries, make_signature, signer_of
 from evmthread.errors import InvalidInput
 from evmthread.primitives.keccak import keccak256
-from evmthread.primitives.secp256k1 import GROUP_ORDER, HALF_ORDER, private_key_address
+from evmthread.primitives.secp256k1 import GROUP_ORDER, HALF_ORDER, SigningKey, private_key_address
 
 DIGEST = keccak256(b"message")
 KEY = samples.private_key(0)
@@ -148,3 +148,24 @@ def test_only_our_own_recoveries_are_believed() -> None:
     for liar in (Liar(), object()):
         with pytest.raises(InvalidInput, match="where Recoveries are wanted"):
             signer_of(bytes(32), make_signature(KEY, bytes(32)), liar)  # type: ignore[arg-type]
+
+
+def test_what_was_made_here_is_not_recovered(monkeypatch: pytest.MonkeyPatch) -> None:
+    recoveries, key = Recoveries(), SigningKey(KEY)
+    signature = recoveries.sign(key, DIGEST)
+    assert signature == make_signature(KEY, DIGEST)
+    monkeypatch.setattr(signature_module, "recover_signer", lambda *_: bytes(20))
+    assert recoveries.signer(DIGEST, signature) == key.address == ADDRESS
+    for digest, given in ((keccak256(b"another message"), signature), (DIGEST, high_s_twin(signature))):
+        assert recoveries.signer(digest, given) == bytes(20)
+
+
+def test_only_a_real_key_makes_what_is_believed() -> None:
+    class Liar(SigningKey):
+        @property
+        def address(self) -> bytes:
+            return bytes(20)
+
+    for liar in (Liar(KEY), object(), None):
+        with pytest.raises(InvalidInput, match="where a SigningKey is wanted"):
+            Recoveries().sign(liar, DIGEST)  # type: ignore[arg-type]

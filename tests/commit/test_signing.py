@@ -26,6 +26,7 @@ from evmthread.commit import (
     digest,
     recover_signer,
 )
+from evmthread.commit.signature import Recoveries
 from evmthread.errors import BackendError, CryptoError, InvalidInput
 from evmthread.primitives.secp256k1 import GROUP_ORDER
 
@@ -277,6 +278,21 @@ def test_a_signer_keeps_the_address_that_it_had_when_it_was_guarded() -> None:
     for wrong in (b"", bytes(19), "0x" + "00" * 20, None):
         with pytest.raises(InvalidInput, match=r"Signer\.address"):
             GuardedSigner(Answering(wrong, b""), MemorySignLog())  # type: ignore[arg-type]
+
+
+def test_a_guard_tells_of_what_a_key_in_this_process_made_and_of_nothing_else() -> None:
+    local, typed = LocalSigner(KEY), commitment(1)
+    recoveries = Recoveries()
+    signature = GuardedSigner(local, MemorySignLog(), recoveries=recoveries).sign(typed)
+    assert recoveries._known == {typed.digest() + signature: local.address}
+    recoveries = Recoveries()
+    wrong = LocalSigner(samples.private_key(1)).sign(typed)
+    for answer in (wrong, bytes(65)):
+        with pytest.raises(BackendError):
+            GuardedSigner(Answering(local.address, answer), MemorySignLog(), recoveries=recoveries).sign(typed)
+    assert recoveries._known == {typed.digest() + wrong: LocalSigner(samples.private_key(1)).address}
+    GuardedSigner(Answering(local.address, signature), MemorySignLog(), recoveries=recoveries).sign(typed)
+    assert recoveries._known[typed.digest() + signature] == local.address
 
 
 class TwoFaced(bytes):

@@ -406,6 +406,22 @@ def test_settle(engine: Engine) -> None:
         world.rollback(mark)
 
 
+def test_settling_what_is_known(engine: Engine) -> None:
+    roots = []
+    for tells in (False, True):
+        view = state({CONTRACT: COUNTER}, storage={CONTRACT: {0: 5}})
+        world = engine.world(environment=BLOCK, view=view)
+        for _ in range(2):
+            world.call(CONTRACT, sender=SENDER, value=2)
+            world.begin_transaction()
+            changes = world.changes()
+            assert world.settle(changes if tells else None).accounts == changes.accounts
+            assert not world.changes()
+        assert view.slot(CONTRACT, 0) == 7
+        roots.append(view.roots().root())
+    assert roots[0] == roots[1]
+
+
 def test_settling_a_deleted_and_recreated_contract(engine: Engine) -> None:
     view = state({CONTRACT: f"{push(OTHER)} SELFDESTRUCT"}, fork=SHANGHAI, storage={CONTRACT: {1: 1, 2: 2}})
     world = engine.world(fork=SHANGHAI, environment=BLOCK, view=view)

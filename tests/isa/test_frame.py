@@ -8,7 +8,15 @@ from hypothesis import strategies as st
 
 from evmthread.errors import LimitExceeded
 from evmthread.isa.forks import CANCUN
-from evmthread.isa.frame import Frame, load_unaligned, read_memory, store_byte, store_unaligned, write_memory
+from evmthread.isa.frame import (
+    Frame,
+    copy_memory,
+    load_unaligned,
+    read_memory,
+    store_byte,
+    store_unaligned,
+    write_memory,
+)
 from evmthread.isa.halts import OutOfGas
 from evmthread.isa.message import CallKind, Message
 from tests.words import words as word_values
@@ -61,6 +69,28 @@ def test_write_memory(memory: list[int], place: tuple[int, int], data: st.DataOb
     write_memory(memory, offset, written)
     assert bytes_of(memory) == model
     assert len(memory) == SIZE // 32
+
+
+@given(memories, ranges, st.integers(0, SIZE))
+def test_copy_memory(memory: list[int], place: tuple[int, int], destination: int) -> None:
+    source, size = place
+    size = min(size, SIZE - destination)
+    model = bytes_of(memory)
+    model[destination : destination + size] = model[source : source + size]
+    copy_memory(memory, destination, source, size)
+    assert bytes_of(memory) == model
+
+
+@pytest.mark.parametrize("offset", [0, 5, 32])
+@pytest.mark.parametrize("size", [63 * 32, 64 * 32, 64 * 32 + 1, 200 * 32 + 7])
+def test_long_ranges(offset: int, size: int) -> None:
+    memory = [7**80] * 210
+    written = bytes(range(256)) * 26
+    model = bytes_of(memory)
+    model[offset : offset + size] = written[:size]
+    write_memory(memory, offset, written[:size])
+    assert bytes_of(memory) == model
+    assert read_memory(memory, offset, size) == written[:size]
 
 
 def frame(gas: int, *, limit: int = 10**9) -> Frame:

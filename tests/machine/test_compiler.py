@@ -308,5 +308,33 @@ def test_hashes_at_every_gas(size: int, offset: str) -> None:
         comparison.call(gas, word(160))
 
 
+@pytest.mark.parametrize("base", ["PUSH 0", "PUSH 2", "PUSH -1", "PUSH 32 CALLDATALOAD"])
+@pytest.mark.parametrize("exponent", ["PUSH 0", "PUSH 18", "PUSH 300", "PUSH 0 CALLDATALOAD"])
+def test_powers_at_every_gas(base: str, exponent: str) -> None:
+    comparison = compare(f"{exponent} {base} EXP DUP1 PUSH 0 MSTORE GAS MSIZE", word(0, 7), word(255, -1), word(-1, 2))
+    for gas in range(200):
+        comparison.call(gas, word(256, 10))
+
+
+@pytest.mark.parametrize("static", [False, True])
+@pytest.mark.parametrize("kind", ["CALL", "CALLCODE", "DELEGATECALL", "STATICCALL", "CREATE", "REVERT", "RETURN"])
+def test_operands_of_what_ends_a_region_at_every_gas(kind: str, static: bool) -> None:
+    """They are on the stack of a frame that fails there, and gone from one that goes on."""
+    value = "PUSH 1 " if kind in ("CALL", "CALLCODE") else ""
+    sizes = "PUSH 64 PUSH 0" if kind in ("REVERT", "RETURN") else "PUSH 64 PUSH 32 PUSH 32 PUSH 1"
+    target = "" if kind in ("CREATE", "REVERT", "RETURN") else f"{value}PUSH 4 PUSH 0 CALLDATALOAD"
+    comparison = compare(f"PUSH 0 CALLDATALOAD PUSH 9 {sizes} {target} {kind} GAS ADD PUSH 0 SLOAD", word(700))
+    for gas in (*range(400), *range(6_000, 13_000, 97), *range(30_000, 36_000, 211)):
+        comparison.call(gas, word(0), static=static)
+
+
+def test_long_constants_come_back_in_a_frame_that_is_rebuilt() -> None:
+    long, other = 2**255 - 19, 2**200 + 1
+    program = f"PUSH {long} PUSH 0 CALLDATALOAD PUSH {other} ADD PUSH {long} PUSH 7 SWAP1 PUSH 32 CALLDATALOAD MLOAD"
+    comparison = compare(program, word(0, 64), word(5, 4096))
+    for gas in range(120):
+        comparison.call(gas, word(1, 96))
+
+
 def test_gas_beyond_64_bits_is_seen_whole() -> None:
     compare("GAS PUSH 0xffffffffffffffff AND PUSH 0 MSTORE PUSH 32 PUSH 0 RETURN", gas=2**70 + 5)

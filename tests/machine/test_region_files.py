@@ -9,7 +9,7 @@ import sys
 import traceback
 from pathlib import Path
 from random import Random
-from types import FunctionType
+from types import CodeType, FunctionType
 
 import pytest
 
@@ -298,3 +298,16 @@ def test_what_is_too_large_is_not_written(directory: Path, monkeypatch: pytest.M
     monkeypatch.setattr(region_files, "LARGEST_FILE", 1000)
     warmed(directory)
     assert list(directory.iterdir()) == []
+
+
+def test_code_without_columns_has_the_same_lines() -> None:
+    text = Path(region_files.__file__).read_text(encoding="utf-8")
+    codes = [compile(text, "module", "exec")]
+    for code in codes:
+        codes += [each for each in code.co_consts if isinstance(each, CodeType)]
+        short = region_files._without_columns(code)
+        lines = [(line, count) for line, count in region_files._runs(code) if count]
+        assert [(line, count) for line, count in region_files._runs(short) if count] == lines
+        assert len(short.co_linetable) < len(code.co_linetable) or len(code.co_linetable) < 20
+        assert {position[2:] for position in short.co_positions()} == {(None, None)}
+    assert len(codes) > 10

@@ -18,6 +18,7 @@ from evmthread.state.view import (
     check_before,
     check_changes,
     has_storage,
+    joined,
 )
 from tests.state.changes import Told, changes_between, memory_of, states, told_by
 
@@ -65,10 +66,19 @@ def test_changes_stack(history: list[dict[bytes, Told]]) -> None:
     for step in steps[1:]:
         whole = whole.then(step)
     assert whole.accounts == changes_between(history[0], history[-1]).accounts
+    assert joined(steps).accounts == whole.accounts
+    assert joined(steps).codes == whole.codes
     assert whole.then(whole.inverted()).accounts == {}
     state = memory_of(history[0])
     state.apply(whole, check=True)
     assert told_by(state) == history[-1]
+
+
+def test_what_does_not_follow_is_not_joined() -> None:
+    steps = [StateChanges({A: AccountChange(None, ONE)}, {})] * 2
+    with pytest.raises(InvalidInput, match="can't follow"):
+        joined(steps)
+    assert not joined([])
 
 
 @settings(max_examples=50)

@@ -55,7 +55,7 @@ class Ending:
                 return "the genesis needs all, and some stopped"
             if any(self._grew_old(node) for node in self.nodes):
                 return "the genesis grew old before all had it: other terms are wanted"
-            if any(node.store.look(node.thread_id).floor for node in self.nodes):
+            if any(kept.floor or kept.restored for kept in [node.store.look(node.thread_id) for node in self.nodes]):
                 return "the genesis needs all, and some restored a store before it"
         bound = [node for node in able if self.ledger.signed_final(node.index)]
         if bound and len(able) - len(bound) < terms.threshold:

@@ -452,7 +452,7 @@ def test_invariants() -> None:
 
 @pytest.mark.slow
 def test_invariants_at_length() -> None:
-    _run(examples=400, steps=60, derandomize=False)
+    _run(examples=150, steps=50, derandomize=False)
 
 
 def _run(*, examples: int, steps: int, derandomize: bool) -> None:

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from evmthread.isa.forks import HISTORY, OSAKA
 from evmthread.isa.instruction import Shape
+from evmthread.isa.instructions import arithmetic
 from tests.conftest import Engine
 from tests.isa.instructions.models import MODELS
 from tests.sandbox import CONTRACT, SENDER, run, top_of, world_of
@@ -99,3 +100,12 @@ def test_exp_charges_for_each_byte_of_the_exponent(engine: Engine, fork: str, by
     rules = next(known for known in HISTORY if known.name == fork)
     for exponent, size in ((0, 0), (1, 1), (255, 1), (256, 2), (2**248 - 1, 31), (2**248, 32), (2**256 - 1, 32)):
         assert run(engine, f"PUSH {exponent} PUSH 3 EXP", fork=rules).gas_used == 3 + 3 + 10 + byte_price * size
+
+
+@pytest.mark.parametrize("library", [True, False])
+@given(base=words | st.integers(0, 4), exponent=words | st.integers(0, 300))
+def test_power(library: bool, base: int, exponent: int) -> None:
+    with pytest.MonkeyPatch.context() as patched:
+        if not library:
+            patched.setattr(arithmetic, "power_modulo", lambda: pow)
+        assert arithmetic.power(base, exponent) == pow(base, exponent, 2**256)

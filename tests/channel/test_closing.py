@@ -1,0 +1,185 @@
+"""Ending together: who is ready, who leads the end, what can't be taken back."""
+
+import pytest
+
+from evmthread.channel.closing import PATIENCE
+from evmthread.channel.errors import LocalProtocolError, NotNow
+from evmthread.channel.events import Adopted, CloseAsked, Closed, CloseFailed
+from evmthread.channel.messages import Accept, Agreed, Close, CloseReady, Propose
+from evmthread.channel.phases import Phase
+from evmthread.commit import Status
+from tests.channel.endpoints import OUTSIDER, Table, word
+
+
+def close(table: Table, *parties: int) -> None:
+    for index in parties:
+        table.ends[index].do(lambda channel: channel.close())
+    table.pump()
+
+
+def finals(table: Table) -> list[Propose]:
+    return [
+        message
+        for _, _, message in table.sent()
+        if isinstance(message, Propose) and message.commitment.status == Status.FINAL
+    ]
+
+
+@pytest.mark.parametrize(("parties", "threshold"), [(2, 2), (3, 2), (5, 5)])
+def test_all_close_and_hold_the_same_end(parties: int, threshold: int) -> None:
+    table = Table(parties, threshold=threshold)
+    table.play(0)
+    close(table, *range(parties))
+    assert {table.channel(index).phase for index in range(parties)} == {Phase.CLOSED}
+    assert len(table.tips()) == 1
+    tip = table.channel(0).agreement
+    assert tip is not None
+    assert tip.commitment.status == Status.FINAL
+    assert len(tip.signatures.signatures) == parties, "all sign the end, whatever the threshold"
+    assert len(table.told(0, Closed)) == 1
+    with pytest.raises(NotNow):
+        table.ask(0)
+
+
+def test_others_are_asked_and_nobody_is_signed_for() -> None:
+    table = Table(3)
+    close(table, 0)
+    assert {event.party for event in table.told(1, CloseAsked)} == {0}  # type: ignore[attr-defined]
+    assert table.channel(0).phase == Phase.CLOSING
+    assert table.channel(1).phase == Phase.READY
+    close(table, 1)
+    assert finals(table) == []
+    assert table.stores[0].look(table.id).load().highest == 0
+
+
+def test_an_operator_ends_nothing_but_may_lead_the_end() -> None:
+    table = Table(2, operator=OUTSIDER, operator_leads=True)
+    with pytest.raises(LocalProtocolError, match="only a party"):
+        table.ends[2].do(lambda channel: channel.close())
+    close(table, 0, 1)
+    assert [table.channel(index).phase for index in range(3)] == [Phase.CLOSED] * 3
+    table.tell(0, 2, CloseReady(bytes(32)))
+
+
+def test_who_is_ready_signs_nothing_else() -> None:
+    table = Table(3, threshold=2)
+    proposal = table.proposal(1)
+    close(table, 0)
+    table.tell(0, 1, proposal)
+    assert [record.nonce for record in table.stores[0].look(table.id).load().signed] == []
+    table.ask(0, 10)
+    table.sent()
+    assert table.stores[0].look(table.id).load().inputs == (), "no input either"
+
+
+def test_a_signature_above_the_agreement_has_to_go_first() -> None:
+    table = Table(3)
+    proposal = table.proposal(1)
+    table.tell(0, 1, proposal)
+    table.sent()
+    table.ends[0].do(lambda channel: channel.close())
+    assert table.channel(0).phase == Phase.PENDING
+    assert [message for _, _, message in table.sent() if isinstance(message, CloseReady)] == []
+    table.wait(30)
+    assert table.channel(0).phase == Phase.CLOSING
+    close(table, 1, 2)
+    assert table.channel(0).phase == Phase.CLOSED
+
+
+def test_a_close_that_takes_too_long_has_failed_and_play_goes_on() -> None:
+    table = Table(3)
+    close(table, 0)
+    table.wait(2 * PATIENCE + 1)
+    assert len(table.told(0, CloseFailed)) == 1
+    assert table.channel(0).phase == Phase.READY
+    table.play(0, 20)
+    assert table.channel(2).thread.storage(0) == 21
+    close(table, 0, 1, 2)
+    assert table.channel(0).phase == Phase.CLOSED
+
+
+def test_the_final_word_binds_for_ever() -> None:
+    """Signer law, 3: the leader of the end crashes after it signed, and signs nothing but that afterwards."""
+    table = Table(3)
+    table.lost = lambda sender, receiver, message: isinstance(message, Propose)
+    close(table, 0, 1, 2)
+    assert table.channel(1).phase == Phase.CLOSING
+    table.wait(3 * PATIENCE)
+    assert table.channel(1).phase == Phase.CLOSING, "it waits for ever"
+    assert table.channel(0).phase == Phase.READY
+    table.restart(1)
+    table.lost = lambda sender, receiver, message: False
+    table.pump()
+    table.ask(0, 20)
+    table.wait(60)
+    tip = table.channel(0).agreement
+    assert tip is not None
+    assert tip.commitment.nonce == 0, "nothing else can be agreed by all"
+    assert table.stores[1].look(table.id).load().final is not None
+    close(table, 0, 2)
+    table.wait(30)
+    assert {table.channel(index).phase for index in range(3)} == {Phase.CLOSED}
+
+
+def test_a_moved_agreement_makes_all_say_it_again() -> None:
+    table = Table(3, threshold=2)
+    table.lost = lambda sender, receiver, message: receiver == 0
+    table.play(1)
+    close(table, 0)
+    assert table.channel(0).phase == Phase.CLOSING
+    table.lost = lambda sender, receiver, message: False
+    tip = table.channel(1)._desk.tip
+    assert tip is not None
+    table.tell(0, 1, tip)
+    said = [message.digest for _, _, message in table.sent() if isinstance(message, CloseReady)]
+    assert set(said) == {table.channel(1).thread.parent}
+
+
+def test_the_end_is_held_until_all_are_ready() -> None:
+    table = Table(3)
+    held = []
+    table.lost = lambda sender, receiver, message: receiver == 0 and isinstance(message, CloseReady) and sender == 2
+    close(table, 0, 1, 2)
+    assert table.channel(0).phase == Phase.CLOSING
+    assert table.stores[0].look(table.id).load().final is None
+    table.lost = lambda sender, receiver, message: bool(held)
+    table.tell(0, 2, CloseReady(table.channel(0).thread.parent))
+    assert table.stores[0].look(table.id).load().final is not None
+    table.pump()
+    assert table.channel(0).phase == Phase.CLOSED
+
+
+def test_forged_readiness_is_not_enough() -> None:
+    table = Table(3)
+    close(table, 1)
+    tip = table.channel(1).thread.parent
+    table.tell(1, 0, CloseReady(tip))
+    table.tell(1, 2, CloseReady(word(1)))
+    assert finals(table) == []
+    assert table.stores[1].look(table.id).load().final is None
+
+
+def test_whoever_missed_the_end_is_shown_it() -> None:
+    table = Table(3)
+    table.lost = lambda sender, receiver, message: receiver == 2 and isinstance(message, Accept | Agreed)
+    close(table, 0, 1, 2)
+    assert table.channel(0).phase == Phase.CLOSED
+    assert table.channel(2).phase == Phase.CLOSING
+    table.lost = lambda sender, receiver, message: False
+    table.wait(10)
+    assert table.channel(2).phase == Phase.CLOSED
+    for message in (Close(), CloseReady(bytes(32))):
+        table.tell(0, 1, message)
+        assert [type(each) for _, _, each in table.sent()] == [Agreed]
+
+
+def test_a_restart_forgets_that_we_were_ready() -> None:
+    table = Table(2)
+    close(table, 0)
+    assert table.channel(0).phase == Phase.CLOSING
+    channel = table.restart(0)
+    table.pump()
+    assert channel.phase == Phase.READY
+    table.play(0, 30)
+    assert table.channel(1).thread.storage(0) == 31
+    assert len(table.told(0, Adopted)) >= 2

@@ -1,0 +1,221 @@
+"""Proposing: whose turn it is, what goes into a batch, and what is dropped."""
+
+import pytest
+
+from evmthread.channel.desk import ChainHead, ChannelOptions, Mode
+from evmthread.channel.errors import LocalProtocolError, NotNow, TooManyOpenProposals
+from evmthread.channel.events import Adopted, Lapsed, Undone
+from evmthread.channel.messages import Accept, Propose, Request
+from tests.channel.endpoints import OUTSIDER, Table, word
+from tests.channel.games import DEPOSIT, START
+
+
+def proposals(table: Table) -> list[Propose]:
+    return [message for _, _, message in table.sent() if isinstance(message, Propose)]
+
+
+def inputs_of(propose: Propose) -> list[int]:
+    return [int.from_bytes(each.data[:32], "big") for each in propose.batch.batch.inputs]
+
+
+def test_only_who_leads_proposes_and_others_ask_it() -> None:
+    table = Table(3)
+    table.ask(0)
+    sent = table.sent()
+    assert {type(message) for _, _, message in sent} == {Request}
+    table.ask(1)
+    assert {propose.commitment.nonce for propose in proposals(table)} == {1}
+
+
+def test_a_silent_leader_is_skipped_after_a_while() -> None:
+    table = Table(3, threshold=2)
+    table.lost = lambda sender, receiver, message: 1 in (sender, receiver)
+    table.ask(0)
+    table.wait(30)
+    tip = table.channel(0).agreement
+    assert tip is not None
+    assert tip.commitment.nonce in (2, 3)
+    assert table.channel(0).thread.storage(0) == 6
+    assert table.channel(2).thread.parent == table.channel(0).thread.parent
+
+
+def test_who_leads_nothing_can_not_propose() -> None:
+    table = Table(2, operator=OUTSIDER, operator_leads=True)
+    for index in (0, 1):
+        with pytest.raises(LocalProtocolError, match="another participant leads"):
+            table.ends[index].do(lambda channel: channel.propose())
+    table.ask(0)
+    table.ends[2]._send = lambda to, data: None
+    table.wait(60)
+    assert table.channel(0).agreement is not None, "and nobody hangs in looking for a nonce"
+    outside = Table(2, operator=OUTSIDER)
+    with pytest.raises(LocalProtocolError, match="another participant leads"):
+        outside.ends[2].do(lambda channel: channel.propose())
+
+
+def test_the_genesis_is_party_0s() -> None:
+    table = Table(begin=False)
+    with pytest.raises(LocalProtocolError, match="not every party has said"):
+        table.ends[0].do(lambda channel: channel.propose())
+    table.greet()
+    with pytest.raises(LocalProtocolError, match="the genesis is participant 0's"):
+        table.ends[1].do(lambda channel: channel.propose())
+    table.ends[0].do(lambda channel: channel.propose())
+    with pytest.raises(NotNow):
+        table.ends[0].do(lambda channel: channel.close())
+
+
+def test_nothing_to_propose_is_said() -> None:
+    table = Table()
+    with pytest.raises(LocalProtocolError, match="no input"):
+        table.ends[1].do(lambda channel: channel.propose())
+    table.ends[1].do(lambda channel: channel.propose(empty=True))
+    assert inputs_of(proposals(table)[0]) == []
+
+
+def test_all_requests_that_are_known_make_one_batch() -> None:
+    table = Table(3, automatic=False)
+    for index, number in ((0, 10), (2, 12), (1, 11), (0, 13)):
+        table.ask(index, number)
+    table.pump()
+    table.ends[1].do(lambda channel: channel.propose())
+    assert inputs_of(proposals(table)[0]) == [10, 13, 12, 11]
+
+
+def test_a_batch_holds_no_more_than_it_may() -> None:
+    table = Table(2, automatic=False, rules={"batch_gas": 250_000})
+    for number in range(10, 14):
+        table.ask(0, number)
+    table.pump()
+    table.ends[1].do(lambda channel: channel.propose())
+    assert 1 <= len(inputs_of(proposals(table)[0])) <= 4
+    small = Table(2, automatic=False, rules={"batch_inputs": 2})
+    for number in range(10, 12):
+        small.ask(0, number)
+    with pytest.raises(LocalProtocolError, match="2 inputs of this party wait"):
+        small.ask(0, 12)
+    small.ask(1, 20)
+    small.pump()
+    small.ends[1].do(lambda channel: channel.propose())
+    assert len(inputs_of(proposals(small)[0])) == 2
+
+
+def test_an_input_that_can_be_in_no_batch_is_dropped_and_its_owner_finds_out() -> None:
+    table = Table(2)
+    table.channel(0)._desk.balance = 10 * DEPOSIT
+    table.ask(0, 10, value=DEPOSIT)
+    table.ask(0, 11, value=1)
+    table.ask(1, 20, lasting=True)
+    table.wait(20)
+    assert table.channel(0).thread.storage(0) == 21
+    dear = Table(2)
+    dear.ask(1, 10, value=DEPOSIT + 1)
+    (event,) = dear.told(1, Undone)
+    assert isinstance(event, Undone)
+    assert event.wish.data == word(10)
+    assert dear.stores[1].look(dear.id).load().inputs == (), "found out before it was signed"
+
+
+def test_a_refused_request_is_undone_when_its_owner_has_looked() -> None:
+    table = Table(2)
+    table.channel(0)._desk.balance = 10 * DEPOSIT  # as if it were good: the leader finds out
+    table.ask(0, 10, value=2 * DEPOSIT)
+    table.pump()
+    assert len(table.told(0, Undone)) == 1
+    assert not table.channel(0)._desk.pool
+
+
+def test_what_bars_a_nonce_is_passed_by_an_empty_batch() -> None:
+    """An input that was signed and undone bars its nonce on this agreement; a lasting wish goes on with the next."""
+    table = Table(2)
+    table.channel(0)._desk.balance = 10 * DEPOSIT
+    table.ask(0, 10, value=2 * DEPOSIT)
+    table.pump()
+    assert len(table.told(0, Undone)) == 1
+    table.ask(0, 30, lasting=True)
+    table.wait(40)
+    assert table.channel(1).thread.storage(0) == 31
+    assert len(table.tips()) == 1
+
+
+def test_a_request_that_the_agreement_left_behind_lapses_or_lasts() -> None:
+    table = Table(3, threshold=2)
+    table.lost = lambda sender, receiver, message: sender == 0 and isinstance(message, Request)
+    table.ask(0, 10)
+    table.ask(0, 11, lasting=True)
+    table.ask(1, 20)
+    table.pump()
+    table.lost = lambda sender, receiver, message: False
+    (event,) = table.told(0, Lapsed)
+    assert isinstance(event, Lapsed)
+    assert event.wish.data == word(10)
+    table.wait(10)
+    assert table.channel(1).thread.storage(0) == 12
+
+
+def test_eight_signatures_above_the_agreement_are_enough() -> None:
+    """C11: typed stop, freed by an agreed empty batch."""
+    table = Table(2, rules={"open_proposals": 3})
+    table.lost = lambda sender, receiver, message: isinstance(message, Accept | Propose)
+    table.ask(1)
+    table.pump()
+    for _ in range(2):
+        table.ends[1].do(lambda channel: channel.propose())
+    with pytest.raises(TooManyOpenProposals, match="3 of our signatures"):
+        table.ends[1].do(lambda channel: channel.propose())
+    table.ends[1].do(lambda channel: channel.propose(empty=True))
+    table.lost = lambda sender, receiver, message: False
+    table.net.clear()
+    table.wait(10)
+    assert len(table.tips()) == 1
+    tip = table.channel(0).agreement
+    assert tip is not None
+    assert tip.commitment.nonce == 7
+    table.play(0, 50)
+    table.wait(20)
+    assert table.channel(0).thread.storage(0) == 51
+
+
+def test_a_lost_proposal_is_sent_again_as_the_same_bytes() -> None:
+    table = Table(2)
+    table.ask(1)
+    first = [data for _, _, data in table.net if isinstance(table.read(data), Propose)]
+    table.net.clear()
+    for _ in range(50):
+        table.wait(100, pump=False)
+        again = {data for _, _, data in table.net if isinstance(table.read(data), Propose)}
+        assert again <= set(first)
+        table.net.clear()
+    table.wait(1, pump=False)
+    assert table.stores[1].look(table.id).load().highest == 1
+
+
+def test_nothing_above_the_genesis_before_the_chain_says_live() -> None:
+    table = Table(2, on_chain=True)
+    assert len(table.told(0, Adopted)) == 1
+    table.ask(1)
+    assert proposals(table) == []
+    with pytest.raises(LocalProtocolError, match="doesn't say that the thread is live"):
+        table.ends[1].do(lambda channel: channel.propose())
+    table.ends[1].head(ChainHead(5, int(START), Mode.LIVE, 4, Mode.FUNDING))
+    assert proposals(table) == []
+    table.ends[1].head(ChainHead(6, int(START), Mode.LIVE, 5, Mode.LIVE))
+    assert proposals(table) != []
+
+
+def test_lingering_waits_for_more() -> None:
+    table = Table(2, linger=3.0)
+    table.ask(1, 10)
+    assert proposals(table) == []
+    table.ask(1, 11)
+    table.wait(2, pump=False)
+    assert proposals(table) == []
+    table.wait(2, pump=False)
+    assert inputs_of(proposals(table)[0]) == [10, 11]
+
+
+def test_a_party_that_is_not_automatic_proposes_when_told_to() -> None:
+    table = Table(2, each={1: ChannelOptions(automatic=False)})
+    table.ask(1, 10)
+    table.wait(30, pump=False)
+    assert proposals(table) == []

@@ -1,0 +1,359 @@
+"""Reviewing, signing, agreeing; what is refused and why, and what convicts whom."""
+
+from dataclasses import replace
+
+import pytest
+
+from evmthread.channel.ballot import MAX_EARLY
+from evmthread.channel.desk import ChannelOptions
+from evmthread.channel.errors import LocalProtocolError, RemoteProtocolError
+from evmthread.channel.events import Adopted, Convicted, Diverged, PeerFault, Proposed, Rejected, Stopped, StopReason
+from evmthread.channel.messages import Accept, Agreed, Propose, Reject, RejectCode
+from evmthread.channel.phases import Phase
+from evmthread.channel.review import FLOOR_STEP, SECONDS_FACTOR
+from evmthread.channel.rounds import MAX_DIVERGENT
+from evmthread.commit import Batch, SignedBatch, Status, Suspension
+from tests.channel.endpoints import OUTSIDER, Table, word
+from tests.channel.games import START
+
+
+def rejects(table: Table, sender: int) -> list[Reject]:
+    return [message for one, _, message in table.sent() if one == sender and isinstance(message, Reject)]
+
+
+def test_a_round_leads_all_to_one_agreement() -> None:
+    for parties, threshold in ((2, 2), (3, 2), (4, 4)):
+        table = Table(parties, threshold=threshold)
+        for number in range(parties):
+            table.play(number, 10 + number)
+        assert len(table.tips()) == 1
+        tip = table.channel(0).agreement
+        assert tip is not None
+        assert tip.commitment.nonce == parties
+        assert table.channel(0).thread.storage(0) == 10 + parties
+        assert len(table.told(0, Adopted)) == parties + 1
+
+
+def test_nothing_leaves_before_it_is_kept() -> None:
+    table = Table()
+    proposal = table.proposal(1)
+    kept = table.stores[1].look(table.id).load()
+    assert [record.nonce for record in kept.signed] == [1]
+    assert proposal.commitment.nonce == 1
+
+
+def test_a_proposal_is_signed_once_and_shown_again_as_the_same_bytes() -> None:
+    table = Table()
+    proposal = table.proposal(1)
+    table.tell(0, 1, proposal)
+    first = table.sent()
+    accepts = [message for _, _, message in first if isinstance(message, Accept)]
+    assert len(accepts) == 1
+    table.tell(0, 1, proposal)
+    again = [message for _, _, message in table.sent() if isinstance(message, Accept)]
+    assert again in ([], accepts)
+
+
+def test_only_the_leaders_signature_counts() -> None:
+    table = Table()
+    proposal = table.proposal(1)
+    for wrong in (table.sign(0, proposal.commitment), b"\x00" * 65, proposal.signature[:64]):
+        table.tell(0, 1, replace(proposal, signature=wrong))
+    assert len(table.told(0, PeerFault)) == 3
+    assert table.channel(0).phase == Phase.READY
+    assert table.sent() == []
+
+
+@pytest.mark.parametrize("field", ["state_root", "storage_root", "receipts_root", "gas_used", "fee", "balances"])
+def test_what_does_not_execute_so_is_refused_and_convicts(field: str) -> None:
+    """C23, C24."""
+    table = Table(operator=OUTSIDER, rules={"fee_per_gigagas": 10**6}, terms={"max_fee": 100})
+    proposal = table.proposal(1)
+    commitment = proposal.commitment
+    first, second = commitment.balances
+    assert commitment.fee
+    changed = {"gas_used": commitment.gas_used + 1, "balances": (first - 1, second + 1), "fee": commitment.fee - 1}
+    value: object = changed.get(field, b"\x11" * 32)
+    table.tell(0, 1, table.signed(1, proposal, **{field: value}))
+    table.ends[0].flush()
+    (event,) = table.told(0, Diverged)
+    assert isinstance(event, Diverged)
+    assert event.party == 1
+    (reject,) = rejects(table, 0)
+    assert reject.code == RejectCode.DIVERGENT
+    assert table.channel(0).phase == Phase.READY
+    assert [each.kind for each in table.stores[0].look(table.id).evidence()] == ["Divergence"]
+    assert table.channel(0).thread.storage(0) == 0
+
+
+def test_too_many_wrong_proposals_are_not_executed_any_more() -> None:
+    table = Table()
+    proposal = table.proposal(1)
+    for number in range(MAX_DIVERGENT + 2):
+        nonce = proposal.commitment.nonce + 2 * number
+        table.tell(0, 1, table.signed(1, proposal, nonce=nonce, state_root=word(number)))
+    table.ends[0].flush()
+    assert len(table.told(0, Diverged)) == MAX_DIVERGENT
+    assert rejects(table, 0)[-1].code == RejectCode.UNWANTED
+
+
+def test_what_comes_beside_a_commitment_blames_nobody() -> None:
+    """The signature is on the commitment: another batch, or another Suspension, may come from anybody on the way."""
+    table = Table()
+    proposal = table.proposal(1)
+    batch = proposal.batch
+    empty = SignedBatch(Batch(batch.batch.environment, ()), ())
+    strange = Suspension(bytes(32), (), 0, table.terms.owners[0], b"")
+    unsigned = SignedBatch(batch.batch, (bytes(65),))
+    for changed in (
+        replace(proposal, batch=empty),
+        replace(proposal, batch=unsigned),
+        replace(proposal, suspension=strange),
+    ):
+        table.tell(0, 1, changed)
+    table.ends[0].flush()
+    assert len(table.told(0, PeerFault)) == 3
+    assert table.told(0, Diverged) == []
+    table.tell(0, 1, proposal)
+    assert table.channel(0).agreement is not None
+    table.pump()
+    assert len(table.told(0, Adopted)) == 2
+
+
+def test_two_proposals_under_one_nonce_convict_their_leader() -> None:
+    table = Table(3)
+    proposal = table.proposal(1)
+    other = table.signed(1, proposal, state_root=word(1))
+    table.tell(0, 1, proposal)
+    table.tell(0, 1, other)
+    table.ends[0].flush()
+    (event,) = table.told(0, Convicted)
+    assert isinstance(event, Convicted)
+    assert event.party == 1
+    signed = [record.digest for record in table.stores[0].look(table.id).load().signed]
+    assert signed == [table.digest(proposal.commitment)], "the second isn't signed"
+    assert rejects(table, 0)[-1].code == RejectCode.STALE
+
+
+def test_an_accept_needs_a_partys_signature() -> None:
+    table = Table(3)
+    proposal = table.proposal(1)
+    digest = table.digest(proposal.commitment)
+    stranger = table.signers[0]
+    assert stranger
+    table.tell(1, 0, Accept(1, digest, b"\x01" * 65))
+    table.tell(1, 0, Accept(1, bytes(32), table.sign(0, proposal.commitment)))
+    assert len(table.told(1, PeerFault)) == 2
+    good = Accept(1, digest, table.sign(0, proposal.commitment))
+    table.tell(1, 2, good)
+    table.tell(1, 2, good)
+    agreement = table.channel(1).agreement
+    assert agreement is not None
+    assert agreement.commitment.nonce == 0, "one signature told twice is one"
+    table.tell(1, 0, Accept(1, digest, table.sign(2, proposal.commitment)))
+    agreement = table.channel(1).agreement
+    assert agreement is not None
+    assert agreement.commitment.nonce == 1, "whoever brings it"
+
+
+def test_signatures_that_come_before_the_proposal_count() -> None:
+    table = Table(3)
+    proposal = table.proposal(1)
+    table.tell(0, 2, Accept(1, table.digest(proposal.commitment), table.sign(2, proposal.commitment)))
+    table.tell(0, 1, proposal)
+    agreement = table.channel(0).agreement
+    assert agreement is not None
+    assert agreement.commitment.nonce == 1
+    agreed = [(to, message) for _, to, message in table.sent() if isinstance(message, Agreed)]
+    assert agreed == [], "all have signed"
+
+
+def test_whoever_has_not_signed_is_told_what_is_agreed() -> None:
+    table = Table(3, threshold=2)
+    table.lost = lambda sender, receiver, message: receiver == 2 and isinstance(message, Propose)
+    table.ask(1)
+    went = table.pump()
+    assert any(receiver == 2 and isinstance(message, Agreed) for _, receiver, message in went)
+    assert len(table.tips()) == 1
+
+
+def test_an_older_proposal_is_answered_with_the_agreement() -> None:
+    table = Table()
+    old = table.proposal(1)
+    other = table.restart(1)
+    assert other
+    table.pump()
+    table.wait(10)
+    table.play(0)
+    table.play(1)
+    table.tell(0, 1, old)
+    answers = [message for _, _, message in table.sent()]
+    assert any(isinstance(message, Agreed | Reject) for message in answers)
+    assert table.channel(0).phase == Phase.READY
+
+
+def test_nonces_of_the_far_future_are_refused_and_remembered_by_nobody() -> None:
+    """C19: 2^64 - 1."""
+    table = Table(3, threshold=2)
+    proposal = table.proposal(1)
+    for nonce in ((1 << 64) - 2, 1 << 40, FLOOR_STEP + SECONDS_FACTOR * 10_000):
+        nonce += (1 - nonce) % 3
+        if nonce < 1 << 64:
+            table.tell(0, 1, table.signed(1, proposal, nonce=nonce))
+    table.tell(0, 1, proposal)
+    table.pump()
+    table.wait(4)
+    table.play(2)
+    table.play(0)
+    agreement = table.channel(0).agreement
+    assert agreement is not None
+    assert agreement.commitment.nonce < 20
+
+
+def test_a_time_far_from_ours_is_refused() -> None:
+    table = Table()
+    table.ends[1].tick(table.now + 500)
+    proposal = table.proposal(1)
+    table.tell(0, 1, proposal)
+    (reject,) = rejects(table, 0)
+    assert reject.code == RejectCode.CLOCK
+    assert table.channel(0).phase == Phase.READY
+
+
+def test_our_own_signature_on_what_we_do_not_have_stops_us() -> None:
+    table = Table(3)
+    proposal = table.proposal(1)
+    strange = replace(proposal.commitment, nonce=3, state_root=word(9))
+    table.tell(0, 2, Accept(3, table.digest(strange), table.sign(0, strange)))
+    (event,) = table.told(0, Stopped)
+    assert isinstance(event, Stopped)
+    assert event.reason == StopReason.STALE_STORE
+    assert table.channel(0).phase == Phase.STOPPED
+    table.tell(0, 1, proposal)
+    assert table.sent() == []
+
+
+def test_a_proposal_that_we_lead_and_never_made_stops_us() -> None:
+    table = Table(3)
+    proposal = table.proposal(1)
+    table.tell(0, 1, table.signed(0, proposal, nonce=3))
+    assert table.channel(0).phase == Phase.STOPPED
+    other = Table(3)
+    other.tell(1, 2, proposal)
+    assert other.channel(1).phase == Phase.STOPPED
+
+
+def test_peers_may_show_us_what_we_know() -> None:
+    table = Table(3)
+    proposal = table.proposal(1)
+    table.tell(1, 0, proposal)
+    assert table.channel(1).phase == Phase.PENDING
+    assert table.told(1, PeerFault) == []
+    table.tell(1, 0, replace(proposal, signature=table.sign(0, proposal.commitment)))
+    assert len(table.told(1, PeerFault)) == 1
+
+
+def test_rejections_do_not_set_our_pace() -> None:
+    table = Table(3)
+    proposal = table.proposal(1)
+    nonces = [proposal.commitment.nonce]
+    for _ in range(10):
+        last = nonces[-1]
+        digest = table.channel(1)._desk.ballot.standing[last].digest
+        table.tell(1, 0, Reject(last, digest, RejectCode.CLOCK, ""))
+        made = [message.commitment.nonce for _, _, message in table.sent() if isinstance(message, Propose)]
+        nonces += sorted(set(made) - set(nonces))
+    assert len(nonces) == 2, "one more at once, then by the clock"
+    assert len(table.told(1, Rejected)) == 2
+
+
+def test_only_a_rejection_of_what_stands_is_told() -> None:
+    table = Table(3)
+    proposal = table.proposal(1)
+    table.tell(1, 0, Reject(1, bytes(32), 0, ""))
+    table.tell(1, 0, Reject(4, table.digest(proposal.commitment), 0, ""))
+    assert table.told(1, Rejected) == []
+    table.tell(1, 0, Reject(1, table.digest(proposal.commitment), 99, "because"))
+    table.tell(1, 2, Reject(1, table.digest(proposal.commitment), 0, ""))
+    assert [(event.party, event.code, event.where) for event in table.told(1, Rejected)] == [(0, 99, "because")]  # type: ignore[attr-defined]
+
+
+def test_a_user_decides() -> None:
+    manual = ChannelOptions(manual=True)
+    table = Table(3, each={0: manual})
+    table.ends[0].do(lambda channel: channel.accept(0)) if table.told(0, Proposed) else None
+    table.pump()
+    table.ask(1)
+    table.pump()
+    (event,) = [each for each in table.told(0, Proposed) if each.proposal.commitment.nonce == 1]  # type: ignore[attr-defined]
+    assert event
+    with pytest.raises(LocalProtocolError, match="no proposal of nonce 2"):
+        table.ends[0].do(lambda channel: channel.accept(2))
+    table.ends[0].do(lambda channel: channel.reject(1, "too dear"))
+    table.pump()
+    assert [each.where for each in table.told(1, Rejected)][-1:] == ["too dear"]  # type: ignore[attr-defined]
+    with pytest.raises(LocalProtocolError):
+        table.ends[0].do(lambda channel: channel.accept(1))
+    assert table.stores[0].look(table.id).load().highest == 0
+
+
+def test_a_signature_that_comes_too_late_is_dropped() -> None:
+    """A slow disk: others agree without us meanwhile, and what we were about to sign is void."""
+    table = Table(3, threshold=2)
+    waiting = []
+    table.ends[0]._keep = lambda endpoint, persist: waiting.append(persist)
+    table.ask(1)
+    table.pump()
+    assert len(table.tips()) == 1
+    for persist in waiting:
+        table.ends[0]._keep = None
+        table.ends[0]._store.write([(table.ends[0].lease, persist.records)])
+        table.ends[0].kept(persist.token, None)
+    assert table.channel(0).phase == Phase.READY
+    assert table.told(0, Stopped) == []
+
+
+def test_while_a_signature_is_on_its_way_it_is_not_asked_for_again() -> None:
+    """A second request would overtake what is being kept, and the store would refuse that then."""
+    table = Table(3)
+    waiting = []
+    table.ends[0]._keep = lambda endpoint, persist: waiting.append(persist)
+    proposal = table.proposal(1)
+    table.tell(0, 1, proposal)
+    table.tell(0, 1, proposal)
+    table.ends[1].start()
+    table.pump()
+    assert table.stores[0].look(table.id).load().highest == 0
+    assert len([persist for persist in waiting if persist.urgent]) == 1
+
+
+def test_a_store_that_refuses_stops_us() -> None:
+    table = Table(3)
+    proposal = table.proposal(1)
+    table.ends[0]._keep = lambda endpoint, persist: None
+    table.tell(0, 1, proposal)
+    table.ends[0].kept(max(table.channel(0)._desk.outbox._waiting), RemoteProtocolError("full"))
+    (event,) = table.told(0, Stopped)
+    assert isinstance(event, Stopped)
+    assert (event.reason, event.detail) == (StopReason.REFUSED, "full")
+
+
+def test_a_final_that_nobody_asked_for_is_refused() -> None:
+    table = Table(3)
+    thread = table.channel(1).thread
+    batch = SignedBatch(Batch(thread.environment(), ()), ())
+    commitment = thread.execute(batch, nonce=1, final=True)
+    assert commitment.status == Status.FINAL
+    table.tell(0, 1, Propose(commitment, batch, None, table.sign(1, commitment)))
+    (reject,) = rejects(table, 0)
+    assert (reject.code, reject.where) == (RejectCode.UNWANTED, "not everyone is ready to close")
+
+
+def test_floods_of_signatures_stay_bounded() -> None:
+    table = Table(3)
+    proposal = table.proposal(1)
+    for number in range(3 * MAX_EARLY):
+        commitment = replace(proposal.commitment, nonce=2 + number, state_root=word(number))
+        table.tell(0, 2, Accept(2 + number, table.digest(commitment), table.sign(2, commitment)))
+    assert sum(map(len, table.channel(0)._desk.ballot._early.values())) == MAX_EARLY
+    assert table.now == START
