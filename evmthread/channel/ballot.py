@@ -64,6 +64,8 @@ class Ballot:
         """The digest of the final commitment that we signed."""
         self._used: dict[int, int] = {}
         """What each other party says, or shows, that it signs nothing at or below."""
+        self._bound: set[int] = set()
+        """Parties that signed a final commitment on the latest agreement: they sign nothing else."""
         self.refused: set[int] = set()
         """Nonces above the latest agreement that we refused to sign."""
         self._early: dict[tuple[int, bytes], dict[int, bytes]] = {}
@@ -124,6 +126,16 @@ class Ballot:
         if party != self._index and party < self._parties:
             self._used[party] = max(nonce, self._used.get(party, -1))
 
+    def note_bound(self, party: int) -> None:
+        """A party signed a final commitment on the latest agreement."""
+        if party < self._parties:
+            self._bound.add(party)
+
+    @property
+    def can_only_end(self) -> bool:
+        """Whether so many are bound that nothing but an end can be agreed on the latest agreement any more."""
+        return self._parties - len(self._bound - {self._index}) < self._threshold
+
     def highest_of(self, party: int) -> tuple[int, bytes, bytes] | None:
         """The highest signature of a party that we have above the agreement: its nonce, its digest, and itself."""
         found = [
@@ -164,6 +176,7 @@ class Ballot:
         """Another agreement is the latest: nothing on the old one stands any more."""
         self.standing.clear()
         self.refused.clear()
+        self._bound.clear()
         self._early = {key: early for key, early in self._early.items() if key[0] > nonce}
         self.signed = {each: digest for each, digest in self.signed.items() if each > nonce}
 
