@@ -81,12 +81,13 @@ class Ballot:
     def lowest_free(self, agreed: int, misses: int) -> int:
         """The lowest nonce that we and enough others can still sign, as far as we know.
 
-        Whoever claims to be far ahead may lie: as long as there are enough without it, it is left behind. With each
-        miss one more is counted on.
+        Whoever claims to be far ahead may lie: as long as there are enough without it, it is left behind. After misses
+        more are counted on, and fewer again, in turn.
         """
         level = max(agreed, self.highest_signed, -1)
         others = sorted(self._used.get(each, -1) for each in range(self._parties) if each != self._index)
-        wanted = self._threshold + misses - (self._index < self._parties)
+        more = misses // 2 % (self._parties - self._threshold + 1)
+        wanted = self._threshold + more - (self._index < self._parties)
         for count, used in enumerate(others):
             if count < wanted or used <= level + NEAR:
                 level = max(level, used)
