@@ -131,10 +131,11 @@ class Liar(Node):
         self.timeline.after(self.random.expovariate(0.5) * (1 + self._attacks / 10), self._attack)
         if not self.is_lying or self.member.silent == 1.0 or self.endpoint is None:
             return
-        attack: Callable[[int], None] = self.random.choice(
+        attacks: tuple[Callable[[int], None], ...] = (
             *(self._greet, self._reject, self._accept, self._propose, self._skip, self._agreed, self._request),
             *(self._flood, self._repeat, self._close, self._fetch, self._foreign, self._final),
         )
+        attack = self.random.choice(attacks)
         for to in self.endpoint.channel._desk.others:
             if self.random.random() < 0.7:
                 attack(to)
