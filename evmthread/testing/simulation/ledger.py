@@ -16,7 +16,7 @@ from evmthread.primitives.types import ZERO_HASH
 from evmthread.testing.simulation.scenario import Scenario
 
 
-class Broken(AssertionError):
+class Broken(AssertionError):  # noqa: N818 - as all names in errors.py, it says what happened
     """Something that must always hold doesn't."""
 
 
@@ -115,15 +115,17 @@ class Ledger:
         self.told[member].adopted[digest] = agreement
         dishonest = len([each for each in scenario.liars if each < scenario.parties])
         if terms.threshold == scenario.parties and dishonest < scenario.parties:
-            # Two agreements may stand on one parent, signed by all before either was agreed; one of them is gone on from.
+            # Two agreements may stand on one parent, signed by all before either was agreed; one alone is gone on from.
             self._parents[digest] = commitment.parent
             grandparent = self._parents.get(commitment.parent)
-            if grandparent is not None:
-                if self._children.setdefault(grandparent, commitment.parent) != commitment.parent:
-                    raise Broken(f"two lines of agreements, one with nonce {commitment.nonce}, from one parent")
-        if dishonest < 2 * terms.threshold - scenario.parties:
-            if self._nonces.setdefault(commitment.nonce, digest) != digest:
-                raise Broken(f"two agreements of nonce {commitment.nonce}")
+            if (
+                grandparent is not None
+                and self._children.setdefault(grandparent, commitment.parent) != commitment.parent
+            ):
+                raise Broken(f"two lines of agreements, one with nonce {commitment.nonce}, from one parent")
+        convergent = dishonest < 2 * terms.threshold - scenario.parties
+        if convergent and self._nonces.setdefault(commitment.nonce, digest) != digest:
+            raise Broken(f"two agreements of nonce {commitment.nonce}")
 
     # What a participant holds -----------------------------------------------------------------------------------------
     def check_restarted(self, member: int, channel: Channel) -> None:
