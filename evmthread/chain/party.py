@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Protocol, runtime_checkable
 
 from evmthread.chain.accounts import Account
+from evmthread.chain.errors import CallReverted
 from evmthread.chain.registry import Registry
 from evmthread.chain.transactions import Included
 from evmthread.chain.watcher import Head, News, Position
@@ -87,8 +88,16 @@ class ChainParty:
         return self.registry.open(self.account, self.agreement, self.endpoint.channel.index, grants=grants)
 
     def challenge(self) -> Included:
-        """Takes the latest agreement on chain, and starts the clock."""
-        return self.registry.challenge(self.account, self.agreement)
+        """Takes the latest agreement on chain, and starts the clock; on the record, where that is as high or higher.
+
+        So nobody can stop a challenge by recording an agreement just before it.
+        """
+        try:
+            return self.registry.challenge(self.account, self.agreement)
+        except CallReverted as refused:
+            if refused.name not in ("StaleNonce", "Equivocation"):
+                raise
+        return self.registry.exit(self.account, self.agreement.terms)
 
     def settle(self) -> Included:
         """Ends the thread with the latest agreement: at once if it is final, else after the deadline."""
