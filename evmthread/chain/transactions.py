@@ -146,9 +146,9 @@ class Transactions:
         """Sends it and waits, as patience says. Raises as `submit` and `wait` do."""
         return self.wait(account, call, self.submit(account, call, gas=gas))
 
-    def next_nonce(self, account: Account) -> int:
-        """The nonce of the account's next transaction, after those that wait."""
-        return self._number("eth_getTransactionCount", text(account.address), "pending")
+    def next_nonce(self, account: Account, *, where: str = "pending") -> int:
+        """The nonce of the account's next transaction, after those that wait; or, in the latest block, before them."""
+        return self._number("eth_getTransactionCount", text(account.address), where)
 
     def _tip(self) -> int:
         try:
