@@ -126,10 +126,10 @@ class Watchtower:
             self.follower = self._follower(None)
             raise
         except BackendError:
-            words = self._look_without_events()
-            if not words:
+            alarms = self._look_without_events()
+            if not alarms:
                 raise
-            return [], words
+            return [], alarms
         watcher = self.follower.watcher
         state, head = watcher.state, watcher.head
         if state is None or head is None:
@@ -137,7 +137,7 @@ class Watchtower:
         words: list[Word] = []
         if head.finalized is Mode.SETTLED and not self.is_over:
             self.is_over = True
-            if not self._is_served(watcher.position.state):
+            if not self.is_served(watcher.position.state):
                 words.append(Alarmed(Alarm.SETTLED_OLD, watcher.position.state))
             words.append(Over(watcher.position.state))
         if state.mode is Mode.CHALLENGED:
@@ -151,7 +151,8 @@ class Watchtower:
         state = self.registry.thread(self.agreement.commitment.thread_id, latest)
         return self._challenged(state, latest.number, latest.timestamp) if state.mode is Mode.CHALLENGED else []
 
-    def _is_served(self, state: ThreadState) -> bool:
+    def is_served(self, state: ThreadState) -> bool:
+        """Whether the record is our agreement, or one above it."""
         return state.record is not None and state.nonce >= self.agreement.commitment.nonce
 
     def _challenged(self, state: ThreadState, number: int, time: int) -> list[Word]:
