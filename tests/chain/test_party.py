@@ -28,26 +28,49 @@ def test_the_short_story_one_transaction_pays_all(world: OnChain, tmp_path: Path
         assert settled.gas_used < 120_000
 
 
+def keep_back(partners: Partners) -> None:
+    """O's move is agreed on for O alone: what X would need for it, O keeps to itself."""
+    x, o = partners.all
+    data = MORPION.function("play").encode(3)
+    o.endpoint.do(lambda channel: channel.request(data, gas=GAS))
+    before = o.on_chain.agreement
+    while partners.queue:
+        sender, to, message = partners.queue.popleft()
+        if to == 1 or o.on_chain.agreement == before:
+            partners.all[to].endpoint.receive(sender, message)
+    assert x.on_chain.agreement == before != o.on_chain.agreement
+
+
 def test_a_challenge_that_a_higher_checkpoint_runs_ahead_of_starts_the_clock(world: OnChain, tmp_path: Path) -> None:
     """The peer keeps an agreement back, and records it just before the challenge: the clock starts all the same."""
     with Partners(world.chain, world.registry, tmp_path) as partners:
         partners.fund()
         partners.look()
         partners.play(0)
+        keep_back(partners)
         x, o = partners.all
-        data = MORPION.function("play").encode(3)
-        o.endpoint.do(lambda channel: channel.request(data, gas=GAS))
-        while partners.queue:
-            sender, to, message = partners.queue.popleft()
-            if to == 1 or (
-                sender == 1 and o.on_chain.agreement.commitment.nonce == x.on_chain.agreement.commitment.nonce
-            ):
-                partners.all[to].endpoint.receive(sender, message)
         mine, kept = x.on_chain.agreement, o.on_chain.agreement
-        assert mine.commitment.nonce < kept.commitment.nonce
         world.registry.checkpoint(o.account, kept)
         done = x.on_chain.handle(ChallengeDue(mine))
         assert done is not None
         (event,) = world.registry.events(done, partners.thread_id)
         assert isinstance(event, Challenged)
         assert event.digest == kept.digest
+
+
+def test_what_a_peer_kept_back_is_taken_from_the_chain(world: OnChain, tmp_path: Path) -> None:
+    """The peer records an agreement that we signed and never got, and vanishes: we settle and return with it."""
+    with Partners(world.chain, world.registry, tmp_path) as partners:
+        partners.fund()
+        partners.look()
+        partners.play(0)
+        keep_back(partners)
+        x, o = partners.all
+        kept = o.on_chain.agreement
+        partners.offline.add(1)
+        world.registry.challenge(o.account, kept)
+        x.on_chain.look()
+        assert x.on_chain.agreement.digest == kept.digest
+        world.chain.wait_until(world.registry.thread(partners.thread_id).deadline)
+        x.on_chain.settle()
+        x.on_chain.materialize()
