@@ -8,12 +8,16 @@ from collections.abc import Mapping
 from typing import Protocol, runtime_checkable
 
 from evmthread.chain.accounts import Account
+from evmthread.chain.errors import CallReverted
+from evmthread.chain.events import Placed, Recorded, Settled
+from evmthread.chain.recorded import recorded_agreement
 from evmthread.chain.registry import Registry
 from evmthread.chain.transactions import Included
-from evmthread.chain.watcher import Head, News, Position
+from evmthread.chain.watcher import Final, Head, News, Position, Seen
 from evmthread.chain.watchtower import Watchtower, Word
 from evmthread.channel.errors import NotSupported
 from evmthread.channel.events import ChallengeDue, Event
+from evmthread.channel.messages import Accept, encode_message
 from evmthread.channel.returning import ReturnToChain, return_to_chain
 from evmthread.commit.agreement import Agreement
 from evmthread.commit.commitment import Status
@@ -46,6 +50,7 @@ class ChainParty:
         self.account = account
         self._position = position
         self._tower: Watchtower | None = None
+        self._brought: Placed | None = None
 
     @property
     def agreement(self) -> Agreement:
@@ -67,6 +72,8 @@ class ChainParty:
     def look(self) -> tuple[list[News], list[Word]]:
         """Looks at the chain, tells the endpoint, and answers a stale challenge. Raises as Watchtower.look does.
 
+        An agreement on chain that a peer kept back is taken from there, if we have signed it ourselves.
+
         Before the genesis there is nothing to look for.
         """
         if self.endpoint.channel.agreement is None:
@@ -75,7 +82,26 @@ class ChainParty:
         for each in news:
             if isinstance(each, Head):
                 self.endpoint.head(each.head)
+            elif isinstance(each, Seen | Final) and isinstance(each.placed.event, Recorded | Settled):
+                self._brought = each.placed
+        self._learn()
         return news, words
+
+    def _learn(self) -> None:
+        """Takes the signatures from the chain that a peer kept back, where it records what we have signed ourselves."""
+        if self._brought is None:
+            return
+        event, thread = self._brought.event, self.endpoint.channel.thread
+        assert isinstance(event, Recorded | Settled)
+        if event.nonce > self.agreement.commitment.nonce:
+            found = recorded_agreement(self.registry, thread.terms, self._brought.where, event.digest)
+            if found is not None:
+                signatures = found.signatures
+                for index, signature in zip(signatures.indexes(), signatures.signatures, strict=True):
+                    if index != self.endpoint.channel.index:
+                        accept = Accept(event.nonce, event.digest, signature)
+                        self.endpoint.receive(index, encode_message(thread.thread_id, accept))
+        self._brought = None
 
     def handle(self, event: Event) -> Included | None:
         """Does what an event of the channel asks for on chain: a challenge that is due."""
@@ -87,8 +113,16 @@ class ChainParty:
         return self.registry.open(self.account, self.agreement, self.endpoint.channel.index, grants=grants)
 
     def challenge(self) -> Included:
-        """Takes the latest agreement on chain, and starts the clock."""
-        return self.registry.challenge(self.account, self.agreement)
+        """Takes the latest agreement on chain, and starts the clock; on the record, where that is as high or higher.
+
+        So nobody can stop a challenge by recording an agreement just before it.
+        """
+        try:
+            return self.registry.challenge(self.account, self.agreement)
+        except CallReverted as refused:
+            if refused.name not in ("StaleNonce", "Equivocation"):
+                raise
+        return self.registry.exit(self.account, self.agreement.terms)
 
     def settle(self) -> Included:
         """Ends the thread with the latest agreement: at once if it is final, else after the deadline."""
