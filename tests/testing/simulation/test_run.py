@@ -56,7 +56,7 @@ def test_one_seed_is_one_run() -> None:
     """Every message of two runs, in order, with its time."""
     runs = []
     for _ in range(2):
-        simulation = Simulation(3)
+        simulation = Simulation(10059)
         seen: list[tuple[float, int, int, bytes]] = []
         simulation.trace = lambda sender, receiver, data, seen=seen, simulation=simulation: seen.append(  # type: ignore[misc]
             (simulation.timeline.now, sender, receiver, data)
