@@ -4,6 +4,8 @@ Proposing is leading.py's, greeting, catching up and closing are elsewhere; why 
 matter.
 """
 
+from operator import itemgetter
+
 from evmthread.channel.ballot import Standing
 from evmthread.channel.desk import Desk
 from evmthread.channel.errors import (
@@ -25,7 +27,7 @@ from evmthread.channel.refusing import (
 from evmthread.channel.review import check_batch_of, check_leader_signature, check_proposed, execute_proposed
 from evmthread.channel.watch import Watch
 from evmthread.commit.agreement import Agreement, SignatureSet, signatures_needed
-from evmthread.commit.commitment import Status
+from evmthread.commit.commitment import Commitment, Status
 from evmthread.commit.eip712 import TypedData, digest
 from evmthread.commit.refusals import MalformedSignature, Refusal
 from evmthread.errors import EvmthreadError
@@ -131,6 +133,8 @@ class Rounds:
         desk, thread = self._desk, self._desk.thread
         commitment, ballot = propose.commitment, self._desk.ballot
         nonce, leader = commitment.nonce, self._desk.ballot.leader(commitment.nonce)
+        if commitment.thread_id != thread.thread_id:  # a key may sign in several
+            raise RemoteProtocolError(f"a commitment of thread 0x{commitment.thread_id.hex()}")
         if leader == desk.index:
             self._check_own(propose)
             return
@@ -183,10 +187,13 @@ class Rounds:
         if nonce > max(desk.tip_nonce, desk.own_floor or -1) and desk.ballot.signed.get(nonce) != signed_digest:
             desk.stop(StopReason.STALE_STORE, f"nonce {nonce}: 0x{signed_digest.hex()}")
 
-    def highest_of(self, party: int) -> tuple[int, bytes, bytes] | None:
-        """The highest signature of a party that we have seen and remember: its nonce, its digest, and itself."""
-        found = (self._desk.ballot.highest_of(party), self._watch.highest_of(party))
-        return max((each for each in found if each is not None), default=None)
+    def highest_of(self, party: int) -> tuple[int, Commitment | None, bytes] | None:
+        """The highest signature of a party that we have seen and remember: its nonce, what it signed, and itself.
+
+        None for what it signed where we only have the digest of that.
+        """
+        found = (self._watch.highest_of(party), self._desk.ballot.highest_of(party))
+        return max((each for each in found if each is not None), key=itemgetter(0), default=None)
 
     def seen_of(self, party: int) -> int:
         """The nonce of that, -1 for none."""
@@ -303,17 +310,18 @@ class Rounds:
             raise RemoteProtocolError(f"a signature of 0x{signer.hex()}, which is no party's")
         index = terms.keys.index(signer)
         if index == desk.index:
-            self.check_known(accept.nonce, accept.digest)
-            return
+            return  # it may be from elsewhere: what a digest stands for, and under which nonce, it doesn't show
         if accept.nonce <= desk.tip_nonce:
             tip = desk.tip
             if tip is not None and accept.digest == desk.thread.parent and peer == index:
                 # It may not know yet that enough have signed, or that we have its signature.
                 desk.outbox.send(peer, tip)
             return
-        if accept.nonce <= desk.highest_claimed:
+        if peer == index and accept.nonce <= desk.highest_claimed:
             desk.ballot.note_used(index, accept.nonce)
-        standing = desk.ballot.add_signature(accept.nonce, accept.digest, index, accept.signature)
+        # The nonce beside another's signature is the sender's word alone, until we have what was signed.
+        early = peer == index
+        standing = desk.ballot.add_signature(accept.nonce, accept.digest, index, accept.signature, early=early)
         if standing is not None:
             self._watch.commitment(index, standing.propose.commitment, accept.signature)
             if standing.propose.commitment.status == Status.FINAL:
