@@ -150,7 +150,7 @@ class CatchUp:
             agreement = verify(desk.thread.domain, desk.thread.terms, agreed.signed, recoveries=desk.thread.recoveries)
         except (Refusal, InvalidInput) as error:
             raise RemoteProtocolError(str(error)) from None
-        check_batch_of(desk.thread, commitment, agreed.batch)
+        check_batch_of(desk.thread, commitment, agreed.batch, agreed.suspension)
         signatures = agreement.signatures
         for index, signature in zip(signatures.indexes(), signatures.signatures, strict=True):
             self._watch.commitment(index, commitment, signature)

@@ -8,11 +8,7 @@ from operator import itemgetter
 
 from evmthread.channel.ballot import Standing
 from evmthread.channel.desk import Desk
-from evmthread.channel.errors import (
-    DivergentField,
-    LocalProtocolError,
-    RemoteProtocolError,
-)
+from evmthread.channel.errors import DivergentField, LocalProtocolError, RemoteProtocolError
 from evmthread.channel.events import CloseAsked, Proposed, Rejected, StopReason, Unexecutable
 from evmthread.channel.kept import SignedRecord
 from evmthread.channel.line import Line
@@ -24,7 +20,13 @@ from evmthread.channel.refusing import (
     check_times,
     rejection,
 )
-from evmthread.channel.review import check_batch_of, check_leader_signature, check_proposed, execute_proposed
+from evmthread.channel.review import (
+    check_batch_of,
+    check_leader_signature,
+    check_proposed,
+    execute_proposed,
+    tells_steps,
+)
 from evmthread.channel.watch import Watch
 from evmthread.commit.agreement import Agreement, SignatureSet, signatures_needed
 from evmthread.commit.commitment import Commitment, Status
@@ -33,7 +35,7 @@ from evmthread.commit.refusals import MalformedSignature, Refusal
 from evmthread.errors import EvmthreadError
 
 MAX_DIVERGENT = 4
-"""So many proposals of a party that don't execute to what it signed are executed on one agreement; then no more."""
+"""So many proposals of a party that don't execute, or not to what it signed, are executed on one agreement."""
 
 
 class Rounds:
@@ -163,9 +165,10 @@ class Rounds:
                 desk.outbox.notify(CloseAsked(leader))
         try:
             check_proposed(thread, commitment)
-            self._check_not_muted(leader)
-            check_batch_of(thread, commitment, propose.batch)
-            self._review(propose, signed_digest, leader)
+            blamed = leader if tells_steps(thread, commitment, propose.batch) else peer
+            self._check_not_muted(leader, blamed)
+            check_batch_of(thread, commitment, propose.batch, propose.suspension)
+            self._review(propose, signed_digest, leader, blamed)
         except (Refusal, Unsigned) as error:
             self._refuse(leader, propose, signed_digest, error)
 
@@ -205,23 +208,30 @@ class Rounds:
         """The error, or another one where the field isn't the commitment's: nobody signed what came beside that."""
         return RemoteProtocolError(str(error)) if error.field.startswith("suspension") else error
 
-    def _check_not_muted(self, leader: int) -> None:
-        if self._divergent.get(leader, 0) >= MAX_DIVERGENT:
-            raise Unsigned(RejectCode.UNWANTED, "too many proposals that don't execute to what was signed")
+    def _check_not_muted(self, leader: int, blamed: int) -> None:
+        if self._divergent.get(blamed, 0) >= MAX_DIVERGENT:
+            why = "too many proposals that don't execute to what was signed"
+            raise Unsigned(RejectCode.UNWANTED, why) if blamed == leader else RemoteProtocolError(why)
 
-    def _review(self, propose: Propose, signed_digest: bytes, leader: int) -> None:
+    def _review(self, propose: Propose, signed_digest: bytes, leader: int, blamed: int) -> None:
         desk, commitment = self._desk, propose.commitment
         final = commitment.status == Status.FINAL
         standing = Standing(propose, signed_digest)
         if final and desk.ready_to_close == desk.thread.parent and not desk.all_ready:
             self._held = propose  # signed as soon as all have said that they are ready
             return
-        if commitment.nonce <= desk.ballot.highest_signed or desk.ballot.final is not None:
+        full = standing.counts and desk.ballot.open_proposals >= desk.thread.ruleset.open_proposals
+        if commitment.nonce <= desk.ballot.highest_signed or desk.ballot.final is not None or full:
             check_may_sign(desk, nonce=commitment.nonce, final=final, counts=standing.counts)
         check_times(desk, propose.batch, nonce=commitment.nonce)
         try:
             execute_proposed(desk.thread, commitment, propose.batch, propose.suspension, final=final)
-        except DivergentField as error:
+        except Refusal as error:
+            self._divergent[blamed] = self._divergent.get(blamed, 0) + 1
+            if not isinstance(error, DivergentField):
+                raise
+            if self._not_signed(error) is error and tells_steps(desk.thread, commitment, propose.batch):
+                self._watch.divergence(leader, propose, error)
             raise self._not_signed(error) from None
         check_not_passed_over(desk, propose)
         if leader < desk.parties:
@@ -246,9 +256,6 @@ class Rounds:
     def _refuse(self, leader: int, propose: Propose, signed_digest: bytes, error: Refusal | Unsigned) -> None:
         desk, nonce = self._desk, propose.commitment.nonce
         code, where = rejection(error)
-        if isinstance(error, DivergentField):
-            self._divergent[leader] = self._divergent.get(leader, 0) + 1
-            self._watch.divergence(leader, propose, error)
         agreed = None
         if code == RejectCode.STALE and propose.commitment.parent != desk.thread.parent:
             agreed = desk.tip

@@ -221,6 +221,38 @@ def test_a_time_far_from_ours_is_refused() -> None:
     assert table.channel(0).phase == Phase.READY
 
 
+@pytest.mark.parametrize("transcript", [True, False])
+def test_a_suspension_that_its_leader_never_sent_is_not_held_against_it(transcript: bool) -> None:
+    """Party 2 passes on what party 1 signed, with another Suspension, as often as it likes."""
+    table = Table(3, rules={"transcript": transcript}, automatic=False)
+    table.ask(1)
+    table.pump()
+    table.ends[1].do(lambda channel: channel.propose(steps=5))
+    proposal = next(message for _, _, message in table.sent() if isinstance(message, Propose))
+    assert proposal.suspension is not None
+    for steps in (0, 3, 4, 6, 999, 1000, 1001):
+        table.tell(0, 2, replace(proposal, suspension=replace(proposal.suspension, steps=steps)))
+    table.ends[0].flush()
+    assert table.told(0, Diverged) == []
+    table.sent()
+    table.tell(0, 1, proposal)
+    assert table.channel(0).phase == Phase.PENDING
+
+
+def test_batches_that_cannot_be_executed_are_tried_a_few_times() -> None:
+    table = Table(3)
+    proposal = table.proposal(1)
+    (each,) = proposal.batch.batch.inputs
+    bad = replace(each, nonce=7)
+    batch = Batch(proposal.batch.batch.environment, (each, bad))
+    signed = SignedBatch(batch, (*proposal.batch.signatures, table.sign(1, bad)))
+    for number in range(MAX_DIVERGENT + 1):
+        lie = table.signed(1, replace(proposal, batch=signed), nonce=1 + 3 * number, batch_hash=batch.hash_struct())
+        table.tell(0, 1, lie)
+    codes = [reject.code for reject in rejects(table, 0)]
+    assert codes == [RejectCode.INVALID] * MAX_DIVERGENT + [RejectCode.UNWANTED]
+
+
 def test_our_own_signature_on_what_we_do_not_have_stops_us() -> None:
     table = Table(3)
     proposal = table.proposal(1)
