@@ -71,6 +71,8 @@ class Ballot:
         """The digest of the final commitment that we signed."""
         self._used: dict[int, int] = {}
         """What each other party says, or shows, that it signs nothing at or below."""
+        self._bound: set[int] = set()
+        """Parties that signed a final commitment on the latest agreement: they sign nothing else."""
         self.refused: set[int] = set()
         """Nonces above the latest agreement that we refused to sign."""
         self._early: dict[tuple[int, bytes], dict[int, bytes]] = {}
@@ -86,12 +88,13 @@ class Ballot:
     def lowest_free(self, agreed: int, misses: int) -> int:
         """The lowest nonce that we and enough others can still sign, as far as we know.
 
-        Whoever claims to be far ahead may lie: as long as there are enough without it, it is left behind. With each
-        miss one more is counted on.
+        Whoever claims to be far ahead may lie: as long as there are enough without it, it is left behind. After misses
+        more are counted on, and fewer again, in turn.
         """
         level = max(agreed, self.highest_signed, -1)
         others = sorted(self._used.get(each, -1) for each in range(self._parties) if each != self._index)
-        wanted = self._threshold + misses - (self._index < self._parties)
+        more = misses // 2 % (self._parties - self._threshold + 1)
+        wanted = self._threshold + more - (self._index < self._parties)
         for count, used in enumerate(others):
             if count < wanted or used <= level + NEAR:
                 level = max(level, used)
@@ -135,6 +138,16 @@ class Ballot:
         if party != self._index and party < self._parties:
             self._used[party] = max(nonce, self._used.get(party, -1))
 
+    def note_bound(self, party: int) -> None:
+        """A party signed a final commitment on the latest agreement."""
+        if party < self._parties:
+            self._bound.add(party)
+
+    @property
+    def can_only_end(self) -> bool:
+        """Whether so many are bound that nothing but an end can be agreed on the latest agreement any more."""
+        return self._parties - len(self._bound - {self._index}) < self._threshold
+
     def highest_of(self, party: int) -> tuple[int, bytes, bytes] | None:
         """The highest signature of a party that we have above the agreement: its nonce, its digest, and itself."""
         found = [
@@ -170,6 +183,7 @@ class Ballot:
         self.standing.clear()
         self.own_standing = None
         self.refused.clear()
+        self._bound.clear()
         self._early = {key: early for key, early in self._early.items() if key[0] > nonce}
         self.signed = {each: digest for each, digest in self.signed.items() if each > nonce}
 

@@ -5,7 +5,7 @@ What is proposed is signed and sent by rounds.py.
 
 from evmthread.channel.ballot import Standing
 from evmthread.channel.desk import Desk
-from evmthread.channel.errors import LocalProtocolError, NonceTooFar, NotSupported, TooManyOpenProposals
+from evmthread.channel.errors import InvalidBatch, LocalProtocolError, NonceTooFar, NotSupported, TooManyOpenProposals
 from evmthread.channel.events import Undone
 from evmthread.channel.messages import Propose, Reject, RejectCode
 from evmthread.channel.party import SignedInput
@@ -16,6 +16,9 @@ from evmthread.commit.batch import Batch, SignedBatch
 from evmthread.commit.commitment import Commitment, Status
 from evmthread.commit.eip712 import digest
 from evmthread.commit.refusals import Refusal
+
+BATCH_ENDS = ("no input follows", "a call that suspends", "the batch's gas")
+"""How the rules begin by which an input has to wait for another batch, and all after it (inputs.py)."""
 
 
 class Leading:
@@ -105,12 +108,9 @@ class Leading:
                 index = getattr(error, "index", None)
                 if index is None:
                     index = len(inputs) // 2  # too much in all
-                if index:
-                    inputs = inputs[:index]
-                    steps = 0
-                else:
+                if not index:
                     self._drop(inputs[0], error)
-                    inputs = inputs[1:]
+                inputs, steps = _without(inputs, index, error), 0 if index else steps
         return None
 
     def _drop(self, signed: SignedInput, error: Refusal) -> None:
@@ -124,3 +124,14 @@ class Leading:
         desk.pool.drop(each)
         actor = desk.thread.terms.owners.index(each.actor)
         desk.outbox.send(actor, Reject(each.nonce, digest(desk.thread.domain, each), code, where))
+
+
+def _without(inputs: list[SignedInput], index: int, error: Refusal) -> list[SignedInput]:
+    """The inputs for another try, where this one can't stand: none after it where it ends the batch.
+
+    Else all others but the same actor's, whose nonces need it: nobody's nonsense keeps out what others want.
+    """
+    if not isinstance(error, InvalidBatch) or error.rule.startswith(BATCH_ENDS):
+        return inputs[:index] if index else inputs[1:]
+    actor = inputs[index].input.actor
+    return inputs[:index] + [each for each in inputs[index + 1 :] if each.input.actor != actor]

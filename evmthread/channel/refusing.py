@@ -56,6 +56,8 @@ def check_may_sign(desk: Desk, *, nonce: int, final: bool, counts: bool) -> None
         raise Unsigned(RejectCode.UNWANTED, "closing")
     if nonce and not desk.is_live:
         raise Unsigned(RejectCode.UNWANTED, "the chain doesn't say that the thread is live")
+    if ballot.can_only_end:  # what can't be agreed would only keep us from the end
+        raise Unsigned(RejectCode.UNWANTED, "too many have signed a final commitment")
     if counts and ballot.open_proposals >= desk.thread.ruleset.open_proposals:
         raise Unsigned(RejectCode.TOO_MANY, f"{ballot.open_proposals} signatures above the latest agreement")
 

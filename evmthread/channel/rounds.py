@@ -11,7 +11,7 @@ from evmthread.channel.errors import (
     LocalProtocolError,
     RemoteProtocolError,
 )
-from evmthread.channel.events import Proposed, Rejected, StopReason, Unexecutable
+from evmthread.channel.events import CloseAsked, Proposed, Rejected, StopReason, Unexecutable
 from evmthread.channel.kept import SignedRecord
 from evmthread.channel.line import Line
 from evmthread.channel.messages import Accept, Agreed, Propose, Reject, RejectCode
@@ -153,6 +153,10 @@ class Rounds:
             return
         if nonce <= desk.highest_claimed:
             ballot.note_used(leader, nonce)
+        if commitment.status == Status.FINAL and commitment.parent == thread.parent:
+            ballot.note_bound(leader)
+            if not desk.wants_end:
+                desk.outbox.notify(CloseAsked(leader))
         try:
             check_proposed(thread, commitment)
             self._check_not_muted(leader)
@@ -312,6 +316,8 @@ class Rounds:
         standing = desk.ballot.add_signature(accept.nonce, accept.digest, index, accept.signature)
         if standing is not None:
             self._watch.commitment(index, standing.propose.commitment, accept.signature)
+            if standing.propose.commitment.status == Status.FINAL:
+                desk.ballot.note_bound(index)
             self.settle()
 
     def on_reject(self, peer: int, reject: Reject) -> None:

@@ -67,7 +67,7 @@ class Table:
         self.now = float(START)
         self.net: deque[tuple[int, int, bytes]] = deque()
         self.events: list[list[Event]] = [[] for _ in keys]
-        self.stores = [MemoryThreadStore(syncs=False) for _ in keys]
+        self.stores = [MemoryThreadStore() for _ in keys]
         self.options = [(each or {}).get(index, ChannelOptions(**options)) for index in range(len(keys))]  # type: ignore[arg-type]
         self.lost: Callable[[int, int, Message], bool] = lambda sender, receiver, message: False
         for store, key in zip(self.stores, keys, strict=True):

@@ -72,7 +72,8 @@ def test_who_claims_to_be_far_ahead_is_left_behind_while_there_are_enough() -> N
     one = ballot(4, 3)
     one.note_used(3, 2**39)
     assert one.lowest_free(5, 0) == 6
-    assert one.lowest_free(5, 1) == 2**39 + 1, "after a miss one more is counted on"
+    assert [one.lowest_free(5, misses) == 6 for misses in range(6)] == [True, True, False, False, True, True]
+    assert one.lowest_free(5, 2) == 2**39 + 1, "after misses one more is counted on"
     one.note_used(2, 2**30)
     assert one.lowest_free(5, 0) == 2**30 + 1, "without this one there aren't enough"
     near = ballot(4, 3)

@@ -6,8 +6,10 @@ from evmthread.channel.desk import ChainHead, ChannelOptions, Mode
 from evmthread.channel.errors import LocalProtocolError, NotNow, TooManyOpenProposals
 from evmthread.channel.events import Adopted, Lapsed, Undone
 from evmthread.channel.messages import Accept, Propose, Request
+from tests.assembler import assemble
 from tests.channel.endpoints import OUTSIDER, Table, word
 from tests.channel.games import DEPOSIT, START
+from tests.channel.test_wishes import request_of
 
 
 def proposals(table: Table) -> list[Propose]:
@@ -219,3 +221,32 @@ def test_a_party_that_is_not_automatic_proposes_when_told_to() -> None:
     table.ask(1, 10)
     table.wait(30, pump=False)
     assert proposals(table) == []
+
+
+def test_nonsense_of_one_keeps_nobody_out() -> None:
+    table = Table(3)
+    for nonce in (50, 0, 51):
+        table.tell(1, 2, request_of(table, 2, nonce, nonce=nonce))
+    table.sent()
+    other = Table(3, automatic=False)
+    for nonce in (50, 51, 0):
+        other.tell(1, 2, request_of(other, 2, nonce, nonce=nonce, value=10**9 * (nonce == 0)))
+    other.now += 1
+    for end in other.ends:
+        end.tick(other.now)
+    other.ask(0, 77)
+    other.pump()
+    other.ends[1].do(lambda channel: channel.propose())
+    assert inputs_of(proposals(other)[0]) == [77]
+
+
+def test_a_breakpoint_ends_the_batch_and_the_rest_waits_for_the_next() -> None:
+    from evmthread.commit import DIALECT
+
+    code = assemble("DATA 0xb0 PUSH0 CALLDATALOAD PUSH0 SSTORE STOP")
+    table = Table(2, code=code, automatic=False, rules={"dialect": DIALECT})
+    for number in (10, 11, 12):
+        table.ask(0, number)
+    table.pump()
+    table.ends[1].do(lambda channel: channel.propose())
+    assert inputs_of(proposals(table)[0]) == [10]

@@ -60,10 +60,12 @@ def test_other_bytes_are_refused() -> None:
             if encoded[place] == wrong:
                 continue
             encoded[place] = wrong
-            with pytest.raises((DecodingError, InvalidInput)):
-                step = decode_step(b"\x01" + rlp.encode_list(encoded))
-                assert encode_step(step) == b"\x01" + rlp.encode_list(encoded)
-                raise DecodingError("read as something else")
+            data = b"\x01" + rlp.encode_list(encoded)
+            try:
+                step = decode_step(data)
+            except (DecodingError, InvalidInput):
+                continue
+            assert encode_step(step) == data, "what is read is what was written"
 
 
 def test_code_is_known_by_its_hash() -> None:

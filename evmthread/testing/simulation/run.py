@@ -191,13 +191,12 @@ class Simulation:
 
     def _is_bound(self, ending: Ending) -> bool:
         """Whether a party signed a final commitment on an agreement that others have gone on from: it blocks."""
-        return any(
-            self.ledger.signed_final(node.index)
-            and node.endpoint is not None
-            and node.endpoint.channel._desk.ballot.own_standing is None
-            and node.endpoint.channel.phase.value != "closed"
-            for node in ending.able
-        )
+        open_ones = [node for node in ending.able if node.endpoint is not None and self._is_open(node)]
+        signed = [node for node in open_ones if self.ledger.signed_final(node.index)]
+        return bool(signed) and len(signed) < len(open_ones)
+
+    def _is_open(self, node: Node) -> bool:
+        return node.endpoint is not None and node.endpoint.channel.phase.value != "closed"
 
 
 def run(seed: int, *, app: App | None = None) -> Outcome:

@@ -1,0 +1,179 @@
+"""From a wish to an input that all have."""
+
+from dataclasses import replace
+
+import pytest
+
+from evmthread.channel.errors import LocalProtocolError
+from evmthread.channel.events import Adopted, Asked, Convicted, PeerFault, Stopped, Undone
+from evmthread.channel.messages import Agreed, Fetch, Propose, Request
+from evmthread.channel.party import SignedInput
+from evmthread.channel.phases import Phase
+from evmthread.channel.wishes import decode_own, encode_own
+from evmthread.commit import DIALECT, Input
+from evmthread.errors import DecodingError, InvalidInput
+from evmthread.primitives import rlp
+from tests.channel.endpoints import ASKS, OUTSIDER, Table, word
+
+
+def request_of(table: Table, index: int, number: int = 5, **changes: object) -> Request:
+    """A request that a party's endpoint didn't make."""
+    thread, owner = table.channel(0).thread, table.terms.owners[index]
+    each = Input(table.id, 0, thread.parent, 0, owner, thread.address, 0, 100_000, word(number))  # type: ignore[arg-type]
+    each = replace(each, **changes)  # type: ignore[arg-type]
+    return Request(SignedInput(each, table.sign(index, each)))
+
+
+def test_an_input_is_kept_before_it_is_signed_and_goes_to_all() -> None:
+    table = Table(3)
+    table.ask(0)
+    assert len(table.stores[0].look(table.id).load().inputs) == 1
+    assert sorted(to for _, to, message in table.sent() if isinstance(message, Request)) == [1, 2]
+    table.wait(4, pump=False)
+    assert {to for _, to, message in table.sent() if isinstance(message, Request)} == {1, 2}, "and again"
+
+
+def test_an_input_survives_a_restart_with_the_same_bytes() -> None:
+    table = Table(3)
+    table.ask(0, 7, lasting=True)
+    (first, *_) = [message for _, _, message in table.sent() if isinstance(message, Request)]
+    table.restart(0)
+    table.pump()
+    table.wait(8)
+    assert table.channel(1).thread.storage(0) == 8
+    inputs = [event.batch.batch.inputs for event in table.told(1, Adopted)]  # type: ignore[attr-defined]
+    assert (first.signed.input,) in inputs
+
+
+def test_requests_of_others_are_checked() -> None:
+    table = Table(3)
+    good = request_of(table, 0)
+    bad = [
+        Request(SignedInput(good.signed.input, table.sign(1, good.signed.input))),
+        Request(SignedInput(good.signed.input, bytes(65))),
+        request_of(table, 0, thread_id=word(1)),
+        request_of(table, 0, actor=bytes(20)),
+    ]
+    for each in bad:
+        table.tell(1, 0, each)
+    assert len(table.told(1, PeerFault)) == len(bad)
+    assert table.sent() == []
+    table.tell(1, 0, good)
+    assert [type(message) for _, _, message in table.sent()][:1] == [Propose]
+
+
+def test_who_asks_on_another_agreement_is_shown_ours_and_asked_for_its() -> None:
+    table = Table(3)
+    table.tell(1, 0, request_of(table, 0, parent=word(1)))
+    assert [(to, type(message)) for _, to, message in table.sent()] == [(0, Agreed), (0, Fetch)]
+    assert not table.channel(1)._desk.pool
+
+
+def test_two_inputs_for_one_place_convict() -> None:
+    table = Table(3)
+    table.tell(1, 0, request_of(table, 0, 10))
+    table.tell(1, 0, request_of(table, 0, 11))
+    table.ends[1].flush()
+    (event,) = table.told(1, Convicted)
+    assert isinstance(event, Convicted)
+    assert event.party == 0
+
+
+def test_an_input_of_ours_that_we_do_not_know_stops_us() -> None:
+    table = Table(3)
+    table.tell(0, 1, request_of(table, 0, 9))
+    assert len(table.told(0, Stopped)) == 1
+    other = Table(3)
+    other.ask(0, 5)
+    known = next(message for _, _, message in other.sent() if isinstance(message, Request))
+    other.tell(0, 1, known)
+    assert other.channel(0).phase == Phase.READY
+
+
+def test_no_second_input_for_a_place_is_signed() -> None:
+    table = Table(2)
+    table.channel(0)._desk.balance = 1 << 100
+    table.ask(0, 10, value=1 << 90)
+    table.pump()
+    assert len(table.told(0, Undone)) == 1
+    table.ask(0, 11)
+    table.sent()
+    assert len(table.stores[0].look(table.id).load().inputs) == 1
+    assert table.channel(0)._desk.pool.barred
+    table.channel(0)._desk.pool.wishes.clear()
+    table.ask(0, 10, value=1 << 90)
+    assert len(table.channel(0)._desk.pool.own) == 1, "the same one again contradicts nothing"
+
+
+def test_gas_above_the_batchs_is_found_out_before_it_is_signed() -> None:
+    table = Table(2, rules={"batch_gas": 1_000_000})
+    table.ask(0, 5, gas=1_000_001)
+    assert "batchGas" in table.told(0, Undone)[0].reason  # type: ignore[attr-defined]
+    assert table.stores[0].look(table.id).load().inputs == ()
+    with pytest.raises(InvalidInput):
+        table.ask(0, 5, gas=1 << 64)
+
+
+def test_an_operator_asks_for_nothing() -> None:
+    table = Table(2, operator=OUTSIDER)
+    with pytest.raises(LocalProtocolError, match="no account"):
+        table.ask(2)
+
+
+def asked(**options: object) -> Table:
+    table = Table(3, code=ASKS, rules={"dialect": DIALECT} | options)  # type: ignore[arg-type]
+    table.play(0, 5, rest=bytes(12) + table.terms.owners[1])
+    return table
+
+
+def test_a_question_is_answered_by_who_is_asked_alone() -> None:
+    """C26."""
+    table = asked()
+    assert len(table.told(1, Asked)) == 1
+    for index in (0, 2):
+        with pytest.raises(LocalProtocolError, match="waits for"):
+            table.ends[index].do(lambda channel: channel.answer(b"x"))
+    with pytest.raises(LocalProtocolError, match="may abort"):
+        table.ends[2].do(lambda channel: channel.abort())
+    table.ends[1].do(lambda channel: channel.answer(word(9)))
+    table.pump()
+    table.wait(10)
+    assert {table.channel(index).thread.storage(1) for index in range(3)} == {9}
+    for index in (0, 1):
+        with pytest.raises(LocalProtocolError, match="no call is open"):
+            table.ends[index].do(lambda channel: channel.abort())
+
+
+def test_a_suspended_thread_is_not_gone_around() -> None:
+    table = asked()
+    table.ask(2, 30, lasting=True)
+    table.wait(100)
+    tip = table.channel(0).agreement
+    assert tip is not None
+    assert tip.commitment.status == 1
+    assert not [message for _, _, message in table.sent() if isinstance(message, Propose)]
+    table.ends[0].do(lambda channel: channel.abort())
+    table.wait(20)
+    assert table.channel(1).thread.storage(0) == 31
+
+
+def test_an_answer_finds_room_behind_waiting_calls() -> None:
+    table = asked(batch_inputs=2)
+    for number in (10, 11):
+        table.ask(1, number)
+    with pytest.raises(LocalProtocolError, match="wait already"):
+        table.ask(1, 12)
+    table.ends[1].do(lambda channel: channel.answer(word(9)))
+    table.wait(30)
+    assert table.channel(0).thread.storage(1) == 9
+
+
+def test_what_is_kept_of_an_input_is_read_again() -> None:
+    table = Table(2)
+    table.ask(0, 5, lasting=True)
+    own = table.channel(0)._desk.pool.own[0]
+    read = decode_own(encode_own(own))
+    assert (read.input, read.wish, read.signature) == (own.input, own.wish, b"")
+    for bad in (b"", encode_own(own)[:-1], b"\x01" + rlp.encode_list([own.input.to_rlp(), rlp.encode_int(2)])):
+        with pytest.raises(DecodingError):
+            decode_own(bad)
