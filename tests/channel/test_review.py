@@ -191,6 +191,7 @@ def test_an_open_call_stands_where_it_is_said_to_stand() -> None:
         with pytest.raises(DivergentField) as error:
             check_suspension(opened_call, said, 1)
         assert error.value.field == "suspension"
+        assert (error.value.expected, error.value.got) == (opened_call is not None, said is not None)
     for changes in (
         {"steps": 4},
         {"question": b"!"},
