@@ -103,6 +103,8 @@ BOUNDARY: dict[type[ast.cmpop], type[ast.cmpop]] = {ast.Lt: ast.LtE, ast.LtE: as
 # Mutants that mean the same as the code, each with the reason: (file, function, what is changed, source line).
 _SHORTCUT = "a shortcut: without it the same is found out, only later"
 _FAST = "raw[:1] != b'\\x00' and len(raw) << 3 <= self.bits"
+_UNREAD = "what is written then is never read"
+_OTHERS = "party != self._index and party < self._parties"
 _SIZED = "isinstance(handling, _Bytes) and handling.size is not None"
 _SIZE = "_size_at_most(signed) > ruleset.batch_bytes"
 SAME: dict[tuple[str, str, str, str], str] = {
@@ -116,6 +118,11 @@ SAME: dict[tuple[str, str, str, str], str] = {
     ("evmthread/commit/records.py", "parse", "always True", "size is not None"): _SHORTCUT,
     ("evmthread/commit/records.py", "_has_fixed_size", "left out", "isinstance(handling, _Uint)"): _SHORTCUT,
     ("evmthread/commit/records.py", "_has_fixed_size", "left out", _SIZED): _SHORTCUT,
+    ("evmthread/channel/ballot.py", "note_used", "always True", _OTHERS): _UNREAD,
+    ("evmthread/channel/ballot.py", "note_used", "left out", "party != self._index"): _UNREAD,
+    ("evmthread/channel/ballot.py", "note_used", "left out", "party < self._parties"): _UNREAD,
+    ("evmthread/channel/ballot.py", "note_used", "the other boundary of Lt 0", "party < self._parties"): _UNREAD,
+    ("evmthread/channel/outbox.py", "answered", "always False", "signature is None"): _UNREAD,
     ("evmthread/channel/review.py", "check_fields", "always False", "executed == committed"): _SHORTCUT,
     ("evmthread/commit/batch.py", "_check_limits", "left out", _SIZE): _SHORTCUT,
     ("evmthread/commit/batch.py", "_check_limits", "the other boundary of Gt 0", _SIZE): _SHORTCUT,

@@ -195,3 +195,20 @@ def test_what_the_store_says_is_taken_over() -> None:
     one = ballot()
     one.restore(highest=7, final=b"f", signed={6: b"six"})
     assert (one.highest_signed, one.final, one.signed) == (7, b"f", {6: b"six"})
+
+
+def test_proposals_that_we_did_not_sign_are_bounded_too() -> None:
+    one = ballot()
+    for nonce in range(2 * MAX_SPARE):
+        one.add(standing(nonce))
+    assert set(one.standing) == set(range(MAX_SPARE, 2 * MAX_SPARE))
+
+
+def test_what_we_signed_last_is_the_highest() -> None:
+    one = ballot()
+    highest = one.add(standing(5))
+    one.note_signed(highest)
+    for other in (standing(3), standing(5, mark=1)):
+        one.note_signed(other)
+        assert one.own_standing is highest
+        assert one.highest_signed == 5
