@@ -212,3 +212,30 @@ def test_what_we_signed_last_is_the_highest() -> None:
         one.note_signed(other)
         assert one.own_standing is highest
         assert one.highest_signed == 5
+
+
+def test_when_so_many_are_bound_only_an_end_can_be_agreed() -> None:
+    one = ballot(4, 3, 0)
+    assert not one.can_only_end
+    for party in (2, 2, 4, 0):
+        one.note_bound(party)
+        assert not one.can_only_end, "one party is bound: an operator is none, and ourselves we know"
+    one.note_bound(3)
+    assert one.can_only_end
+    one.tip_moved(1)
+    assert not one.can_only_end
+    enough = ballot(4, 3, 0)
+    for party in (1, 2):
+        enough.note_bound(party)
+    assert enough.can_only_end
+
+
+def test_what_we_signed_on_an_older_agreement_is_aside() -> None:
+    one = ballot()
+    assert not one.has_signed_aside
+    one.note_signed(one.add(standing(5)))
+    assert not one.has_signed_aside
+    one.restore(highest=7, final=None, signed={5: standing(5).digest, 7: standing(7).digest})
+    assert one.has_signed_aside
+    one.add(standing(7, signed=True))
+    assert not one.has_signed_aside

@@ -107,6 +107,18 @@ def test_so_many_signatures_stand_and_no_more() -> None:
     assert may_sign(desk, 0).startswith("TOO_MANY")
 
 
+def test_who_can_not_be_followed_any_more_is_not_signed_for() -> None:
+    """Enough parties have signed a final one: nothing else can be agreed, and what is signed would bar the end."""
+    desk = desk_of(Table(3, threshold=2))
+    desk.ballot.note_bound(1)
+    assert may_sign(desk) == ""
+    desk.ballot.note_bound(2)
+    assert may_sign(desk).startswith("UNWANTED")
+    desk.ready_to_close = desk.thread.parent
+    desk.close_answers = dict.fromkeys(range(3), desk.thread.parent)
+    assert may_sign(desk, final=True) == ""
+
+
 def test_each_reason_has_its_code() -> None:
     for error, code in (
         (Unsigned(RejectCode.FINAL, "ended"), RejectCode.FINAL),
