@@ -239,3 +239,18 @@ def test_what_we_signed_on_an_older_agreement_is_aside() -> None:
     assert one.has_signed_aside
     one.add(standing(7, signed=True))
     assert not one.has_signed_aside
+
+
+def test_what_is_at_or_below_the_agreement_is_forgotten() -> None:
+    one = ballot()
+    for nonce in (4, 5, 6):
+        one.add_signature(nonce, standing(nonce).digest, 1, b"early")
+        one.note_signed(standing(nonce))
+    one.tip_moved(5)
+    assert one.signed == {6: standing(6).digest}
+    assert one.highest_of(1) == (6, standing(6).digest, b"early")
+    one.tip_moved(6)
+    assert one.signed == {}
+    assert one.highest_of(1) is None
+    for nonce in (4, 5, 6):
+        assert one.add(standing(nonce)).signatures == {}
