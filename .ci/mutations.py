@@ -41,12 +41,41 @@ from typing import Any
 REPOSITORY = Path(__file__).resolve().parent.parent
 # What runs where a file's own test finds nothing.
 _BYTES = [f"tests/acceptance/test_c{number:02}.py" for number in (2, 3, 4, 5, 6, 7, 8, 9, 10, 24, 27, 29)]
+# Cheap and telling ones first: a mutant is gone with the first that fails. Left out is what takes longer than all of
+# these (every game of test_morpion.py, most acceptance tests).
+_ROUNDS = tuple(
+    f"tests/channel/test_{name}.py"
+    for name in (
+        "review refusing ballot outbox pool pacing returning party rounds leading closing catch_up wishes line "
+        "restoring watch"
+    ).split()
+)
+_PLAYED = ("tests/store/test_endpoint.py", *[f"tests/acceptance/test_c{number}.py" for number in (22, 13, 11, 32, 23)])
+_EXECUTED = tuple(
+    f"tests/channel/test_{name}.py"
+    for name in "divergence roots saved thread messages calls rules inputs replay suspension".split()
+)
+_KEPT = tuple(
+    f"tests/store/test_{name}.py" for name in "endpoint endpoints together continuing channels_on_files".split()
+)
+# By folder, or by file.
 WIDER = {
     "evmthread/commit": ("tests/commit", *_BYTES, "tests/store/test_signlog.py", "tests/chain/test_wallet.py"),
     "evmthread/chain": ("tests/chain",),
-    "evmthread/channel": ("tests/channel", "tests/acceptance"),
+    "evmthread/channel": (*_ROUNDS, *_PLAYED),
+    **{
+        f"evmthread/channel/{name}.py": (*_EXECUTED, *_ROUNDS, *_PLAYED)
+        for name in "calls divergence inputs messages replay roots rules saved suspension thread".split()
+    },
     "evmthread/merkle": ("tests/merkle", "tests/acceptance/test_c27.py"),
     "evmthread/store": ("tests/store",),
+    "evmthread/store/endpoint.py": (*_KEPT, *_ROUNDS[:7], *_PLAYED),
+    "evmthread/store/signed_rows.py": (
+        "tests/store/test_memory_threads.py",
+        "tests/store/test_sqlite_threads.py",
+        *_KEPT,
+        "tests/store/test_signlog.py",
+    ),
 }
 # What only says something to people: no check.
 SPOKEN = {"__str__", "__repr__", "_show", "_line"}
@@ -74,6 +103,8 @@ BOUNDARY: dict[type[ast.cmpop], type[ast.cmpop]] = {ast.Lt: ast.LtE, ast.LtE: as
 # Mutants that mean the same as the code, each with the reason: (file, function, what is changed, source line).
 _SHORTCUT = "a shortcut: without it the same is found out, only later"
 _FAST = "raw[:1] != b'\\x00' and len(raw) << 3 <= self.bits"
+_UNREAD = "what is written then is never read"
+_OTHERS = "party != self._index and party < self._parties"
 _SIZED = "isinstance(handling, _Bytes) and handling.size is not None"
 _SIZE = "_size_at_most(signed) > ruleset.batch_bytes"
 SAME: dict[tuple[str, str, str, str], str] = {
@@ -87,6 +118,12 @@ SAME: dict[tuple[str, str, str, str], str] = {
     ("evmthread/commit/records.py", "parse", "always True", "size is not None"): _SHORTCUT,
     ("evmthread/commit/records.py", "_has_fixed_size", "left out", "isinstance(handling, _Uint)"): _SHORTCUT,
     ("evmthread/commit/records.py", "_has_fixed_size", "left out", _SIZED): _SHORTCUT,
+    ("evmthread/channel/ballot.py", "note_used", "always True", _OTHERS): _UNREAD,
+    ("evmthread/channel/ballot.py", "note_used", "left out", "party != self._index"): _UNREAD,
+    ("evmthread/channel/ballot.py", "note_used", "left out", "party < self._parties"): _UNREAD,
+    ("evmthread/channel/ballot.py", "note_used", "the other boundary of Lt 0", "party < self._parties"): _UNREAD,
+    ("evmthread/channel/outbox.py", "answered", "always False", "signature is None"): _UNREAD,
+    ("evmthread/channel/review.py", "check_fields", "always False", "executed == committed"): _SHORTCUT,
     ("evmthread/commit/batch.py", "_check_limits", "left out", _SIZE): _SHORTCUT,
     ("evmthread/commit/batch.py", "_check_limits", "the other boundary of Gt 0", _SIZE): _SHORTCUT,
 }
@@ -240,7 +277,8 @@ def tests_of(file: str, wider: dict[str, tuple[str, ...]]) -> list[list[str]]:
     path = Path(file)
     own = Path("tests", *path.parts[1:-1], f"test_{path.name}")
     stages = [[str(own)]] if (REPOSITORY / own).exists() else []
-    others = [name for name in wider.get(str(path.parent), ()) if (REPOSITORY / name).exists()]
+    named = wider.get(file) or wider.get(str(path.parent), ())
+    others = [name for name in named if (REPOSITORY / name).exists()]
     return [*stages, others] if others else stages
 
 
@@ -423,7 +461,7 @@ def try_folder(
 ) -> dict[Mutant, str]:
     """What became of the mutants of one folder."""
     stages = {tuple(tests) for mutant in found for tests in tests_of(mutant.file, wider)}
-    tests = sorted({test for stage in stages for test in stage})
+    tests = list(dict.fromkeys(test for stage in sorted(stages, key=len, reverse=True) for test in stage))
     told, log = scratch / "told", scratch / "log"
     if wait_for(start(lambda: collect(tests, Collected(found, workers, told, wider)), log)):
         sys.exit(f"{' '.join(tests)}: no test could be collected, or they fail without any change:\n" + end_of(log))

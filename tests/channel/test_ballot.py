@@ -195,3 +195,62 @@ def test_what_the_store_says_is_taken_over() -> None:
     one = ballot()
     one.restore(highest=7, final=b"f", signed={6: b"six"})
     assert (one.highest_signed, one.final, one.signed) == (7, b"f", {6: b"six"})
+
+
+def test_proposals_that_we_did_not_sign_are_bounded_too() -> None:
+    one = ballot()
+    for nonce in range(2 * MAX_SPARE):
+        one.add(standing(nonce))
+    assert set(one.standing) == set(range(MAX_SPARE, 2 * MAX_SPARE))
+
+
+def test_what_we_signed_last_is_the_highest() -> None:
+    one = ballot()
+    highest = one.add(standing(5))
+    one.note_signed(highest)
+    for other in (standing(3), standing(5, mark=1)):
+        one.note_signed(other)
+        assert one.own_standing is highest
+        assert one.highest_signed == 5
+
+
+def test_when_so_many_are_bound_only_an_end_can_be_agreed() -> None:
+    one = ballot(4, 3, 0)
+    assert not one.can_only_end
+    for party in (2, 2, 4, 0):
+        one.note_bound(party)
+        assert not one.can_only_end, "one party is bound: an operator is none, and ourselves we know"
+    one.note_bound(3)
+    assert one.can_only_end
+    one.tip_moved(1)
+    assert not one.can_only_end
+    enough = ballot(4, 3, 0)
+    for party in (1, 2):
+        enough.note_bound(party)
+    assert enough.can_only_end
+
+
+def test_what_we_signed_on_an_older_agreement_is_aside() -> None:
+    one = ballot()
+    assert not one.has_signed_aside
+    one.note_signed(one.add(standing(5)))
+    assert not one.has_signed_aside
+    one.restore(highest=7, final=None, signed={5: standing(5).digest, 7: standing(7).digest})
+    assert one.has_signed_aside
+    one.add(standing(7, signed=True))
+    assert not one.has_signed_aside
+
+
+def test_what_is_at_or_below_the_agreement_is_forgotten() -> None:
+    one = ballot()
+    for nonce in (4, 5, 6):
+        one.add_signature(nonce, standing(nonce).digest, 1, b"early")
+        one.note_signed(standing(nonce))
+    one.tip_moved(5)
+    assert one.signed == {6: standing(6).digest}
+    assert one.highest_of(1) == (6, standing(6).digest, b"early")
+    one.tip_moved(6)
+    assert one.signed == {}
+    assert one.highest_of(1) is None
+    for nonce in (4, 5, 6):
+        assert one.add(standing(nonce)).signatures == {}
