@@ -45,18 +45,43 @@ _BYTES = [f"tests/acceptance/test_c{number:02}.py" for number in (2, 3, 4, 5, 6,
 # these (every game of test_morpion.py, most acceptance tests).
 _ROUNDS = tuple(
     f"tests/channel/test_{name}.py"
-    for name in (
-        "review refusing ballot outbox pool pacing returning party rounds leading closing catch_up wishes line "
-        "restoring watch"
-    ).split()
+    for name in [
+        "review",
+        "refusing",
+        "ballot",
+        "outbox",
+        "pool",
+        "pacing",
+        "returning",
+        "party",
+        "rounds",
+        "leading",
+        "closing",
+        "catch_up",
+        "wishes",
+        "line",
+        "restoring",
+        "watch",
+    ]
 )
 _PLAYED = ("tests/store/test_endpoint.py", *[f"tests/acceptance/test_c{number}.py" for number in (22, 13, 11, 32, 23)])
 _EXECUTED = tuple(
     f"tests/channel/test_{name}.py"
-    for name in "divergence roots saved thread messages calls rules inputs replay suspension".split()
+    for name in [
+        "divergence",
+        "roots",
+        "saved",
+        "thread",
+        "messages",
+        "calls",
+        "rules",
+        "inputs",
+        "replay",
+        "suspension",
+    ]
 )
 _KEPT = tuple(
-    f"tests/store/test_{name}.py" for name in "endpoint endpoints together continuing channels_on_files".split()
+    f"tests/store/test_{name}.py" for name in ["endpoint", "endpoints", "together", "continuing", "channels_on_files"]
 )
 # By folder, or by file.
 WIDER = {
@@ -65,7 +90,18 @@ WIDER = {
     "evmthread/channel": (*_ROUNDS, *_PLAYED),
     **{
         f"evmthread/channel/{name}.py": (*_EXECUTED, *_ROUNDS, *_PLAYED)
-        for name in "calls divergence inputs messages replay roots rules saved suspension thread".split()
+        for name in [
+            "calls",
+            "divergence",
+            "inputs",
+            "messages",
+            "replay",
+            "roots",
+            "rules",
+            "saved",
+            "suspension",
+            "thread",
+        ]
     },
     "evmthread/merkle": ("tests/merkle", "tests/acceptance/test_c27.py"),
     "evmthread/store": ("tests/store",),

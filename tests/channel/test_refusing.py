@@ -35,7 +35,9 @@ def desk_of(table: Table, index: int = 0) -> Desk:
 def propose(desk: Desk, *inputs: SignedInput, nonce: int = 1, final: bool = False) -> Propose:
     """What these inputs lead to, prepared on the desk's thread."""
     block = next_environment(desk, empty=not inputs)
-    signed = SignedBatch(Batch(block, tuple([each.input for each in inputs])), tuple([each.signature for each in inputs]))
+    signed = SignedBatch(
+        Batch(block, tuple([each.input for each in inputs])), tuple([each.signature for each in inputs])
+    )
     return Propose(desk.thread.prepare(signed, nonce=nonce, final=final), signed, None, b"")
 
 
@@ -177,7 +179,9 @@ def test_what_we_propose_is_at_our_time_and_not_ahead_of_the_chain() -> None:
 
 
 # Who was passed over --------------------------------------------------------------------------------------------------
-def waiting(code: bytes = ADDS, *, rest: bytes = b"", gas: int = GAS, **rules: object) -> tuple[Table, Desk, SignedInput]:
+def waiting(
+    code: bytes = ADDS, *, rest: bytes = b"", gas: int = GAS, **rules: object
+) -> tuple[Table, Desk, SignedInput]:
     """Party 0 asked for something that all have had for a base timer; its desk, and its input."""
     table = Table(3, code=code, automatic=False, rules=rules)
     table.ask(0, 10, rest=rest, gas=gas)
