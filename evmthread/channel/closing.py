@@ -64,6 +64,8 @@ class Closing:
     def on_close(self, peer: int) -> None:
         """A party wants to end."""
         desk = self._desk
+        # Who leads always is the only one that can clear the way for the others.
+        desk.others_want_end = not desk.is_party
         if desk.ready_to_close is not None:
             desk.outbox.send(peer, CloseReady(desk.ready_to_close))
         elif not desk.wants_end:

@@ -152,6 +152,8 @@ class Rounds:
                 standing.signatures.setdefault(leader, propose.signature)
             if standing.signed_here:
                 self.send_standing(standing, (leader,))
+            elif standing is self._undecided and (prepared := thread.prepared) and prepared.digest == signed_digest:
+                desk.outbox.notify(Proposed(standing.propose, prepared.outcome))  # its leader still waits
             self.settle()
             return
         if desk.tip is not None and nonce <= desk.tip_nonce:
@@ -293,14 +295,15 @@ class Rounds:
         desk, standing = self._desk, self._undecided
         if standing is None or standing.nonce != nonce or not self.waits_for_user:
             raise LocalProtocolError(f"no proposal of nonce {nonce} waits for a decision")
-        self._undecided = None
         if accept:
             try:
                 check_may_sign(desk, nonce=nonce, final=False, counts=standing.counts)
-            except Unsigned as error:
+            except Unsigned as error:  # it may be accepted later
                 raise LocalProtocolError(error.where) from None
+            self._undecided = None
             self.sign(standing)
             return
+        self._undecided = None
         del desk.ballot.standing[nonce]
         desk.ballot.refuse(nonce)
         desk.outbox.send(desk.ballot.leader(nonce), Reject(nonce, standing.digest, RejectCode.UNWANTED, where))

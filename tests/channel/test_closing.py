@@ -180,3 +180,15 @@ def test_a_restart_forgets_that_we_were_ready() -> None:
     table.play(0, 30)
     assert table.channel(1).thread.storage(0) == 31
     assert len(table.told(0, Adopted)) >= 2
+
+
+def test_an_operator_that_leads_clears_the_way_for_who_wants_to_end() -> None:
+    table = Table(2, operator=OUTSIDER, operator_leads=True)
+    table.lost = lambda sender, receiver, message: isinstance(message, Accept | Agreed)
+    table.play(0)
+    table.channel(2)._desk.ballot.standing.clear()  # as if the operator had begun anew, and its input had lapsed
+    table.channel(0)._desk.pool.own.clear()
+    table.lost = lambda sender, receiver, message: False
+    close(table, 0, 1)
+    table.wait(60)
+    assert {table.channel(index).phase for index in range(3)} == {Phase.CLOSED}

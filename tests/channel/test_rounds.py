@@ -445,3 +445,22 @@ def test_floods_of_signatures_stay_bounded() -> None:
         table.tell(0, 2, Accept(2 + number, table.digest(commitment), table.sign(2, commitment)))
     assert sum(map(len, table.channel(0)._desk.ballot._early.values())) == MAX_EARLY
     assert table.now == START
+
+
+def test_a_decision_that_can_not_be_taken_now_waits() -> None:
+    table = Table(3, each={0: ChannelOptions(manual=True)}, begin=False)
+    table.greet()
+    table.ends[0].do(lambda channel: channel.propose())
+    table.pump()
+    table.ask(1)
+    table.pump()
+    table.ends[0].do(lambda channel: channel.close())
+    with pytest.raises(LocalProtocolError, match="closing"):
+        table.ends[0].do(lambda channel: channel.accept(1))
+    table.wait(80)
+    asked = [event for event in table.told(0, Proposed) if event.proposal.commitment.nonce == 1]  # type: ignore[attr-defined]
+    assert len(asked) > 1, "asked again with each try"
+    table.ends[0].do(lambda channel: channel.accept(1))
+    table.pump()
+    assert len(table.tips()) == 1
+    assert table.channel(0)._desk.tip_nonce == 1

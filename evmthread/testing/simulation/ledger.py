@@ -55,11 +55,12 @@ class Ledger:
             return
         record, digest = typed_data.record, typed_data.digest()
         if isinstance(record, Commitment):
+            again = (member, record.nonce) in self._signed
             first = self._signed.setdefault((member, record.nonce), digest)
             if first != digest and not (member in self.stale and self.scenario.liars):  # who may hide what they have
                 raise Broken(f"member {member} signed two commitments of nonce {record.nonce}")
             final = self._finals.get(member)
-            if final is not None and final[1] != digest:
+            if final is not None and final[1] != digest and not again:
                 raise Broken(f"member {member} signed nonce {record.nonce} after the final of nonce {final[0]}")
             if record.status == 2:
                 self._finals[member] = (record.nonce, digest)
