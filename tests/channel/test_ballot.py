@@ -248,7 +248,7 @@ def test_what_is_at_or_below_the_agreement_is_forgotten() -> None:
         one.note_signed(standing(nonce))
     one.tip_moved(5)
     assert one.signed == {6: standing(6).digest}
-    assert one.highest_of(1) == (6, standing(6).digest, b"early")
+    assert one.highest_of(1) == (6, None, b"early")
     one.tip_moved(6)
     assert one.signed == {}
     assert one.highest_of(1) is None
