@@ -3,12 +3,14 @@
 import pytest
 
 from evmthread.channel.closing import PATIENCE
+from evmthread.channel.desk import ChainHead, Mode
 from evmthread.channel.errors import LocalProtocolError, NotNow
 from evmthread.channel.events import Adopted, CloseAsked, Closed, CloseFailed
 from evmthread.channel.messages import Accept, Agreed, Close, CloseReady, Propose
 from evmthread.channel.phases import Phase
 from evmthread.commit import Status
 from tests.channel.endpoints import OUTSIDER, Table, word
+from tests.channel.games import START
 
 
 def close(table: Table, *parties: int) -> None:
@@ -180,3 +182,17 @@ def test_a_restart_forgets_that_we_were_ready() -> None:
     table.play(0, 30)
     assert table.channel(1).thread.storage(0) == 31
     assert len(table.told(0, Adopted)) >= 2
+
+
+def test_nothing_ends_before_it_has_begun() -> None:
+    """A challenge is seen, and goes, before we have the genesis."""
+    table = Table(on_chain=True, begin=False)
+    table.greet()
+    end = table.ends[1]
+    end.head(ChainHead(9, START, Mode.CHALLENGED, 8, Mode.LIVE))
+    with pytest.raises(LocalProtocolError, match="nothing is agreed on"):
+        end.do(lambda channel: channel.close())
+    end.head(ChainHead(19, START, Mode.LIVE, 18, Mode.LIVE))
+    table.ends[0].do(lambda channel: channel.propose())
+    table.pump()
+    assert table.channel(1).phase == Phase.READY
