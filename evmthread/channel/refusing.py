@@ -74,6 +74,17 @@ def check_times(desk: Desk, signed: SignedBatch, *, nonce: int) -> None:
         raise IllFormedBatch(f"timestamp at most the chain's, {latest}", environment.timestamp, nonce=nonce)
 
 
+def check_not_lapsed(desk: Desk, propose: Propose) -> None:
+    """Nothing, or Unsigned: no input of ours that was meant for the genesis comes later.
+
+    Only before the genesis we sign inputs that any state may take; after it our user was told that they lapsed.
+    """
+    if not propose.commitment.nonce or not desk.is_party:
+        return
+    if any(each.actor == desk.owner and each.parent == ZERO_HASH for each in propose.batch.batch.inputs):
+        raise Unsigned(RejectCode.UNWANTED, f"0x{desk.owner.hex()} wanted this in the genesis alone")
+
+
 def check_not_passed_over(desk: Desk, propose: Propose) -> None:
     """Nothing, or Unsigned: the prepared batch doesn't pass over a request of ours (signer law, rule 6).
 

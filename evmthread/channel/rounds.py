@@ -16,6 +16,7 @@ from evmthread.channel.messages import Accept, Agreed, Propose, Reject, RejectCo
 from evmthread.channel.refusing import (
     Unsigned,
     check_may_sign,
+    check_not_lapsed,
     check_not_passed_over,
     check_times,
     rejection,
@@ -224,6 +225,7 @@ class Rounds:
         if commitment.nonce <= desk.ballot.highest_signed or desk.ballot.final is not None or full:
             check_may_sign(desk, nonce=commitment.nonce, final=final, counts=standing.counts)
         check_times(desk, propose.batch, nonce=commitment.nonce)
+        check_not_lapsed(desk, propose)
         try:
             execute_proposed(desk.thread, commitment, propose.batch, propose.suspension, final=final)
         except Refusal as error:
