@@ -63,10 +63,14 @@ def check_may_sign(desk: Desk, *, nonce: int, final: bool, counts: bool) -> None
 
 
 def check_times(desk: Desk, signed: SignedBatch, *, nonce: int) -> None:
-    """Nothing, or a Refusal: the batch's time is near our clock, and it isn't ahead of the chain that we know."""
+    """Nothing, a Refusal or Unsigned: the batch's time is near our clock, and not ahead of the chain we know."""
     check_clock(desk.thread, signed, desk.now, nonce=nonce)
     environment, head = signed.batch.environment, desk.head
-    if head is None or (not signed.batch.inputs and nonce):
+    if not signed.batch.inputs and nonce:
+        return
+    if head is None:
+        if desk.options.on_chain and environment.number:  # it never falls again
+            raise Unsigned(RejectCode.UNWANTED, "no block of the chain is known yet")
         return
     if environment.number > head.number:
         raise IllFormedBatch(f"number at most the chain's, {head.number}", environment.number, nonce=nonce)
