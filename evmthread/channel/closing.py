@@ -35,6 +35,8 @@ class Closing:
         """Our user wants to end, or agrees to."""
         if not self._desk.is_party:
             raise LocalProtocolError("only a party can close")
+        if self._desk.tip is None:
+            raise LocalProtocolError("nothing is agreed on that the thread could end with")
         self._desk.wants_end = True
         self._desk.outbox.send_all(self._desk.others, Close())
         self.try_ready()

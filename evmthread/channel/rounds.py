@@ -16,6 +16,7 @@ from evmthread.channel.messages import Accept, Agreed, Propose, Reject, RejectCo
 from evmthread.channel.refusing import (
     Unsigned,
     check_may_sign,
+    check_not_lapsed,
     check_not_passed_over,
     check_times,
     rejection,
@@ -226,8 +227,11 @@ class Rounds:
         if commitment.nonce <= desk.ballot.highest_signed or desk.ballot.final is not None or full:
             check_may_sign(desk, nonce=commitment.nonce, final=final, counts=standing.counts)
         check_times(desk, propose.batch, nonce=commitment.nonce)
+        check_not_lapsed(desk, propose)
         try:
             execute_proposed(desk.thread, commitment, propose.batch, propose.suspension, final=final)
+        except LocalProtocolError as error:  # we lack the origin's code
+            raise Unsigned(RejectCode.UNWANTED, str(error)) from None
         except Refusal as error:
             self._divergent[blamed] = self._divergent.get(blamed, 0) + 1
             if not isinstance(error, DivergentField):
@@ -327,11 +331,10 @@ class Rounds:
                 # It may not know yet that enough have signed, or that we have its signature.
                 desk.outbox.send(peer, tip)
             return
-        if peer == index and accept.nonce <= desk.highest_claimed:
+        own = peer == index  # else the nonce is the sender's word alone, until we have what was signed
+        if own and accept.nonce <= desk.highest_claimed:
             desk.ballot.note_used(index, accept.nonce)
-        # The nonce beside another's signature is the sender's word alone, until we have what was signed.
-        early = peer == index
-        standing = desk.ballot.add_signature(accept.nonce, accept.digest, index, accept.signature, early=early)
+        standing = desk.ballot.add_signature(accept.nonce, accept.digest, index, accept.signature, early=own)
         if standing is not None:
             self._watch.commitment(index, standing.propose.commitment, accept.signature)
             if standing.propose.commitment.status == Status.FINAL:
@@ -387,7 +390,7 @@ class Rounds:
             final = commitment.status == Status.FINAL
             try:
                 execute_proposed(desk.thread, commitment, agreed.batch, agreed.suspension, final=final)
-            except Refusal as error:
+            except (Refusal, LocalProtocolError) as error:
                 if isinstance(error, DivergentField) and self._not_signed(error) is not error:
                     raise self._not_signed(error) from None
                 desk.outbox.notify(Unexecutable(agreement, str(error)))

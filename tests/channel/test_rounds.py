@@ -1,18 +1,32 @@
 """Reviewing, signing, agreeing; what is refused and why, and what convicts whom."""
 
 from dataclasses import replace
+from random import Random
 
 import pytest
 
 from evmthread.channel.ballot import MAX_EARLY
-from evmthread.channel.desk import ChannelOptions
+from evmthread.channel.channel import Channel
+from evmthread.channel.desk import ChainHead, ChannelOptions, Mode
+from evmthread.channel.effects import Notify, Send
 from evmthread.channel.errors import LocalProtocolError, RemoteProtocolError
-from evmthread.channel.events import Adopted, Convicted, Diverged, PeerFault, Proposed, Rejected, Stopped, StopReason
+from evmthread.channel.events import (
+    Adopted,
+    Convicted,
+    Diverged,
+    PeerFault,
+    Proposed,
+    Rejected,
+    Stopped,
+    StopReason,
+    Unexecutable,
+)
 from evmthread.channel.local import LOCAL_DOMAIN
-from evmthread.channel.messages import Accept, Agreed, Hello, Propose, Reject, RejectCode, Request
+from evmthread.channel.messages import Accept, Agreed, Hello, Propose, Reject, RejectCode, Request, encode_message
 from evmthread.channel.phases import Phase
 from evmthread.channel.review import FLOOR_STEP, SECONDS_FACTOR
 from evmthread.channel.rounds import MAX_DIVERGENT
+from evmthread.channel.thread import Thread
 from evmthread.commit import Batch, SignatureSet, SignedBatch, SignedCommitment, Status, Suspension, digest
 from tests.channel.endpoints import OUTSIDER, Table, word
 from tests.channel.games import START
@@ -464,3 +478,43 @@ def test_a_decision_that_can_not_be_taken_now_waits() -> None:
     table.pump()
     assert len(table.tips()) == 1
     assert table.channel(0)._desk.tip_nonce == 1
+
+
+def test_a_block_ahead_of_a_chain_that_we_do_not_know_is_not_signed() -> None:
+    """A number never falls again: a leader could take the contract's clock away for ever."""
+    table = Table(on_chain=True, begin=False)
+    table.greet()
+    thread = table.channel(0).thread
+    environment = thread.environment(number=2**64 - 1, timestamp=START)
+    batch = SignedBatch(Batch(environment, ()), ())
+    commitment = thread.execute(batch, nonce=0)
+    table.tell(1, 0, Propose(commitment, batch, None, table.sign(0, commitment)))
+    (reject,) = rejects(table, 1)
+    assert reject.code == RejectCode.UNWANTED
+    table.ends[0].head(ChainHead(9, START, Mode.FUNDING, 8, Mode.FUNDING))
+    table.ends[0].do(lambda channel: channel.propose())
+    table.pump()
+    assert table.channel(1).phase == Phase.OPENING
+    table.ends[1].head(ChainHead(9, START, Mode.FUNDING, 8, Mode.FUNDING))
+    table.wait(20)
+    assert table.channel(1).phase == Phase.READY
+
+
+def test_a_genesis_for_which_we_lack_the_code_is_not_signed() -> None:
+    table = Table(begin=False)
+    table.greet()
+    table.ends[0].do(lambda channel: channel.propose())
+    thread = Thread.open(LOCAL_DOMAIN, table.terms, table.rules)
+    history = table.stores[1].look(table.id)
+    channel = Channel(thread, table.terms.keys[1], history=history, random=Random(1), now=table.now)
+    channel.start()
+    channel.receive(0, encode_message(table.id, Hello(-1, -1, bytes(32))))
+    ((_, _, data),) = table.net
+    (reject,) = [table.read(each.data) for each in channel.receive(0, data) if isinstance(each, Send)]
+    assert isinstance(reject, Reject)
+    table.pump()
+    agreed = table.channel(0)._desk.tip
+    assert agreed is not None
+    told = [each.event for each in channel.receive(0, encode_message(table.id, agreed)) if isinstance(each, Notify)]
+    assert isinstance(told[-1], Unexecutable)
+    assert channel.agreement is None
