@@ -152,7 +152,7 @@ class Transactions:
 
     def _tip(self) -> int:
         try:
-            return self._number("eth_maxPriorityFeePerGas")
+            return max(1, self._number("eth_maxPriorityFeePerGas"))  # of nothing, no multiple is more
         except NodeRefused:
             return _USUAL_TIP
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from evmthread.chain.events import Challenged
+from evmthread.chain.events import Challenged, Materialized
 from evmthread.channel.channel import Channel
 from evmthread.channel.events import ChallengeDue
 from evmthread.channel.phases import Phase
@@ -74,3 +74,21 @@ def test_what_a_peer_kept_back_is_taken_from_the_chain(world: OnChain, tmp_path:
         world.chain.wait_until(world.registry.thread(partners.thread_id).deadline)
         x.on_chain.settle()
         x.on_chain.materialize()
+
+
+def test_after_a_stale_settlement_the_contract_returns_as_it_was_then(world: OnChain, tmp_path: Path) -> None:
+    """Nobody answered in time: the old commitment counts, and all that belongs to it can still be had."""
+    with Partners(world.chain, world.registry, tmp_path) as partners:
+        partners.fund()
+        partners.look()
+        partners.play(0)
+        x, o = partners.all
+        old = x.on_chain.agreement
+        partners.play(3, 1)
+        world.registry.challenge(o.account, old)
+        world.chain.wait_until(world.registry.thread(partners.thread_id).deadline)
+        x.on_chain.settle()
+        assert world.registry.thread(partners.thread_id).record == old.digest
+        done = x.on_chain.materialize()
+        (event,) = world.registry.events(done, partners.thread_id)
+        assert event == Materialized(partners.address, 2 * STAKE)

@@ -85,7 +85,8 @@ def test_what_is_newer_and_what_contradicts(world: OnChain) -> None:
         old.renew(another.tip)
 
 
-def test_an_answer_that_nobody_includes_is_sent_again_for_more(world: OnChain) -> None:
+@pytest.mark.parametrize("tip", [None, "0x0"])
+def test_an_answer_that_nobody_includes_is_sent_again_for_more(world: OnChain, tip: str | None) -> None:
     """A node that loses what it is given: after two blocks the same place is taken by one that pays twice as much."""
     game = started(world, 0, 3)
     given: list[Transaction] = []
@@ -97,6 +98,8 @@ def test_an_answer_that_nobody_includes_is_sent_again_for_more(world: OnChain) -
                 given.append(decode_transaction(bytes.fromhex(str(parameters[0])[2:]), OSAKA.transactions))
                 if len(given) == 1:
                     return None
+            if method == "eth_maxPriorityFeePerGas" and tip is not None:
+                return tip
             return real.request(method, *parameters)
 
     registry = Registry.connect(Losing(), world.registry.address, patience=QUICK)
