@@ -103,6 +103,7 @@ BOUNDARY: dict[type[ast.cmpop], type[ast.cmpop]] = {ast.Lt: ast.LtE, ast.LtE: as
 # Mutants that mean the same as the code, each with the reason: (file, function, what is changed, source line).
 _SHORTCUT = "a shortcut: without it the same is found out, only later"
 _FAST = "raw[:1] != b'\\x00' and len(raw) << 3 <= self.bits"
+_NEVER = "it never is otherwise: who is no party has no inputs, a batch with inputs has outcomes"
 _UNREAD = "what is written then is never read"
 _OTHERS = "party != self._index and party < self._parties"
 _SIZED = "isinstance(handling, _Bytes) and handling.size is not None"
@@ -123,6 +124,10 @@ SAME: dict[tuple[str, str, str, str], str] = {
     ("evmthread/channel/ballot.py", "note_used", "left out", "party < self._parties"): _UNREAD,
     ("evmthread/channel/ballot.py", "note_used", "the other boundary of Lt 0", "party < self._parties"): _UNREAD,
     ("evmthread/channel/outbox.py", "answered", "always False", "signature is None"): _UNREAD,
+    ("evmthread/channel/refusing.py", "check_not_passed_over", "always True", "desk.is_party"): _NEVER,
+    ("evmthread/channel/refusing.py", "_had_to_end", "left out", "outcome.inputs"): _NEVER,
+    ("evmthread/channel/watch.py", "commitment", "always True", "first[0] != commitment"): _SHORTCUT,
+    ("evmthread/channel/watch.py", "input", "always True", "first.input != each"): _SHORTCUT,
     ("evmthread/channel/review.py", "check_fields", "always False", "executed == committed"): _SHORTCUT,
     ("evmthread/commit/batch.py", "_check_limits", "left out", _SIZE): _SHORTCUT,
     ("evmthread/commit/batch.py", "_check_limits", "the other boundary of Gt 0", _SIZE): _SHORTCUT,

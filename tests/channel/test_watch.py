@@ -91,6 +91,7 @@ def test_two_inputs_of_one_kind_nonce_and_parent_convict() -> None:
         watch.input(1, request_of(table, 1, number, parent=bytes(32)).signed)
         watch.input(0, request_of(table, 0, number).signed)
     assert evidence(table) == []
+    assert len(watch._inputs) == 4, "what isn't bound to an agreement contradicts nothing, and takes no room"
     watch.input(1, request_of(table, 1, 7).signed)
     assert evidence(table) == [("InputEquivocation", 1)]
     (event,) = table.told(0, Convicted)
