@@ -6,9 +6,10 @@ import pytest
 
 from evmthread.channel.ballot import MAX_EARLY
 from evmthread.channel.desk import ChannelOptions
+from evmthread.channel.effects import Persist, Sign
 from evmthread.channel.errors import LocalProtocolError, RemoteProtocolError
 from evmthread.channel.events import Adopted, Convicted, Diverged, PeerFault, Proposed, Rejected, Stopped, StopReason
-from evmthread.channel.messages import Accept, Agreed, Propose, Reject, RejectCode
+from evmthread.channel.messages import Accept, Agreed, Propose, Reject, RejectCode, encode_message
 from evmthread.channel.phases import Phase
 from evmthread.channel.review import FLOOR_STEP, SECONDS_FACTOR
 from evmthread.channel.rounds import MAX_DIVERGENT
@@ -357,3 +358,55 @@ def test_floods_of_signatures_stay_bounded() -> None:
         table.tell(0, 2, Accept(2 + number, table.digest(commitment), table.sign(2, commitment)))
     assert sum(map(len, table.channel(0)._desk.ballot._early.values())) == MAX_EARLY
     assert table.now == START
+
+
+def test_what_is_void_when_it_is_kept_is_not_signed() -> None:
+    """Another agreement came first: no signature is made on what can't be agreed any more."""
+    table = Table(3, threshold=2)
+    end, waiting = table.ends[0], []
+    end._keep = lambda endpoint, persist: waiting.append(persist)
+    table.ask(1)
+    table.pump()
+    assert table.channel(0)._desk.tip_nonce == 1
+    for persist in waiting:
+        end._store.write([(end.lease, persist.records)])
+        effects = end.channel.persisted(persist.token)
+        assert not any(isinstance(each, Sign) for each in effects)
+    assert [persist.urgent for persist in waiting] == [True, False]
+    assert table.channel(0).phase == Phase.READY
+
+
+def test_a_signer_that_refuses_stops_us_unless_it_is_void_by_then() -> None:
+    for moved, reasons in ((False, [StopReason.REFUSED]), (True, [])):
+        table = Table(3, threshold=2)
+        proposal = table.proposal(1)
+        outbox = table.channel(0)._desk.outbox
+        effects = table.channel(0).receive(1, encode_message(table.id, proposal))
+        (persist,) = [each for each in effects if isinstance(each, Persist)]
+        (sign,) = [each for each in table.channel(0).persisted(persist.token) if isinstance(each, Sign)]
+        if moved:
+            table.tell(0, 2, Accept(1, table.digest(proposal.commitment), table.sign(2, proposal.commitment)))
+            assert table.channel(0)._desk.tip_nonce == 1
+        table.channel(0).not_signed(sign.token, "locked")
+        outbox.take()
+        stopped = table.channel(0)._desk.stopped
+        assert [each.reason for each in (stopped,) if each is not None] == reasons
+        assert stopped is None or stopped.detail == "locked"
+
+
+def test_a_decision_is_on_what_still_stands() -> None:
+    table = Table(3, manual=True, begin=False)
+    table.greet()
+    table.ends[0].do(lambda channel: channel.propose())
+    table.pump()
+    for index in (1, 2):
+        table.ends[index].do(lambda channel: channel.accept(0))
+    table.pump()
+    table.ask(1)
+    table.pump()
+    assert table.channel(0)._rounds.waits_for_user
+    del table.channel(0)._desk.ballot.standing[1]
+    assert not table.channel(0)._rounds.waits_for_user
+    with pytest.raises(LocalProtocolError, match="no proposal of nonce 1"):
+        table.ends[0].do(lambda channel: channel.accept(1))
+    assert table.stores[0].look(table.id).load().highest == 0
