@@ -43,30 +43,27 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 _BYTES = [f"tests/acceptance/test_c{number:02}.py" for number in (2, 3, 4, 5, 6, 7, 8, 9, 10, 24, 27, 29)]
 # Cheap and telling ones first: a mutant is gone with the first that fails. Left out is what takes longer than all of
 # these (every game of test_morpion.py, most acceptance tests).
-_ROUNDS = tuple(
-    f"tests/channel/test_{name}.py"
-    for name in (
-        "review refusing ballot outbox pool pacing returning party rounds leading closing catch_up wishes line "
-        "restoring watch"
-    ).split()
+_ROUNDS = (
+    *("tests/channel/test_review.py", "tests/channel/test_refusing.py", "tests/channel/test_ballot.py"),
+    *("tests/channel/test_outbox.py", "tests/channel/test_pool.py", "tests/channel/test_pacing.py"),
+    *("tests/channel/test_returning.py", "tests/channel/test_party.py", "tests/channel/test_rounds.py"),
+    *("tests/channel/test_leading.py", "tests/channel/test_closing.py", "tests/channel/test_catch_up.py"),
+    *("tests/channel/test_wishes.py", "tests/channel/test_line.py", "tests/channel/test_restoring.py"),
+    "tests/channel/test_watch.py",
 )
 _PLAYED = ("tests/store/test_endpoint.py", *[f"tests/acceptance/test_c{number}.py" for number in (22, 13, 11, 32, 23)])
-_EXECUTED = tuple(
-    f"tests/channel/test_{name}.py"
-    for name in "divergence roots saved thread messages calls rules inputs replay suspension".split()
-)
-_KEPT = tuple(
-    f"tests/store/test_{name}.py" for name in "endpoint endpoints together continuing channels_on_files".split()
+_EXECUTING = ("calls", "divergence", "inputs", "messages", "replay", "roots", "rules", "saved", "suspension", "thread")
+_EXECUTED = tuple([f"tests/channel/test_{name}.py" for name in _EXECUTING])
+_KEPT = (
+    *("tests/store/test_endpoint.py", "tests/store/test_endpoints.py", "tests/store/test_together.py"),
+    *("tests/store/test_continuing.py", "tests/store/test_channels_on_files.py"),
 )
 # By folder, or by file.
 WIDER = {
     "evmthread/commit": ("tests/commit", *_BYTES, "tests/store/test_signlog.py", "tests/chain/test_wallet.py"),
     "evmthread/chain": ("tests/chain",),
     "evmthread/channel": (*_ROUNDS, *_PLAYED),
-    **{
-        f"evmthread/channel/{name}.py": (*_EXECUTED, *_ROUNDS, *_PLAYED)
-        for name in "calls divergence inputs messages replay roots rules saved suspension thread".split()
-    },
+    **{f"evmthread/channel/{name}.py": (*_EXECUTED, *_ROUNDS, *_PLAYED) for name in _EXECUTING},
     "evmthread/merkle": ("tests/merkle", "tests/acceptance/test_c27.py"),
     "evmthread/store": ("tests/store",),
     "evmthread/store/endpoint.py": (*_KEPT, *_ROUNDS[:7], *_PLAYED),
@@ -331,8 +328,10 @@ def inner_codes(code: CodeType, names: tuple[str, ...]) -> list[CodeType]:
 class Collected:
     """A pytest plugin: instead of running the tests once, runs them for each mutant."""
 
-    def __init__(self, found: list[Mutant], workers: int, told: Path, wider: dict[str, tuple[str, ...]]) -> None:
-        self.found, self.workers, self.told, self.wider = found, workers, told, wider
+    def __init__(
+        self, found: list[Mutant], workers: int, told: Path, wider: dict[str, tuple[str, ...]], slower: float
+    ) -> None:
+        self.found, self.workers, self.told, self.wider, self.slower = found, workers, told, wider, slower
 
     def pytest_runtestloop(self, session: Any) -> bool:
         import pytest
@@ -363,7 +362,7 @@ class Collected:
         began = time.monotonic()
         if wait_for(start(lambda: 0 if passes(items) else 1, None)):
             pytest.exit("the tests fail without any change", returncode=1)
-        seconds = max(LEAST_SECONDS, SLOWER * (time.monotonic() - began))
+        seconds = max(LEAST_SECONDS, self.slower * (time.monotonic() - began))
         print(f"{len(self.found)} mutants, {len(items)} tests", file=sys.__stderr__, flush=True)
         verdicts = run_all(self.found, try_one, workers=self.workers, seconds=lambda _: seconds)
         self.told.write_text(json.dumps([verdicts[mutant] for mutant in self.found]))
@@ -468,13 +467,13 @@ def run_all(
 
 
 def try_folder(
-    found: list[Mutant], workers: int, scratch: Path, wider: dict[str, tuple[str, ...]]
+    found: list[Mutant], workers: int, scratch: Path, wider: dict[str, tuple[str, ...]], slower: float
 ) -> dict[Mutant, str]:
     """What became of the mutants of one folder."""
     stages = {tuple(tests) for mutant in found for tests in tests_of(mutant.file, wider)}
     tests = list(dict.fromkeys(test for stage in sorted(stages, key=len, reverse=True) for test in stage))
     told, log = scratch / "told", scratch / "log"
-    if wait_for(start(lambda: collect(tests, Collected(found, workers, told, wider)), log)):
+    if wait_for(start(lambda: collect(tests, Collected(found, workers, told, wider, slower)), log)):
         sys.exit(f"{' '.join(tests)}: no test could be collected, or they fail without any change:\n" + end_of(log))
     verdicts = dict(zip(found, json.loads(told.read_text()), strict=True))
     again = [mutant for mutant in found if verdicts[mutant] in ("survived", "elsewhere")]
@@ -486,7 +485,7 @@ def try_folder(
         took[stage] = time.monotonic() - began
 
     def seconds(mutant: Mutant) -> float:
-        return max(LEAST_SECONDS, SLOWER * sum(took[tuple(tests)] for tests in tests_of(mutant.file, wider)))
+        return max(LEAST_SECONDS, slower * sum(took[tuple(tests)] for tests in tests_of(mutant.file, wider)))
 
     def try_anew(mutant: Mutant) -> int:
         return run_stages(tests_of(mutant.file, wider), mutant)
@@ -505,6 +504,7 @@ def main() -> int:
     parser.add_argument("--sample", type=int, help="try so many mutants only")
     parser.add_argument("--seed", type=int, default=0, help="which ones (default: 0)")
     parser.add_argument("--workers", type=int, default=2, help="how many at once (default: 2)")
+    parser.add_argument("--slower", type=float, default=SLOWER, help="times as long as without a change: killed")
     parser.add_argument("--quick", action="store_true", help="run a file's own test alone: some survivors are none")
     parser.add_argument("--list", action="store_true", help="only list the mutants")
     arguments = parser.parse_args()
@@ -532,7 +532,7 @@ def main() -> int:
         os.environ["HYPOTHESIS_STORAGE_DIRECTORY"] = str(scratch / "hypothesis")
         for folder in sorted({str(Path(mutant.file).parent) for mutant in found}):
             of_folder = [mutant for mutant in found if str(Path(mutant.file).parent) == folder]
-            verdicts |= try_folder(of_folder, arguments.workers, scratch, wider)
+            verdicts |= try_folder(of_folder, arguments.workers, scratch, wider, arguments.slower)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
     return report(verdicts, len(same), time.monotonic() - began)

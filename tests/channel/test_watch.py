@@ -115,7 +115,7 @@ def test_the_memory_is_bounded_and_the_oldest_go() -> None:
     for number in range(MAX_REMEMBERED + 3):
         watch.input(1, SignedInput(numbered(number), model.signature))
     assert len(watch._inputs) == MAX_REMEMBERED
-    assert [key[2] for key in watch._inputs][0] == 3
+    assert next(iter(watch._inputs))[2] == 3
 
 
 def test_so_many_proofs_of_a_kind_are_enough() -> None:
