@@ -502,6 +502,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Mutation testing: each check removed in turn.")
     parser.add_argument("paths", nargs="+", help="folders or files under evmthread/")
     parser.add_argument("--sample", type=int, help="try so many mutants only")
+    parser.add_argument("--from-line", type=int, default=0, help="only mutants at or after this line of their file")
     parser.add_argument("--seed", type=int, default=0, help="which ones (default: 0)")
     parser.add_argument("--workers", type=int, default=2, help="how many at once (default: 2)")
     parser.add_argument("--slower", type=float, default=SLOWER, help="times as long as without a change: killed")
@@ -512,7 +513,7 @@ def main() -> int:
     files = files_of(arguments.paths)
     found = [mutant for file in files for mutant in mutants(file)]
     same = [mutant for mutant in found if mutant.key in SAME]
-    found = [mutant for mutant in found if mutant.key not in SAME]
+    found = [mutant for mutant in found if mutant.key not in SAME and mutant.line >= arguments.from_line]
     if arguments.sample is not None and arguments.sample < len(found):
         found = sorted(random.Random(arguments.seed).sample(found, arguments.sample), key=str)
     if arguments.list:
