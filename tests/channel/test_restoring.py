@@ -223,4 +223,4 @@ def test_what_was_agreed_is_verified_again() -> None:
     with pytest.raises(NotEnoughSignatures):
         restore_thread(thread, (*base[:-1], forged), 2)
     with pytest.raises(DivergentField):
-        restore_thread(thread, (base[0], replace(base[-1], state=base[0].state)), 2)
+        restore_thread(thread, (replace(base[-1], state=base[0].state),), 2)
