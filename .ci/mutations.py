@@ -82,6 +82,22 @@ _EXECUTED = tuple(
 )
 _KEPT = tuple(
     f"tests/store/test_{name}.py" for name in ["endpoint", "endpoints", "together", "continuing", "channels_on_files"]
+
+
+_ROUNDS = (
+    *("tests/channel/test_review.py", "tests/channel/test_refusing.py", "tests/channel/test_ballot.py"),
+    *("tests/channel/test_outbox.py", "tests/channel/test_pool.py", "tests/channel/test_pacing.py"),
+    *("tests/channel/test_returning.py", "tests/channel/test_party.py", "tests/channel/test_rounds.py"),
+    *("tests/channel/test_leading.py", "tests/channel/test_closing.py", "tests/channel/test_catch_up.py"),
+    *("tests/channel/test_wishes.py", "tests/channel/test_line.py", "tests/channel/test_restoring.py"),
+    "tests/channel/test_watch.py",
+)
+_PLAYED = ("tests/store/test_endpoint.py", *[f"tests/acceptance/test_c{number}.py" for number in (22, 13, 11, 32, 23)])
+_EXECUTING = ("calls", "divergence", "inputs", "messages", "replay", "roots", "rules", "saved", "suspension", "thread")
+_EXECUTED = tuple([f"tests/channel/test_{name}.py" for name in _EXECUTING])
+_KEPT = (
+    *("tests/store/test_endpoint.py", "tests/store/test_endpoints.py", "tests/store/test_together.py"),
+    *("tests/store/test_continuing.py", "tests/store/test_channels_on_files.py"),
 )
 # By folder, or by file.
 WIDER = {
@@ -103,6 +119,9 @@ WIDER = {
             "thread",
         ]
     },
+
+
+    **{f"evmthread/channel/{name}.py": (*_EXECUTED, *_ROUNDS, *_PLAYED) for name in _EXECUTING},
     "evmthread/merkle": ("tests/merkle", "tests/acceptance/test_c27.py"),
     "evmthread/store": ("tests/store",),
     "evmthread/store/endpoint.py": (*_KEPT, *_ROUNDS[:7], *_PLAYED),
@@ -139,6 +158,8 @@ BOUNDARY: dict[type[ast.cmpop], type[ast.cmpop]] = {ast.Lt: ast.LtE, ast.LtE: as
 # Mutants that mean the same as the code, each with the reason: (file, function, what is changed, source line).
 _SHORTCUT = "a shortcut: without it the same is found out, only later"
 _FAST = "raw[:1] != b'\\x00' and len(raw) << 3 <= self.bits"
+_NEVER = "it never is otherwise: who is no party has no inputs, a batch with inputs has outcomes"
+_ARMED = "the timer is armed or not at the end of each event, by what stands then"
 _UNREAD = "what is written then is never read"
 _OTHERS = "party != self._index and party < self._parties"
 _SIZED = "isinstance(handling, _Bytes) and handling.size is not None"
@@ -159,7 +180,17 @@ SAME: dict[tuple[str, str, str, str], str] = {
     ("evmthread/channel/ballot.py", "note_used", "left out", "party < self._parties"): _UNREAD,
     ("evmthread/channel/ballot.py", "note_used", "the other boundary of Lt 0", "party < self._parties"): _UNREAD,
     ("evmthread/channel/outbox.py", "answered", "always False", "signature is None"): _UNREAD,
+    ("evmthread/channel/refusing.py", "check_not_passed_over", "always True", "desk.is_party"): _NEVER,
+    ("evmthread/channel/refusing.py", "_had_to_end", "left out", "outcome.inputs"): _NEVER,
+    ("evmthread/channel/watch.py", "commitment", "always True", "first[0] != commitment"): _SHORTCUT,
+    ("evmthread/channel/watch.py", "input", "always True", "first.input != each"): _SHORTCUT,
+    ("evmthread/channel/rounds.py", "sign", "not called", "desk.pacing.arm(desk.now)"): _ARMED,
+    ("evmthread/channel/rounds.py", "_review", "not called", "desk.pacing.arm(desk.now)"): _ARMED,
+    ("evmthread/channel/rounds.py", "_refuse", "not called", "desk.pacing.arm(desk.now)"): _ARMED,
+    ("evmthread/channel/closing.py", "try_ready", "not called", "desk.pacing.arm(desk.now)"): _ARMED,
+    ("evmthread/channel/channel.py", "act", "not called", "self._desk.pacing.arm(self._desk.now)"): _ARMED,
     ("evmthread/channel/review.py", "check_fields", "always False", "executed == committed"): _SHORTCUT,
+    ("evmthread/store/signed_rows.py", "put", "left out", "state.digest is None"): _SHORTCUT,
     ("evmthread/commit/batch.py", "_check_limits", "left out", _SIZE): _SHORTCUT,
     ("evmthread/commit/batch.py", "_check_limits", "the other boundary of Gt 0", _SIZE): _SHORTCUT,
 }
@@ -356,8 +387,10 @@ def inner_codes(code: CodeType, names: tuple[str, ...]) -> list[CodeType]:
 class Collected:
     """A pytest plugin: instead of running the tests once, runs them for each mutant."""
 
-    def __init__(self, found: list[Mutant], workers: int, told: Path, wider: dict[str, tuple[str, ...]]) -> None:
-        self.found, self.workers, self.told, self.wider = found, workers, told, wider
+    def __init__(
+        self, found: list[Mutant], workers: int, told: Path, wider: dict[str, tuple[str, ...]], slower: float
+    ) -> None:
+        self.found, self.workers, self.told, self.wider, self.slower = found, workers, told, wider, slower
 
     def pytest_runtestloop(self, session: Any) -> bool:
         import pytest
@@ -388,7 +421,7 @@ class Collected:
         began = time.monotonic()
         if wait_for(start(lambda: 0 if passes(items) else 1, None)):
             pytest.exit("the tests fail without any change", returncode=1)
-        seconds = max(LEAST_SECONDS, SLOWER * (time.monotonic() - began))
+        seconds = max(LEAST_SECONDS, self.slower * (time.monotonic() - began))
         print(f"{len(self.found)} mutants, {len(items)} tests", file=sys.__stderr__, flush=True)
         verdicts = run_all(self.found, try_one, workers=self.workers, seconds=lambda _: seconds)
         self.told.write_text(json.dumps([verdicts[mutant] for mutant in self.found]))
@@ -493,13 +526,13 @@ def run_all(
 
 
 def try_folder(
-    found: list[Mutant], workers: int, scratch: Path, wider: dict[str, tuple[str, ...]]
+    found: list[Mutant], workers: int, scratch: Path, wider: dict[str, tuple[str, ...]], slower: float
 ) -> dict[Mutant, str]:
     """What became of the mutants of one folder."""
     stages = {tuple(tests) for mutant in found for tests in tests_of(mutant.file, wider)}
     tests = list(dict.fromkeys(test for stage in sorted(stages, key=len, reverse=True) for test in stage))
     told, log = scratch / "told", scratch / "log"
-    if wait_for(start(lambda: collect(tests, Collected(found, workers, told, wider)), log)):
+    if wait_for(start(lambda: collect(tests, Collected(found, workers, told, wider, slower)), log)):
         sys.exit(f"{' '.join(tests)}: no test could be collected, or they fail without any change:\n" + end_of(log))
     verdicts = dict(zip(found, json.loads(told.read_text()), strict=True))
     again = [mutant for mutant in found if verdicts[mutant] in ("survived", "elsewhere")]
@@ -511,7 +544,7 @@ def try_folder(
         took[stage] = time.monotonic() - began
 
     def seconds(mutant: Mutant) -> float:
-        return max(LEAST_SECONDS, SLOWER * sum(took[tuple(tests)] for tests in tests_of(mutant.file, wider)))
+        return max(LEAST_SECONDS, slower * sum(took[tuple(tests)] for tests in tests_of(mutant.file, wider)))
 
     def try_anew(mutant: Mutant) -> int:
         return run_stages(tests_of(mutant.file, wider), mutant)
@@ -528,8 +561,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Mutation testing: each check removed in turn.")
     parser.add_argument("paths", nargs="+", help="folders or files under evmthread/")
     parser.add_argument("--sample", type=int, help="try so many mutants only")
+    parser.add_argument("--from-line", type=int, default=0, help="only mutants at or after this line of their file")
     parser.add_argument("--seed", type=int, default=0, help="which ones (default: 0)")
     parser.add_argument("--workers", type=int, default=2, help="how many at once (default: 2)")
+    parser.add_argument("--slower", type=float, default=SLOWER, help="times as long as without a change: killed")
     parser.add_argument("--quick", action="store_true", help="run a file's own test alone: some survivors are none")
     parser.add_argument("--list", action="store_true", help="only list the mutants")
     arguments = parser.parse_args()
@@ -537,7 +572,7 @@ def main() -> int:
     files = files_of(arguments.paths)
     found = [mutant for file in files for mutant in mutants(file)]
     same = [mutant for mutant in found if mutant.key in SAME]
-    found = [mutant for mutant in found if mutant.key not in SAME]
+    found = [mutant for mutant in found if mutant.key not in SAME and mutant.line >= arguments.from_line]
     if arguments.sample is not None and arguments.sample < len(found):
         found = sorted(random.Random(arguments.seed).sample(found, arguments.sample), key=str)
     if arguments.list:
@@ -557,7 +592,7 @@ def main() -> int:
         os.environ["HYPOTHESIS_STORAGE_DIRECTORY"] = str(scratch / "hypothesis")
         for folder in sorted({str(Path(mutant.file).parent) for mutant in found}):
             of_folder = [mutant for mutant in found if str(Path(mutant.file).parent) == folder]
-            verdicts |= try_folder(of_folder, arguments.workers, scratch, wider)
+            verdicts |= try_folder(of_folder, arguments.workers, scratch, wider, arguments.slower)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
     return report(verdicts, len(same), time.monotonic() - began)

@@ -184,7 +184,7 @@ def waiting(
 ) -> tuple[Table, Desk, SignedInput]:
     """Party 0 asked for something that all have had for a base timer; its desk, and its input."""
     table = Table(3, code=code, automatic=False, rules=rules)
-    table.ask(0, 10, rest=rest, gas=gas)
+    table.ask(0, 10, gas=gas)
     table.pump()
     desk = desk_of(table)
     (own,) = desk.pool.own
@@ -197,8 +197,7 @@ def passed_over(desk: Desk, proposal: Propose) -> str:
     try:
         check_not_passed_over(desk, proposal)
     except Unsigned as error:
-        assert error.code == RejectCode.PASSED_OVER
-        return error.where
+        return error.where if error.code == RejectCode.PASSED_OVER else f"not {error.code.name}"
     return ""
 
 

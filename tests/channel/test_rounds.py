@@ -23,6 +23,13 @@ from evmthread.channel.events import (
 )
 from evmthread.channel.local import LOCAL_DOMAIN
 from evmthread.channel.messages import Accept, Agreed, Hello, Propose, Reject, RejectCode, Request, encode_message
+
+
+from evmthread.channel.desk import ChannelOptions
+from evmthread.channel.effects import Persist, Send, Sign
+from evmthread.channel.errors import LocalProtocolError, RemoteProtocolError
+from evmthread.channel.events import Adopted, Convicted, Diverged, PeerFault, Proposed, Rejected, Stopped, StopReason
+from evmthread.channel.messages import Accept, Agreed, Propose, Reject, RejectCode, encode_message
 from evmthread.channel.phases import Phase
 from evmthread.channel.review import FLOOR_STEP, SECONDS_FACTOR
 from evmthread.channel.rounds import MAX_DIVERGENT
@@ -518,3 +525,132 @@ def test_a_genesis_for_which_we_lack_the_code_is_not_signed() -> None:
     told = [each.event for each in channel.receive(0, encode_message(table.id, agreed)) if isinstance(each, Notify)]
     assert isinstance(told[-1], Unexecutable)
     assert channel.agreement is None
+
+
+def test_what_is_void_when_it_is_kept_is_not_signed() -> None:
+    """Another agreement came first: no signature is made on what can't be agreed any more."""
+    table = Table(3, threshold=2)
+    end, waiting = table.ends[0], []
+    end._keep = lambda endpoint, persist: waiting.append(persist)
+    table.ask(1)
+    table.pump()
+    assert table.channel(0)._desk.tip_nonce == 1
+    for persist in waiting:
+        end._store.write([(end.lease, persist.records)])
+        effects = end.channel.persisted(persist.token)
+        assert not any(isinstance(each, Sign) for each in effects)
+    assert [persist.urgent for persist in waiting] == [True, False]
+    assert table.channel(0).phase == Phase.READY
+
+
+def test_a_signer_that_refuses_stops_us_unless_it_is_void_by_then() -> None:
+    for moved, reasons in ((False, [StopReason.REFUSED]), (True, [])):
+        table = Table(3, threshold=2)
+        proposal = table.proposal(1)
+        outbox = table.channel(0)._desk.outbox
+        effects = table.channel(0).receive(1, encode_message(table.id, proposal))
+        (persist,) = [each for each in effects if isinstance(each, Persist)]
+        (sign,) = [each for each in table.channel(0).persisted(persist.token) if isinstance(each, Sign)]
+        if moved:
+            table.tell(0, 2, Accept(1, table.digest(proposal.commitment), table.sign(2, proposal.commitment)))
+            assert table.channel(0)._desk.tip_nonce == 1
+        table.channel(0).not_signed(sign.token, "locked")
+        outbox.take()
+        stopped = table.channel(0)._desk.stopped
+        assert [each.reason for each in (stopped,) if each is not None] == reasons
+        assert stopped is None or stopped.detail == "locked"
+
+
+def test_a_decision_is_on_what_still_stands() -> None:
+    table = Table(3, manual=True, begin=False)
+    table.greet()
+    table.ends[0].do(lambda channel: channel.propose())
+    table.pump()
+    for index in (1, 2):
+        table.ends[index].do(lambda channel: channel.accept(0))
+    table.pump()
+    table.ask(1)
+    table.pump()
+    assert table.channel(0)._rounds.waits_for_user
+    del table.channel(0)._desk.ballot.standing[1]
+    assert not table.channel(0)._rounds.waits_for_user
+    with pytest.raises(LocalProtocolError, match="no proposal of nonce 1"):
+        table.ends[0].do(lambda channel: channel.accept(1))
+    assert table.stores[0].look(table.id).load().highest == 0
+
+
+def test_what_we_accept_stays_as_its_leader_signed_it() -> None:
+    table = Table(3)
+    proposal = table.proposal(1)
+    table.tell(0, 1, proposal)
+    standing = table.channel(0)._desk.ballot.standing[1]
+    assert standing.propose == proposal
+    assert standing.signatures == {0: table.sign(0, proposal.commitment), 1: proposal.signature}
+    assert not standing.signing
+
+
+def test_a_signature_that_comes_after_another_agreement_is_not_sent() -> None:
+    table = Table(3, threshold=2)
+    proposal = table.proposal(1)
+    channel = table.channel(0)
+    effects = channel.receive(1, encode_message(table.id, proposal))
+    (persist,) = [each for each in effects if isinstance(each, Persist)]
+    (sign,) = [each for each in channel.persisted(persist.token) if isinstance(each, Sign)]
+    table.tell(0, 2, Accept(1, table.digest(proposal.commitment), table.sign(2, proposal.commitment)))
+    assert channel._desk.tip_nonce == 1
+    table.sent()
+    assert [
+        each for each in channel.signed(sign.token, table.sign(0, proposal.commitment)) if isinstance(each, Send)
+    ] == []
+
+
+def test_a_proposal_is_sent_to_those_whose_signature_is_missing() -> None:
+    table = Table(3)
+    proposal = table.proposal(1)
+    table.tell(1, 2, Accept(1, table.digest(proposal.commitment), table.sign(2, proposal.commitment)))
+    table.sent()
+    rounds = table.channel(1)._rounds
+    standing = table.channel(1)._desk.ballot.standing[1]
+    rounds.send_standing(standing, (0, 2))
+    table.ends[1].do(lambda channel: channel._desk.outbox.take())
+    assert [(to, message) for _, to, message in table.sent()] == [(0, proposal)]
+    standing.signing = True
+    rounds.send_standing(standing, (0, 2))
+    assert table.channel(1)._desk.outbox.take() == []
+
+
+def test_a_final_proposal_of_another_counts_its_leader_as_bound() -> None:
+    table = Table(3)
+    thread = table.channel(1).thread
+    batch = SignedBatch(Batch(thread.environment(), ()), ())
+    final = thread.execute(batch, nonce=1, final=True)
+    rest = thread.execute(batch, nonce=1)
+    strange = replace(final, parent=word(7))
+    bound = table.channel(0)._desk.ballot._bound
+    expected: set[int] = set()
+    for commitment, parties in ((rest, expected), (strange, expected), (final, {1})):
+        table.tell(0, 1, Propose(commitment, batch, None, table.sign(1, commitment)))
+        assert bound == parties
+    table.tell(0, 2, Accept(1, table.digest(final), table.sign(2, final)))
+    assert bound == {1}, "nobody, where it isn't known what it accepts"
+
+
+def test_who_accepts_a_final_one_is_bound() -> None:
+    table = Table(4)
+    table.lost = lambda sender, receiver, message: (
+        isinstance(message, Accept) or (isinstance(message, Propose) and receiver != 0)
+    )
+    for index in range(4):
+        table.ends[index].do(lambda channel: channel.close())
+    table.pump()
+    ballot = table.channel(0)._desk.ballot
+    final = ballot.standing[1].propose.commitment
+    assert final.status == Status.FINAL
+    assert ballot._bound == {1}
+    table.tell(0, 2, Accept(1, table.digest(final), table.sign(2, final)))
+    assert ballot._bound == {1, 2}
+    playing = Table(4)
+    proposal = playing.proposal(1)
+    playing.tell(0, 1, proposal)
+    playing.tell(0, 2, Accept(1, playing.digest(proposal.commitment), playing.sign(2, proposal.commitment)))
+    assert playing.channel(0)._desk.ballot._bound == set()

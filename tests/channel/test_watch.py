@@ -91,6 +91,7 @@ def test_two_inputs_of_one_kind_nonce_and_parent_convict() -> None:
         watch.input(1, request_of(table, 1, number, parent=bytes(32)).signed)
         watch.input(0, request_of(table, 0, number).signed)
     assert evidence(table) == []
+    assert len(watch._inputs) == 4, "what isn't bound to an agreement contradicts nothing, and takes no room"
     watch.input(1, request_of(table, 1, 7).signed)
     assert evidence(table) == [("InputEquivocation", 1)]
     (event,) = table.told(0, Convicted)
@@ -114,7 +115,7 @@ def test_the_memory_is_bounded_and_the_oldest_go() -> None:
     for number in range(MAX_REMEMBERED + 3):
         watch.input(1, SignedInput(numbered(number), model.signature))
     assert len(watch._inputs) == MAX_REMEMBERED
-    assert [key[2] for key in watch._inputs][0] == 3
+    assert next(iter(watch._inputs))[2] == 3
 
 
 def test_so_many_proofs_of_a_kind_are_enough() -> None:

@@ -1,11 +1,15 @@
 """An endpoint performs what its channel asks, in order, with its store and its signer."""
 
+from evmthread.channel.desk import ChainHead, Mode
 from evmthread.channel.effects import Persist
 from evmthread.channel.events import Adopted, Stopped
 from evmthread.channel.messages import Accept, Propose, Request
 from evmthread.channel.phases import Phase
+from evmthread.channel.review import highest_nonce
+from evmthread.errors import BackendError
 from evmthread.store.endpoint import Endpoint
 from tests.channel.endpoints import Table
+from tests.channel.games import START
 
 
 def test_what_is_not_urgent_is_written_with_what_is_or_on_flush() -> None:
@@ -103,3 +107,115 @@ def test_a_restored_store_gets_its_floor_when_it_is_opened() -> None:
     assert not table.stores[0].look(table.id).restored
     assert end.lease.floor is not None
     assert end.channel._desk.own_floor == end.lease.floor
+
+
+def test_a_restored_store_gets_its_floor_with_the_genesis() -> None:
+    """What the lost store signed can't be bounded before: the genesis tells when all began."""
+    table = Table(2, begin=False)
+    table.stores[0] = table.stores[0].copy(restored=True)
+    table.ends[0] = table.opened(0)
+    assert table.stores[0].look(table.id).restored
+    other = Table(2)
+    genesis = other.channel(1)._desk.tip
+    assert genesis is not None
+    table.now += 100
+    table.ends[0].tick(table.now)
+    table.tell(0, 1, genesis)
+    assert not table.stores[0].look(table.id).restored
+    floor = table.ends[0].lease.floor
+    assert floor is not None
+    assert floor == highest_nonce(START, table.now)
+    assert table.channel(0)._desk.ballot.highest_signed == floor
+    table.ends[0].flush()
+    again = table.opened(0).channel
+    assert (again._desk.own_floor, again._desk.ballot.highest_signed, again._desk.begun) == (floor, floor, START)
+
+
+def test_without_a_floor_nothing_bars_a_nonce() -> None:
+    table = Table(2)
+    table.wait(5)
+    channel = table.opened(0).channel
+    assert (channel._desk.own_floor, channel._desk.ballot.highest_signed, channel._desk.begun) == (0, 0, START)
+    fresh = Table(2, begin=False).channel(0)
+    assert (fresh._desk.own_floor, fresh._desk.ballot.highest_signed, fresh._desk.begun) == (0, -1, None)
+
+
+def test_effects_are_performed_in_order_and_answers_after_them() -> None:
+    table = Table(3)
+    order: list[str] = []
+    end, store = table.ends[1], table.stores[1]
+    write = store.write
+
+    def written(batch: object) -> object:
+        order.append("kept")
+        return write(batch)  # type: ignore[arg-type]
+
+    class Signs:
+        def sign(self, *arguments: object, **options: object) -> bytes:
+            order.append("signed")
+            return signer.sign(*arguments, **options)  # type: ignore[arg-type]
+
+    store.write = written  # type: ignore[method-assign]
+    signer, end._signer = end._signer, Signs()  # type: ignore[assignment]
+    end._send = lambda to, data: order.append(type(table.read(data)).__name__)
+    end.do(lambda channel: channel.propose(empty=True))
+    assert order == ["kept", "signed", "Propose", "Propose"]
+
+
+def test_a_signer_that_fails_stops_its_endpoint() -> None:
+    table = Table(2)
+
+    class Fails:
+        def sign(self, *arguments: object, **options: object) -> bytes:
+            raise BackendError("no key")
+
+    table.ends[1]._signer = Fails()  # type: ignore[assignment]
+    table.ends[1].do(lambda channel: channel.propose(empty=True))
+    (event,) = table.told(1, Stopped)
+    assert isinstance(event, Stopped)
+    assert event.detail == "no key"
+    assert table.sent() == []
+
+
+def test_a_store_that_can_not_write_stops_its_endpoint() -> None:
+    table = Table(2)
+
+    def fails(batch: object) -> object:
+        raise BackendError("disk full")
+
+    table.stores[1].write = fails  # type: ignore[method-assign, assignment]
+    table.ends[1].do(lambda channel: channel.propose(empty=True))
+    (event,) = table.told(1, Stopped)
+    assert isinstance(event, Stopped)
+    assert "disk full" in event.detail
+    assert table.sent() == [], "nothing leaves that isn't kept"
+
+
+def test_a_timer_is_forgotten_when_its_time_has_come() -> None:
+    table = Table(2)
+    end = table.ends[0]
+    end.timer = table.now + 1
+    end.tick(table.now + 0.5)
+    assert end.timer == table.now + 1
+    end.tick(table.now + 1)
+    assert end.timer is None
+    end.tick(table.now + 2)
+    assert end.timer is None
+
+
+def test_ticking_writes_what_could_wait() -> None:
+    table = Table(2)
+    table.ask(0)
+    while table.net:
+        sender, receiver, data = table.net.popleft()
+        table.ends[receiver].receive(sender, data)
+    assert len(table.told(0, Adopted)) == 1
+    table.ends[0].tick(table.now)
+    assert len(table.told(0, Adopted)) == 2
+
+
+def test_the_chains_head_is_passed_on() -> None:
+    table = Table(2, on_chain=True)
+    head = ChainHead(6, START, Mode.LIVE, 5, Mode.LIVE)
+    table.ends[0].head(head)
+    assert table.channel(0)._desk.head == head

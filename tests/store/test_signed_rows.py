@@ -14,11 +14,11 @@ from evmthread.store.thread_store import FloorWanted
 THREAD, OTHER = b"\x11" * 32, b"\x22" * 32
 
 
-class Foreign(BackendError):
+class ForeignError(BackendError):
     pass
 
 
-class Damaged(BackendError):
+class DamagedError(BackendError):
     pass
 
 
@@ -28,7 +28,7 @@ def digest(number: int) -> bytes:
 
 @pytest.fixture
 def database(tmp_path: Path) -> Iterator[Database]:
-    opened = Database(tmp_path / "rows", FileKind(7, 1, SCHEMA, Foreign, Damaged), durable=False)
+    opened = Database(tmp_path / "rows", FileKind(7, 1, SCHEMA, ForeignError, DamagedError), durable=False)
     yield opened
     opened.close()
 
@@ -145,7 +145,7 @@ def test_a_changed_row_is_told(database: Database, change: str) -> None:
         rows.check(run)
     with database.writing() as run:
         run(change)
-    with database.reading() as run, pytest.raises(Damaged):
+    with database.reading() as run, pytest.raises(DamagedError):
         rows.check(run)
-    with pytest.raises(Damaged):
+    with pytest.raises(DamagedError):
         put(database, 6)
