@@ -64,16 +64,12 @@ class Wishes:
     def _own(self, wish: Wish) -> Own | None:
         """The input that a wish becomes; None where it has to wait for another agreement."""
         desk, thread = self._desk, self._desk.thread
-        parent = thread.parent
         if not desk.may_ask:
-            # What lasts needs no parent, and contradicts nothing that the lost store signed: its nonce is used once.
-            if not (wish.lasting and wish.kind == InputKind.CALL):
-                return None
-            parent = ZERO_HASH
+            return None
         calls = sum(1 for own in desk.pool.own if own.input.kind not in CONTINUATIONS)
         nonce = 0 if wish.kind in CONTINUATIONS else desk.owner_nonce + calls
-        each = wish.as_input(thread.thread_id, desk.owner, nonce, parent)
-        if parent != ZERO_HASH and desk.pool.used.setdefault((wish.kind, nonce), each) != each:
+        each = wish.as_input(thread.thread_id, desk.owner, nonce, thread.parent)
+        if thread.parent != ZERO_HASH and desk.pool.used.setdefault((wish.kind, nonce), each) != each:
             return None
         own = Own(wish, each)
         desk.pool.own.append(own)

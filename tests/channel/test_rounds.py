@@ -8,7 +8,7 @@ import pytest
 from evmthread.channel.ballot import MAX_EARLY
 from evmthread.channel.channel import Channel
 from evmthread.channel.desk import ChainHead, ChannelOptions, Mode
-from evmthread.channel.effects import Notify, Send
+from evmthread.channel.effects import Notify, Persist, Send, Sign
 from evmthread.channel.errors import LocalProtocolError, RemoteProtocolError
 from evmthread.channel.events import (
     Adopted,
@@ -23,13 +23,6 @@ from evmthread.channel.events import (
 )
 from evmthread.channel.local import LOCAL_DOMAIN
 from evmthread.channel.messages import Accept, Agreed, Hello, Propose, Reject, RejectCode, Request, encode_message
-
-
-from evmthread.channel.desk import ChannelOptions
-from evmthread.channel.effects import Persist, Send, Sign
-from evmthread.channel.errors import LocalProtocolError, RemoteProtocolError
-from evmthread.channel.events import Adopted, Convicted, Diverged, PeerFault, Proposed, Rejected, Stopped, StopReason
-from evmthread.channel.messages import Accept, Agreed, Propose, Reject, RejectCode, encode_message
 from evmthread.channel.phases import Phase
 from evmthread.channel.review import FLOOR_STEP, SECONDS_FACTOR
 from evmthread.channel.rounds import MAX_DIVERGENT

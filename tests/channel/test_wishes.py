@@ -179,22 +179,6 @@ def test_what_is_kept_of_an_input_is_read_again() -> None:
             decode_own(bad)
 
 
-def test_a_restored_party_asks_without_a_parent_until_there_is_an_agreement_above_its_floor() -> None:
-    table = Table(3, threshold=2, operator=OUTSIDER, operator_leads=True)
-    table.stores[0] = table.stores[0].copy(restored=True)
-    table.ends[0] = table.opened(0)
-    table.ends[0].start()
-    table.pump()
-    table.ask(0, 40)
-    table.ask(0, 50, lasting=True)
-    made = [message.signed.input for _, _, message in table.sent() if isinstance(message, Request)]
-    assert {(each.parent, each.data) for each in made} == {(bytes(32), word(50))}
-    table.wait(30)
-    assert table.channel(1).thread.storage(0) == 51
-    assert len(table.tips()) == 1
-    assert table.stores[0].look(table.id).load().inputs == ()
-
-
 def test_what_was_asked_for_the_genesis_is_in_no_later_batch() -> None:
     """The user is told that it lapsed; a signature that any state would take is in others' hands."""
     table = Table(begin=False)
