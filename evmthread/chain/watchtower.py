@@ -98,7 +98,8 @@ class Watchtower:
         self.follower = self._follower(position)
         self.is_over = False
         self._account = account
-        self._said: object = None
+        self._said: set[object] = set()
+        self._untold: list[News] = []
         self._sent: _Sent | None = None
 
     def _follower(self, position: Position | None) -> Follower:
@@ -121,7 +122,7 @@ class Watchtower:
         the present. Where events can't be had, or not believed, it still answers what is proven without them.
         """
         try:
-            news = self.follower.poll()
+            self._untold += self.follower.poll()  # told when the answer is sent: who can't send it, doesn't miss it
         except FinalityBroken:
             self.follower = self._follower(None)
             raise
@@ -130,10 +131,15 @@ class Watchtower:
             if not alarms:
                 raise
             return [], alarms
+        words = self._say()
+        news, self._untold = self._untold, []
+        return news, words
+
+    def _say(self) -> list[Word]:
         watcher = self.follower.watcher
         state, head = watcher.state, watcher.head
         if state is None or head is None:
-            return news, []
+            return []
         words: list[Word] = []
         if head.finalized is Mode.SETTLED and not self.is_over:
             self.is_over = True
@@ -143,8 +149,9 @@ class Watchtower:
         if state.mode is Mode.CHALLENGED:
             words += self._challenged(state, head.number, head.timestamp)
         else:
-            self._sent = self._said = None
-        return news, words
+            self._sent = None
+            self._said.clear()
+        return words
 
     def _look_without_events(self) -> list[Word]:
         latest = block_at(self.registry.provider, LATEST)
@@ -162,7 +169,8 @@ class Watchtower:
                 return self._once(Alarmed(Alarm.TOO_LATE, state))
             if self._account is None:
                 return self._once(Alarmed(Alarm.UNANSWERED, state))
-            return [*self._once(Alarmed(Alarm.CHALLENGED, state)), *self._answer(self._account, state, number)]
+            answered = self._answer(self._account, state, number)
+            return [*self._once(Alarmed(Alarm.CHALLENGED, state)), *answered]
         self._sent = None
         if state.nonce > nonce:
             return self._once(Alarmed(Alarm.OVERTAKEN, state))
@@ -171,9 +179,10 @@ class Watchtower:
         return self._once(Standing(state))
 
     def _once(self, word: Word) -> list[Word]:
-        if word == self._said:
+        said = (word.alarm, word.state) if isinstance(word, Alarmed) else word
+        if said in self._said:
             return []
-        self._said = word
+        self._said.add(said)
         return [word]
 
     def _answer(self, account: Account, state: ThreadState, number: int) -> list[Word]:

@@ -7,10 +7,10 @@ import pytest
 
 from evmthread.chain.blocks import FINALIZED, block_at
 from evmthread.chain.errors import FinalityBroken
-from evmthread.chain.events import ThreadState
+from evmthread.chain.events import Challenged, ThreadState
 from evmthread.chain.registry import Registry
 from evmthread.chain.transactions import Call
-from evmthread.chain.watcher import Head, Position
+from evmthread.chain.watcher import Head, Position, Seen
 from evmthread.chain.watchtower import Alarm, Alarmed, Answered, Over, Standing, Watchtower
 from evmthread.channel.desk import Mode
 from evmthread.commit import Agreement, LocalSigner, SignatureSet, TypedData
@@ -143,6 +143,29 @@ def test_events_that_can_not_be_read_keep_no_answer_back(world: OnChain) -> None
         assert [type(each) for each in words(tower)] == [Standing]
         with pytest.raises(BackendError):
             tower.look()
+
+
+def test_what_was_seen_is_told_though_answering_failed(world: OnChain) -> None:
+    game = started(world, 0, 3)
+    wrong = ["no number"]
+    node = Unreliable(world.chain.provider, eth_getBalance=lambda told: wrong.pop() if wrong else told)
+    tower = Watchtower(Registry.connect(node, world.registry.address, patience=QUICK), game.tip, WATCHER)
+    world.registry.challenge(game.owners[1], game.line[3])
+    with pytest.raises(BadAnswer):
+        tower.look()
+    news, said = tower.look()
+    assert [type(each.placed.event) for each in news if isinstance(each, Seen)][-1] is Challenged
+    assert isinstance(news[-1], Head)
+    assert [type(each) for each in said] == [Alarmed, Answered]
+
+
+def test_each_alarm_is_told_once(world: OnChain) -> None:
+    game = started(world, 0, 3)
+    poor = Watchtower(world.registry, game.tip, account("penniless"))
+    world.registry.challenge(game.owners[1], game.line[3])
+    assert len(words(poor)) == 2
+    world.chain.mine()
+    assert words(poor) == []
 
 
 class Holding:
