@@ -15,8 +15,8 @@ from evmthread.chain.events import ThreadState
 from evmthread.chain.follower import Follower, present_position
 from evmthread.chain.registry import Registry, signed_arguments
 from evmthread.chain.transactions import Call
-from evmthread.chain.watcher import Final, News, Position, Watcher
-from evmthread.channel.desk import Mode
+from evmthread.chain.watcher import Final, Head, News, Position, Watcher
+from evmthread.channel.desk import ChainHead, Mode
 from evmthread.commit.agreement import Agreement
 from evmthread.commit.commitment import Status
 from evmthread.errors import BackendError, InvalidInput
@@ -127,10 +127,10 @@ class Watchtower:
             self.follower = self._follower(None)
             raise
         except BackendError:
-            alarms = self._look_without_events()
+            head, alarms = self._look_without_events()
             if not alarms:
                 raise
-            return [], alarms
+            return [Head(head)], alarms
         words = self._say()
         news, self._untold = self._untold, []
         return news, words
@@ -153,10 +153,12 @@ class Watchtower:
             self._said.clear()
         return words
 
-    def _look_without_events(self) -> list[Word]:
-        latest = block_at(self.registry.provider, LATEST)
+    def _look_without_events(self) -> tuple[ChainHead, list[Word]]:
+        latest, position = block_at(self.registry.provider, LATEST), self.follower.watcher.position
         state = self.registry.thread(self.agreement.commitment.thread_id, latest)
-        return self._challenged(state, latest.number, latest.timestamp) if state.mode is Mode.CHALLENGED else []
+        head = ChainHead(latest.number, latest.timestamp, state.mode, position.number, position.state.mode)
+        is_challenged = state.mode is Mode.CHALLENGED
+        return head, self._challenged(state, latest.number, latest.timestamp) if is_challenged else []
 
     def is_served(self, state: ThreadState) -> bool:
         """Whether the record is our agreement, or one above it."""

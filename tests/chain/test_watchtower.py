@@ -138,7 +138,10 @@ def test_events_that_can_not_be_read_keep_no_answer_back(world: OnChain) -> None
         node = Unreliable(world.chain.provider, eth_getLogs=change)
         tower = Watchtower(Registry.connect(node, world.registry.address, patience=QUICK), game.tip, WATCHER)
         world.registry.challenge(game.owners[1], game.line[3])
-        assert [type(each) for each in words(tower)] == [Alarmed, Answered]
+        news, said = tower.look()
+        assert [each.head.latest for each in news if isinstance(each, Head)] == [Mode.CHALLENGED]
+        assert [type(each) for each in said] == [Alarmed, Answered]
+        world.chain.mine()
         assert world.registry.thread(game.thread_id).record == game.tip.digest
         assert [type(each) for each in words(tower)] == [Standing]
         with pytest.raises(BackendError):
