@@ -191,11 +191,10 @@ class Watchtower:
         sent, transactions = self._sent, self.registry.transactions
         if sent is not None and number - sent.block < _PATIENT_BLOCKS:
             return []
-        if sent is not None and self._still_waits(sent):
+        nonce, hurry = transactions.next_nonce(account), 1
+        if sent is not None:
             # Not its own nonce: what waits before it holds it up, and its place may have been taken meanwhile.
             nonce, hurry = transactions.next_nonce(account, where=LATEST), min(2 * sent.hurry, _MOST_HURRY)
-        else:
-            nonce, hurry = transactions.next_nonce(account), 1
         try:
             transaction = transactions.submit(account, self._call(), nonce=nonce, hurry=hurry)
         except (CannotPay, TooMuchGas) as error:
@@ -210,12 +209,6 @@ class Watchtower:
             return []
         self._sent = _Sent(transaction, number, hurry)
         return [Answered(self.agreement.commitment.nonce, transaction, number)]
-
-    def _still_waits(self, sent: _Sent) -> bool:
-        try:
-            return self.registry.transactions.look(self._call(), sent.transaction) is None
-        except CallReverted:
-            return False  # it came too late, or a newer one before it
 
     @property
     def _is_final(self) -> bool:
