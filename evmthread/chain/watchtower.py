@@ -76,9 +76,8 @@ Word: TypeAlias = Alarmed | Answered | Standing | Over
 
 @dataclass(frozen=True, slots=True)
 class _Sent:
-    transaction: bytes
     block: int
-    hurry: int
+    next_hurry: int
 
 
 class Watchtower:
@@ -194,10 +193,13 @@ class Watchtower:
         nonce, hurry = transactions.next_nonce(account), 1
         if sent is not None:
             # Not its own nonce: what waits before it holds it up, and its place may have been taken meanwhile.
-            nonce, hurry = transactions.next_nonce(account, where=LATEST), min(2 * sent.hurry, _MOST_HURRY)
+            nonce, hurry = transactions.next_nonce(account, where=LATEST), sent.next_hurry
+        more = min(2 * hurry, _MOST_HURRY)
         try:
             transaction = transactions.submit(account, self._call(), nonce=nonce, hurry=hurry)
         except (CannotPay, TooMuchGas) as error:
+            if sent is not None:  # what there is money for may do, where the earlier one was lost
+                self._sent = replace(sent, next_hurry=1)
             return self._once(Alarmed(Alarm.UNPAID, state, str(error)))
         except CallReverted:
             return []  # somebody else answered meanwhile: the next look will show it
@@ -205,9 +207,9 @@ class Watchtower:
             if sent is None:
                 raise
             # The place can't be had for so little: more after the next block.
-            self._sent = replace(sent, block=number + 1 - _PATIENT_BLOCKS, hurry=hurry)
+            self._sent = _Sent(number + 1 - _PATIENT_BLOCKS, more)
             return []
-        self._sent = _Sent(transaction, number, hurry)
+        self._sent = _Sent(number, more)
         return [Answered(self.agreement.commitment.nonce, transaction, number)]
 
     @property

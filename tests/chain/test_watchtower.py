@@ -18,7 +18,7 @@ from evmthread.errors import BackendError, InvalidInput
 from evmthread.execution.transaction import Transaction, decode_transaction
 from evmthread.isa.forks import OSAKA
 from evmthread.rpc import BadAnswer, Provider
-from tests.chain.chains import FINALITY, QUICK, account
+from tests.chain.chains import FINALITY, QUICK, account, rich
 from tests.chain.conftest import OnChain
 from tests.chain.lying import Unreliable
 from tests.chain.played import KEYS, Played
@@ -148,6 +148,31 @@ def test_events_that_can_not_be_read_keep_no_answer_back(world: OnChain) -> None
         assert [type(each) for each in words(tower)] == [Standing]
         with pytest.raises(BackendError):
             tower.look()
+
+
+def test_an_answer_that_was_lost_is_sent_again_also_where_there_is_no_money_for_more(world: OnChain) -> None:
+    game, poor = started(world, 0, 3), account("nearly penniless")
+    rich(world.chain, poor)
+    given: list[Transaction] = []
+
+    def lose(method: str, *parameters: object) -> object:
+        if method == "eth_sendRawTransaction":
+            given.append(decode_transaction(bytes.fromhex(str(parameters[0])[2:]), OSAKA.transactions))
+            if len(given) == 1:
+                return None
+        return world.chain.provider.request(method, *parameters)
+
+    registry = Registry.connect(SimpleNamespace(request=lose), world.registry.address, patience=QUICK)
+    tower = Watchtower(registry, game.tip, poor)
+    world.registry.challenge(game.owners[1], game.line[3])
+    tower.look()
+    world.chain.put(poor.address, balance=given[0].gas_limit * given[0].max_fee * 3 // 2)
+    (word,) = tower.look()[1]
+    assert isinstance(word, Alarmed)
+    assert word.alarm is Alarm.UNPAID
+    assert [type(each) for each in tower.look()[1]] == [Answered]
+    world.chain.mine()
+    assert world.registry.thread(game.thread_id).record == game.tip.digest
 
 
 def test_what_was_seen_is_told_though_answering_failed(world: OnChain) -> None:
