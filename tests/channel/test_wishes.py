@@ -209,7 +209,7 @@ def test_a_restored_party_asks_on_an_agreement_above_its_floor_which_the_operato
     table.ask(0, 50, lasting=True)
     table.wait(120)
     assert table.channel(1).thread.storage(0) == 51
-    made = [message.signed.input for _, _, message in table.sent() if isinstance(message, Request)]
-    assert made
-    assert all(each.parent != bytes(32) for each in made)
+    tip = table.channel(1)._desk.tip
+    assert tip is not None
+    assert [each.parent for each in tip.batch.batch.inputs] == [tip.signed.commitment.parent]
     assert len(table.tips()) == 1
