@@ -22,5 +22,6 @@ KINDS: dict[str, Callable[[Scenario], bool]] = {
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_c30(kind: str) -> None:
-    seed = next(seed for seed in range(300, 600) if KINDS[kind](scenario_of(seed)))
-    assert run(seed).agreements > 0
+    """A few runs of the kind; in some the weather, or who lies, lets nothing be agreed, but not in all."""
+    seeds = [seed for seed in range(300, 600) if KINDS[kind](scenario_of(seed))][:4]
+    assert any([run(seed).agreements > 1 for seed in seeds])
