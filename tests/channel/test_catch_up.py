@@ -352,3 +352,15 @@ def test_nothing_is_signed_while_others_are_known_to_have_more() -> None:
     assert not table.channel(0)._desk.may_sign
     table.wait(20, pump=False)
     assert table.channel(0)._desk.may_sign, "but not for ever"
+
+
+def test_whoever_signs_the_last_nonce_still_hears_us() -> None:
+    table = Table(2)
+    proposal = table.proposal(1)
+    table.tell(0, 1, table.signed(1, proposal, nonce=2**64 - 1))
+    table.sent()
+    table.now += 10
+    table.ends[0].tick(table.now)
+    table.sent()
+    table.tell(0, 1, Hello(0, 0, table.channel(0).thread.parent))
+    assert [message.highest for _, _, message in table.sent() if isinstance(message, Hello)] == [2**64 - 2]
