@@ -214,7 +214,7 @@ class Desk:
     def hello(self, seen: int) -> Hello:
         """What we have, for a party of which we have `seen` a signature under this nonce: it must know that, too."""
         highest = min(max(self.ballot.highest_signed, seen), MAX_TOLD)  # somebody may have signed the very last nonce
-        return Hello(highest, self.tip_nonce, self.thread.parent, self.own_floor)
+        return Hello(highest, min(self.tip_nonce, MAX_TOLD), self.thread.parent, self.own_floor)
 
     def fetch_unknown(self, peer: int, digest: bytes) -> None:
         """Somebody builds on an agreement: asks it for that, where we don't have it."""
