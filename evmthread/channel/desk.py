@@ -32,6 +32,10 @@ class Mode(IntEnum):
     SETTLED = 4
 
 
+MAX_TOLD = (1 << 64) - 2
+"""The highest nonce that a Hello can tell: it has 64 bits for one more."""
+
+
 @dataclass(frozen=True, slots=True)
 class ChainHead:
     """What a party knows of the chain: its latest block, and the thread's mode there and in the finalized block."""
@@ -209,7 +213,8 @@ class Desk:
 
     def hello(self, seen: int) -> Hello:
         """What we have, for a party of which we have `seen` a signature under this nonce: it must know that, too."""
-        return Hello(max(self.ballot.highest_signed, seen), self.tip_nonce, self.thread.parent, self.own_floor)
+        highest = min(max(self.ballot.highest_signed, seen), MAX_TOLD)  # somebody may have signed the very last nonce
+        return Hello(highest, min(self.tip_nonce, MAX_TOLD), self.thread.parent, self.own_floor)
 
     def fetch_unknown(self, peer: int, digest: bytes) -> None:
         """Somebody builds on an agreement: asks it for that, where we don't have it."""

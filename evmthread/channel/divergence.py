@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from typing import Self
 
 from evmthread.channel.messages import Propose
-from evmthread.channel.review import check_suspension_of, execute_proposed, tells_steps
+from evmthread.channel.review import check_leader_signature, check_suspension_of, execute_proposed, tells_steps
 from evmthread.channel.thread import Thread
-from evmthread.commit.agreement import SignatureSet, check_signatures
 from evmthread.commit.batch import SignedBatch, check_input_signatures
 from evmthread.commit.commitment import Commitment, Status, Suspension
 from evmthread.commit.eip712 import digest
 from evmthread.commit.records import Json, check_object, plain_type
 from evmthread.commit.refusals import BrokenParent, Refusal, WrongHash, WrongThread
 from evmthread.errors import InvalidInput
+from evmthread.primitives.types import ZERO_ADDRESS
 
 _SIGNATURE, _INDEX = plain_type("bytes"), plain_type("uint8")
 _MEMBERS = ["party", "commitment", "signature", "batch", "suspension"]
@@ -43,7 +43,10 @@ class UnsignedSteps(Refusal):
 
 @dataclass(frozen=True, slots=True)
 class Divergence:
-    """A commitment that party `party` signed, with the batch that it says leads there. Nothing is verified."""
+    """A commitment that party `party` signed, with the batch that it says leads there. Nothing is verified.
+
+    An operator who is no party goes under the number of parties.
+    """
 
     party: int
     commitment: Commitment
@@ -92,13 +95,14 @@ class Divergence:
         party that there isn't; the thread is as it was.
         """
         terms, commitment = thread.terms, self.commitment
-        if not 0 <= self.party < len(terms.keys):
+        known = (ZERO_ADDRESS, *terms.owners, *terms.keys)
+        keys = terms.keys if terms.operator in known else (*terms.keys, terms.operator)  # who may lead, too
+        if not 0 <= self.party < len(keys):
             raise InvalidInput(f"there is no party {self.party}")
         if commitment.thread_id != thread.thread_id:
             raise WrongThread(thread.thread_id, commitment.thread_id, commitment.nonce)
         signed = digest(thread.domain, commitment)
-        only = SignatureSet.of({self.party: self.signature})
-        check_signatures(terms, signed, only, 1, nonce=commitment.nonce)
+        check_leader_signature(thread, self.party, keys[self.party], signed, self.signature, commitment.nonce)
         if commitment.parent != thread.parent:
             raise BrokenParent(commitment.parent, commitment.nonce)
         if (got := self.batch.batch.hash_struct()) != commitment.batch_hash:

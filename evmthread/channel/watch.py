@@ -5,6 +5,7 @@ Signatures that come in here were recovered before; the evidence verifies them o
 
 import json
 from collections import Counter, OrderedDict
+from typing import Any
 
 from evmthread.channel.desk import Desk
 from evmthread.channel.divergence import Divergence
@@ -19,7 +20,7 @@ from evmthread.commit.refusals import Refusal
 from evmthread.primitives.types import ZERO_HASH
 
 MAX_REMEMBERED = 512
-"""Commitments of all parties together, and inputs; the oldest go first."""
+"""Commitments of all parties together, and inputs; the oldest of who has most go first."""
 
 MAX_KEPT = 8
 """Proofs of one kind against one party: what convicts it once does so for ever."""
@@ -39,8 +40,7 @@ class Watch:
         if party >= self._desk.parties or party == self._desk.index:
             return
         first = self._commitments.setdefault((party, commitment.nonce), (commitment, signature))
-        if len(self._commitments) > MAX_REMEMBERED:
-            self._commitments.popitem(last=False)
+        _make_room(self._commitments)
         if first[0] != commitment:
             thread = self._desk.thread
             try:
@@ -62,8 +62,7 @@ class Watch:
         if each.parent == ZERO_HASH or party == self._desk.index:
             return
         first = self._inputs.setdefault((each.actor, each.kind, each.nonce, each.parent), signed)
-        if len(self._inputs) > MAX_REMEMBERED:
-            self._inputs.popitem(last=False)
+        _make_room(self._inputs)
         if first.input != each:
             thread = self._desk.thread
             try:
@@ -90,3 +89,10 @@ class Watch:
             then=lambda: desk.outbox.notify(event),
             failed=lambda why: desk.stop(StopReason.REFUSED, why),
         )
+
+
+def _make_room(remembered: OrderedDict[Any, Any]) -> None:
+    """Forgets one where there are too many; who signs whatever it likes pushes out nobody else's."""
+    if len(remembered) > MAX_REMEMBERED:
+        ((most, _),) = Counter(key[0] for key in remembered).most_common(1)
+        del remembered[next(key for key in remembered if key[0] == most)]

@@ -17,11 +17,15 @@ from evmthread.commit.batch import Batch, Input, InputKind, SignedBatch, check_i
 from evmthread.commit.eip712 import TypedData, digest
 from evmthread.commit.records import VERSION_BYTE, decode_versioned, decoded_list
 from evmthread.commit.refusals import Refusal
+from evmthread.commit.signature import SIGNATURE_BYTES
 from evmthread.errors import DecodingError
 from evmthread.primitives import rlp
 from evmthread.primitives.types import ZERO_HASH
 
 _MAX_INPUT_BYTES = 1 << 24
+
+ROOM_BESIDE_DATA = 1024
+"""More than a batch of one input takes beside that one's data."""
 
 
 class Wishes:
@@ -56,10 +60,19 @@ class Wishes:
         desk = self._desk
         if wish.gas > desk.thread.ruleset.batch_gas:
             return f"gas at most batchGas, {desk.thread.ruleset.batch_gas}"
+        most = desk.thread.ruleset.batch_bytes
+        if len(wish.data) + ROOM_BESIDE_DATA > most and len(self._alone(wish).to_rlp()) > most:
+            return f"at most {most} bytes with signatures"
         left = desk.balance - sum(own.input.value for own in desk.pool.own)
         if desk.tip is not None and not desk.pool and wish.value > left:
             return f"{wish.value} wei is more than the {left} that the owner has"
         return ""
+
+    def _alone(self, wish: Wish) -> SignedBatch:
+        """A batch as long as one with this wish and nothing else."""
+        desk = self._desk
+        each = wish.as_input(desk.thread.thread_id, desk.owner, desk.owner_nonce, desk.thread.parent)
+        return SignedBatch(Batch(next_environment(desk, empty=False), (each,)), (bytes(SIGNATURE_BYTES),))
 
     def _own(self, wish: Wish) -> Own | None:
         """The input that a wish becomes; None where it has to wait for another agreement."""

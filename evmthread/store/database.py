@@ -4,8 +4,9 @@ It must not know what is kept in it. Rows that matter carry a checksum, because 
 that changed on the disk.
 """
 
+import re
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -37,6 +38,20 @@ class FileKind:
     damaged: type[BackendError]
 
 
+_KINDS: Mapping[str, type] = {"BLOB": bytes, "INTEGER": int, "TEXT": str}
+
+
+def _column_kinds(schema: str) -> dict[str, tuple[tuple[type, ...], ...]]:
+    """What the columns of each table hold: SQLite keeps anything in any of them."""
+    tables: dict[str, tuple[tuple[type, ...], ...]] = {}
+    for name, body in re.findall(r"CREATE TABLE (\w+)\((.*?)\)(?:;|\s*WITHOUT ROWID|$)", schema, re.DOTALL):
+        columns = [each.split() for each in body.split(",")]
+        tables[name] = tuple(
+            [(_KINDS[each[1]], *(() if {"NOT", "PRIMARY"} & set(each) else (type(None),))) for each in columns]
+        )
+    return tables
+
+
 class Database:
     """One file, shared by the threads of a process. One writes at a time; readers don't wait for it.
 
@@ -51,6 +66,7 @@ class Database:
         """
         self.place = str(path)
         self.kind = kind
+        self._columns = _column_kinds(kind.schema)
         self.before_commit: Callable[[], None] | None = None  # for tests
         self._broken = ""
         # How often something was committed that may not be on the disk, and how many of these a sync came after. What
@@ -102,6 +118,8 @@ class Database:
             said = f"application {application:#x}, version {version}"
             wanted = f"application {self.kind.application_id:#x}, version {self.kind.version}"
             raise self.kind.foreign(f"{self.place}: {said}; this program reads {wanted}")
+        if run("SELECT 1 FROM sqlite_master WHERE type NOT IN ('table', 'index')").fetchone() is not None:
+            raise self.kind.foreign(f"{self.place}: a view or a trigger, which would run whatever its maker likes")
         return True
 
     def _set_up(self, run: Run) -> None:
@@ -214,7 +232,15 @@ class Database:
         values = row[:-1]
         if row[-1] != _checksum(table, values):
             raise self.kind.damaged(f"{self.place}: a row of table {table} isn't what was written")
+        if not all(type(value) in kinds for value, kinds in zip(values, self._columns[table], strict=False)):
+            raise self.kind.damaged(f"{self.place}: a row of table {table} has values of other types")
         return values
+
+    def number(self, value: object) -> int:
+        """A number that no checksum covers. Raises the kind's `damaged` for anything else."""
+        if type(value) is not int:
+            raise self.kind.damaged(f"{self.place}: a {type(value).__name__} where a number is wanted")
+        return value
 
     def check_table(self, run: Run, table: str, columns: str) -> None:
         """Looks at the checksum of every row. Raises the kind's `damaged`."""
@@ -225,6 +251,8 @@ class Database:
     def meta(self, run: Run, name: str) -> bytes:
         """A value by its name; empty where there is none."""
         row = run("SELECT value FROM meta WHERE name = ?", (name,)).fetchone()
+        if row is not None and type(row[0]) is not bytes:
+            raise self.kind.damaged(f"{self.place}: {name!r} isn't what was written")
         return b"" if row is None else bytes(row[0])
 
     def put_meta(self, run: Run, name: str, value: bytes) -> None:

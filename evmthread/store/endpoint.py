@@ -51,6 +51,7 @@ class Endpoint:
         self._notify = notify
         self._keep = keep
         self._later: list[Persist] = []
+        self._effects: deque[Effect] = deque()
 
     @classmethod
     def open(
@@ -104,9 +105,8 @@ class Endpoint:
 
     def flush(self) -> None:
         """Writes what could wait."""
-        effects: deque[Effect] = deque()
-        self._write(effects)
-        self._perform(effects)
+        self._write()
+        self._perform(())
 
     def kept(self, token: int, error: Exception | None) -> None:
         """The answer to what `keep` took over."""
@@ -120,19 +120,15 @@ class Endpoint:
 
     # Performing -------------------------------------------------------------------------------------------------------
     def _perform(self, asked: Sequence[Effect]) -> None:
-        effects = deque(asked)
-        while effects:
-            effect = effects.popleft()
+        # Where `send` or `notify` raises, what comes after waits for the next time: nothing else of it is lost.
+        self._effects.extend(asked)
+        while self._effects:
+            effect = self._effects.popleft()
             match effect:
                 case Persist():
-                    self._persist(effect, effects)
-                case Sign(token, typed_data, content):
-                    try:
-                        signature = self._signer.sign(typed_data, content=content)
-                    except EvmthreadError as error:
-                        effects.extend(self.channel.not_signed(token, str(error)))
-                    else:
-                        effects.extend(self.channel.signed(token, signature))
+                    self._persist(effect)
+                case Sign():
+                    self._effects.extend(self._signed(effect))
                 case Send(to, data):
                     self._send(to, data)
                 case SetTimer(at):
@@ -141,15 +137,22 @@ class Endpoint:
                     self._notify(event)
         self._set_floor()
 
-    def _persist(self, effect: Persist, effects: deque[Effect]) -> None:
+    def _signed(self, effect: Sign) -> list[Effect]:
+        try:
+            signature = self._signer.sign(effect.typed_data, content=effect.content)
+        except Exception as error:  # noqa: BLE001 - a signer raises what it likes
+            return self.channel.not_signed(effect.token, str(error) or type(error).__name__)
+        return self.channel.signed(effect.token, signature)
+
+    def _persist(self, effect: Persist) -> None:
         if self._keep is not None:
             self._keep(self, effect)
             return
         self._later.append(effect)
         if effect.urgent:
-            self._write(effects)
+            self._write()
 
-    def _write(self, effects: deque[Effect]) -> None:
+    def _write(self) -> None:
         later, self._later = self._later, []
         if not later:
             return
@@ -158,7 +161,7 @@ class Endpoint:
         except EvmthreadError as error:
             refused = [error] * len(later)
         for each, why in zip(later, refused, strict=True):
-            effects.extend(self._answer(each.token, why))
+            self._effects.extend(self._answer(each.token, why))
 
     def _answer(self, token: int, error: Exception | None) -> list[Effect]:
         if error is None:

@@ -90,7 +90,10 @@ class ThreadRows:
 
     def threads(self, run: Run) -> list[bytes]:
         """The ids, ascending."""
-        return [row[0] for row in run("SELECT id FROM threads ORDER BY id").fetchall()]
+        ids = [row[0] for row in run("SELECT id FROM threads ORDER BY id").fetchall()]
+        if not all(type(each) is bytes for each in ids):
+            raise self._damaged("the id of a thread isn't what was written")
+        return ids
 
     def head(self, run: Run, thread_id: bytes) -> tuple[ThreadHead, bytes] | None:
         """(head, own key) of a thread."""
@@ -113,7 +116,7 @@ class ThreadRows:
     def epoch(self, run: Run, thread_id: bytes) -> int | None:
         """How often the thread was acquired; None for no such thread."""
         row = run("SELECT epoch FROM epochs WHERE thread = ?", (thread_id,)).fetchone()
-        return None if row is None else int(row[0])
+        return None if row is None else self._database.number(row[0])
 
     def next_epoch(self, run: Run, thread_id: bytes) -> None:
         """One more."""

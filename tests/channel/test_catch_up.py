@@ -352,3 +352,29 @@ def test_nothing_is_signed_while_others_are_known_to_have_more() -> None:
     assert not table.channel(0)._desk.may_sign
     table.wait(20, pump=False)
     assert table.channel(0)._desk.may_sign, "but not for ever"
+
+
+def test_whoever_signs_the_last_nonce_still_hears_us() -> None:
+    table = Table(2)
+    proposal = table.proposal(1)
+    table.tell(0, 1, table.signed(1, proposal, nonce=2**64 - 1))
+    table.sent()
+    table.now += 10
+    table.ends[0].tick(table.now)
+    table.sent()
+    table.tell(0, 1, Hello(0, 0, table.channel(0).thread.parent))
+    assert [message.highest for _, _, message in table.sent() if isinstance(message, Hello)] == [2**64 - 2]
+
+
+def test_an_agreement_on_the_last_nonce_is_told() -> None:
+    """So many as decide may end a thread in this way; all others still understand each other."""
+    table = Table(3, threshold=2)
+    thread = table.channel(0).thread
+    batch = SignedBatch(Batch(thread.environment(), ()), ())
+    commitment = thread.execute(batch, nonce=2**64 - 1)
+    signatures = SignatureSet.of({index: table.sign(index, commitment) for index in (1, 2)})
+    table.tell(0, 1, Agreed(SignedCommitment(commitment, signatures), batch, None))
+    table.ends[0].flush()
+    table.restart(0)
+    assert [message.agreed for _, _, message in table.sent() if isinstance(message, Hello)] == [2**64 - 2] * 2
+    table.wait(40)

@@ -19,7 +19,7 @@ from evmthread.commit.refusals import (
     WrongThread,
 )
 from evmthread.errors import InvalidInput
-from tests.channel.games import MORPION, MorpionMatch, ruleset
+from tests.channel.games import MORPION, MorpionMatch, ruleset, signers
 
 PLAY = MORPION.function("play").encode(4)
 
@@ -122,6 +122,19 @@ def test_a_lie_beside_a_signed_suspension_convicts(match: MorpionMatch) -> None:
     lying = replace(suspended, machine_hash=suspension.hash_struct())
     conviction = replace(evidence(match, lying, batch), suspension=suspension).check(match.thread)
     assert isinstance(conviction, DivergentField)
+
+
+def test_an_operator_who_leads_and_lies_is_convicted_under_the_number_of_parties() -> None:
+    operator = signers(16)[9]
+    match = MorpionMatch(operator=operator.address).begin()
+    commitment, batch = proposal(match)
+    lying = replace(commitment, gas_used=1)
+    signature = operator.sign(TypedData(LOCAL_DOMAIN, lying))
+    conviction = Divergence(2, lying, signature, batch, None).check(match.thread)
+    assert isinstance(conviction, DivergentField)
+    for party, error in ((1, WrongSignature), (3, InvalidInput)):
+        with pytest.raises(error):
+            Divergence(party, lying, signature, batch, None).check(match.thread)
 
 
 def test_json_there_and_back(match: MorpionMatch) -> None:

@@ -27,6 +27,7 @@ from evmthread.channel.phases import Phase
 from evmthread.channel.review import FLOOR_STEP, SECONDS_FACTOR
 from evmthread.channel.rounds import MAX_DIVERGENT
 from evmthread.channel.thread import Thread
+from evmthread.channel.watch import MAX_REMEMBERED
 from evmthread.commit import Batch, SignatureSet, SignedBatch, SignedCommitment, Status, Suspension, digest
 from tests.channel.endpoints import OUTSIDER, Table, word
 from tests.channel.games import START
@@ -647,3 +648,15 @@ def test_who_accepts_a_final_one_is_bound() -> None:
     playing.tell(0, 1, proposal)
     playing.tell(0, 2, Accept(1, playing.digest(proposal.commitment), playing.sign(2, proposal.commitment)))
     assert playing.channel(0)._desk.ballot._bound == set()
+
+
+def test_who_signs_a_lot_makes_us_forget_its_own_alone() -> None:
+    """Party 1 signed one thing; party 2 signs all that it can, so that the other one of party 1's isn't seen as one."""
+    table = Table(3)
+    proposal = table.proposal(1)
+    table.tell(0, 1, table.signed(1, proposal, nonce=4, state_root=word(1)))
+    for number in range(MAX_REMEMBERED + 5):
+        table.tell(0, 2, table.signed(2, proposal, nonce=5 + 3 * number, parent=word(1)))
+    table.tell(0, 1, table.signed(1, proposal, nonce=4, state_root=word(2)))
+    table.ends[0].flush()
+    assert [event.party for event in table.told(0, Convicted) if isinstance(event, Convicted)] == [1]

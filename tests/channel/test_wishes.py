@@ -213,3 +213,17 @@ def test_a_restored_party_asks_on_an_agreement_above_its_floor_which_the_operato
     assert tip is not None
     assert [each.parent for each in tip.batch.batch.inputs] == [tip.signed.commitment.parent]
     assert len(table.tips()) == 1
+
+
+def test_what_no_batch_can_hold_is_not_asked() -> None:
+    """Nobody would read it, and what comes after it has nonces that need its own."""
+    table = Table(rules={"batch_bytes": 4096})
+    for length in (4096, 3900):
+        table.ends[0].do(lambda channel, length=length: channel.request(bytes(length), gas=1_000_000))  # type: ignore[misc]
+    assert table.sent() == []
+    assert [event.reason for event in table.told(0, Undone) if isinstance(event, Undone)] == [
+        "at most 4096 bytes with signatures"
+    ] * 2
+    table.ends[0].do(lambda channel: channel.request(bytes(3700), gas=1_000_000))
+    table.pump()
+    assert len(table.told(0, Adopted)) == 2

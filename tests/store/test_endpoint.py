@@ -1,11 +1,14 @@
 """An endpoint performs what its channel asks, in order, with its store and its signer."""
 
+import pytest
+
 from evmthread.channel.desk import ChainHead, Mode
 from evmthread.channel.effects import Persist
-from evmthread.channel.events import Adopted, Stopped
-from evmthread.channel.messages import Accept, Propose, Request
+from evmthread.channel.events import Adopted, Stopped, Undone
+from evmthread.channel.messages import Accept, Fetch, Propose, Request
 from evmthread.channel.phases import Phase
 from evmthread.channel.review import highest_nonce
+from evmthread.commit import TypedData
 from evmthread.errors import BackendError
 from evmthread.store.endpoint import Endpoint
 from tests.channel.endpoints import Table
@@ -219,3 +222,46 @@ def test_the_chains_head_is_passed_on() -> None:
     head = ChainHead(6, START, Mode.LIVE, 5, Mode.LIVE)
     table.ends[0].head(head)
     assert table.channel(0)._desk.head == head
+
+
+def test_a_transport_that_fails_once_loses_one_message_and_nothing_else() -> None:
+    table = Table(3)
+    end = table.ends[1]
+    send = end._send
+
+    def fail(to: int, data: bytes) -> None:
+        end._send = send
+        raise ConnectionError("the wire is cut")
+
+    end._send = fail
+    with pytest.raises(ConnectionError):
+        table.ask(1)
+    table.tell(1, 0, Fetch(bytes(32)))
+    assert [(to, type(message)) for _, to, message in table.sent()] == [(2, Propose)]
+    table.wait(20)
+    assert table.channel(1).thread.storage(0) == 6
+    assert len(table.tips()) == 1
+
+
+def test_whatever_a_signer_raises_the_channel_is_told() -> None:
+    """A wallet far away: its errors are its own."""
+
+    class Away:
+        address = Table(2, begin=False).signers[1].address
+
+        def sign(self, typed_data: TypedData) -> bytes:
+            raise TimeoutError
+
+    table = Table(2)
+    table.signers[1] = Away()  # type: ignore[call-overload]
+    table.restart(1)
+    table.pump()
+    table.ask(1)
+    (undone,) = table.told(1, Undone)
+    assert isinstance(undone, Undone)
+    assert undone.reason == "TimeoutError"
+    table.ask(0)
+    table.pump()
+    (stopped,) = table.told(1, Stopped)
+    assert isinstance(stopped, Stopped)
+    assert stopped.detail == "TimeoutError"

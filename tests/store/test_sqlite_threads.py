@@ -5,6 +5,8 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from random import Random
@@ -169,6 +171,42 @@ def test_a_damaged_row_is_refused_when_it_is_read(tmp_path: Path) -> None:
             other.execute(f"UPDATE {table} SET {column} = ?", (before,))
         read()
     store.check()
+
+
+@pytest.mark.parametrize(
+    ("statement", "read"),
+    [
+        ("UPDATE epochs SET epoch = 'many'", lambda store: store.look(store.threads()[0])),
+        ("UPDATE threads SET id = 'thread'", lambda store: store.threads()),
+        ("INSERT INTO meta VALUES('restores', 1000000000000)", lambda store: store.look(store.threads()[0]).restored),
+        ("CREATE VIEW more AS SELECT 1", None),
+        ("CREATE TRIGGER more AFTER INSERT ON signed BEGIN DELETE FROM inputs; END", None),
+    ],
+)
+def test_a_stranger_s_file_with_other_things_in_it_is_refused(
+    tmp_path: Path, statement: str, read: Callable[[SqliteThreadStore], object] | None
+) -> None:
+    store, _ = begun(tmp_path / "store")
+    store.close()
+    with closing(sqlite3.connect(tmp_path / "store")) as connection, connection:
+        connection.execute(statement)
+    if read is None:
+        with pytest.raises(NotAThreadStore):
+            SqliteThreadStore(tmp_path / "store", read_only=True)
+        return
+    with SqliteThreadStore(tmp_path / "store", read_only=True) as reader, pytest.raises(DamagedThreadStore):
+        read(reader)
+
+
+def test_a_value_of_another_type_is_refused_whatever_its_checksum(tmp_path: Path) -> None:
+    store, _ = begun(tmp_path / "store")
+    (thread,) = store.threads()
+    row = (thread, "nonce", DIGESTS[0], bytes(32), 1, b"", b"")
+    with store._database.writing() as run:
+        store._database.insert(run, "agreed", row, 1)
+    with pytest.raises(DamagedThreadStore, match="other types"):
+        store.look(thread).load()
+    store.close()
 
 
 def test_a_gap_in_the_line_is_told(tmp_path: Path) -> None:
