@@ -132,6 +132,8 @@ SAME: dict[tuple[str, str, str, str], str] = {
     ("evmthread/channel/closing.py", "try_ready", "not called", "desk.pacing.arm(desk.now)"): _ARMED,
     ("evmthread/channel/channel.py", "act", "not called", "self._desk.pacing.arm(self._desk.now)"): _ARMED,
     ("evmthread/channel/review.py", "check_fields", "always False", "executed == committed"): _SHORTCUT,
+    ("evmthread/store/signed_rows.py", "state", "always True", "nonce < signed"): _SHORTCUT,
+    ("evmthread/store/signed_rows.py", "state", "the other boundary of Lt 0", "nonce < signed"): _SHORTCUT,
     ("evmthread/store/signed_rows.py", "put", "left out", "state.digest is None"): _SHORTCUT,
     ("evmthread/commit/batch.py", "_check_limits", "left out", _SIZE): _SHORTCUT,
     ("evmthread/commit/batch.py", "_check_limits", "the other boundary of Gt 0", _SIZE): _SHORTCUT,
