@@ -100,7 +100,9 @@ BOUNDARY: dict[type[ast.cmpop], type[ast.cmpop]] = {ast.Lt: ast.LtE, ast.LtE: as
 # Mutants that mean the same as the code, each with the reason: (file, function, what is changed, source line).
 _SHORTCUT = "a shortcut: without it the same is found out, only later"
 _FAST = "raw[:1] != b'\\x00' and len(raw) << 3 <= self.bits"
-_NEVER = "it never is otherwise: who is no party has no inputs, a batch with inputs has outcomes"
+_NEVER = (
+    "it never is otherwise: who is no party has no inputs and signs only as leader, a batch with inputs has outcomes"
+)
 _ARMED = "the timer is armed or not at the end of each event, by what stands then"
 _UNREAD = "what is written then is never read"
 _OTHERS = "party != self._index and party < self._parties"
@@ -126,6 +128,7 @@ SAME: dict[tuple[str, str, str, str], str] = {
     ("evmthread/channel/refusing.py", "_had_to_end", "left out", "outcome.inputs"): _NEVER,
     ("evmthread/channel/watch.py", "commitment", "always True", "first[0] != commitment"): _SHORTCUT,
     ("evmthread/channel/watch.py", "input", "always True", "first.input != each"): _SHORTCUT,
+    ("evmthread/channel/rounds.py", "send_standing", "always True", "desk.is_party"): _NEVER,
     ("evmthread/channel/rounds.py", "sign", "not called", "desk.pacing.arm(desk.now)"): _ARMED,
     ("evmthread/channel/rounds.py", "_review", "not called", "desk.pacing.arm(desk.now)"): _ARMED,
     ("evmthread/channel/rounds.py", "_refuse", "not called", "desk.pacing.arm(desk.now)"): _ARMED,

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from evmthread.channel.ballot import MAX_EARLY
+from evmthread.channel.ballot import MAX_EARLY, Standing
 from evmthread.channel.desk import ChannelOptions
 from evmthread.channel.effects import Persist, Send, Sign
 from evmthread.channel.errors import LocalProtocolError, RemoteProtocolError
@@ -487,3 +487,115 @@ def test_who_accepts_a_final_one_is_bound() -> None:
     playing.tell(0, 1, proposal)
     playing.tell(0, 2, Accept(1, playing.digest(proposal.commitment), playing.sign(2, proposal.commitment)))
     assert playing.channel(0)._desk.ballot._bound == set()
+
+
+def test_a_signature_of_ours_that_is_shown_is_one_that_we_know() -> None:
+    """Signer law, 5; what lies at or below the agreement or the floor of a restored store is no surprise."""
+
+    def shown(nonce: int, digest: bytes, *, floor: int = 0, wants_floor: bool = False) -> bool:
+        table = Table(3)
+        table.tell(0, 1, table.proposal(1))
+        channel = table.channel(0)
+        channel._desk.own_floor, channel._desk.wants_floor = floor, wants_floor
+        channel._rounds.check_known(nonce, digest)
+        return channel._desk.stopped is None
+
+    table = Table(3)
+    known = table.digest(table.proposal(1).commitment)
+    assert shown(1, known)
+    assert not shown(1, word(1))
+    assert shown(1, word(1), wants_floor=True)
+    assert shown(0, word(1))
+    assert not shown(2, known)
+    assert shown(5, word(1), floor=5)
+    assert not shown(6, word(1), floor=5)
+
+
+def test_the_highest_that_enough_have_signed_is_adopted() -> None:
+    table = Table(3, threshold=2)
+    first = table.proposal(1)
+    second = table.signed(1, first, nonce=4)
+    channel = table.channel(0)
+    ballot = channel._desk.ballot
+    for proposal in (first, second):
+        standing = Standing(proposal, table.digest(proposal.commitment))
+        standing.signatures = {1: proposal.signature, 2: table.sign(2, proposal.commitment)}
+        ballot.add(standing)
+    channel._rounds.settle()
+    agreement = channel.agreement
+    assert agreement is not None
+    assert agreement.commitment == second.commitment
+    assert ballot.standing == {}
+
+
+def test_what_we_lead_is_not_agreed_before_we_have_signed_it() -> None:
+    """Two of three have signed; without the leader's signature nobody else could take it up."""
+    table = Table(3, threshold=2)
+    commitment = table.channel(1).thread.execute(
+        SignedBatch(Batch(table.channel(1).thread.environment(), ()), ()), nonce=1
+    )
+    channel = table.channel(1)
+    (persist,) = [each for each in channel.propose(empty=True) if isinstance(each, Persist)]
+    (sign,) = [each for each in channel.persisted(persist.token) if isinstance(each, Sign)]
+    for index in (0, 2):
+        accept = Accept(1, table.digest(commitment), table.sign(index, commitment))
+        table.tell(1, index, accept)
+        assert channel._desk.tip_nonce == 0
+    channel.signed(sign.token, table.sign(1, commitment))
+    assert channel._desk.tip_nonce == 1
+    agreement = channel.agreement
+    assert agreement is not None
+    assert len(agreement.signatures.signatures) == 3
+
+
+def test_an_operators_signature_is_no_partys_however_often_it_is_shown() -> None:
+    table = Table(2, operator=OUTSIDER, operator_leads=True)
+    table.ask(0)
+    table.pump()
+    table.lost = lambda sender, receiver, message: isinstance(message, Accept)
+    table.ends[2].do(lambda channel: channel.propose(empty=True))
+    table.pump()
+    standing = table.channel(0)._desk.ballot.own_standing
+    assert standing is not None
+    for _ in range(2):
+        table.tell(0, 2, standing.propose)
+        assert set(standing.signatures) == {0}
+    agreement = table.channel(0).agreement
+    assert agreement is not None
+    assert agreement.commitment.nonce < standing.nonce
+
+
+def test_a_leaders_signature_that_is_missing_comes_with_its_proposal() -> None:
+    table = Table(3)
+    proposal = table.proposal(1)
+    table.tell(0, 1, proposal)
+    signatures = table.channel(0)._desk.ballot.standing[1].signatures
+    del signatures[1]
+    table.tell(0, 1, proposal)
+    assert signatures[1] == proposal.signature
+
+
+def test_whoever_shows_its_proposal_again_gets_our_signature_again() -> None:
+    table = Table(3)
+    proposal = table.proposal(1)
+    accept = Accept(1, table.digest(proposal.commitment), table.sign(0, proposal.commitment))
+    table.tell(0, 1, proposal)
+    assert [(to, message) for _, to, message in table.sent()] == [(1, accept), (2, accept)]
+    table.tell(0, 2, proposal)
+    assert [(to, message) for _, to, message in table.sent()] == [(1, accept)]
+
+
+def test_showing_a_proposal_again_decides_nothing() -> None:
+    table = Table(3, manual=True, begin=False)
+    table.greet()
+    table.ends[0].do(lambda channel: channel.propose())
+    table.pump()
+    for index in (1, 2):
+        table.ends[index].do(lambda channel: channel.accept(0))
+    table.pump()
+    proposal = table.proposal(1)
+    for _ in range(2):
+        table.tell(0, 1, proposal)
+    assert table.sent() == []
+    assert table.stores[0].look(table.id).load().signed == ()
+    assert len([event for event in table.told(0, Proposed) if event.proposal == proposal]) == 1  # type: ignore[attr-defined]
