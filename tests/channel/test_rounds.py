@@ -573,6 +573,11 @@ def test_a_leaders_signature_that_is_missing_comes_with_its_proposal() -> None:
     del signatures[1]
     table.tell(0, 1, proposal)
     assert signatures[1] == proposal.signature
+    assert table.channel(0)._desk.tip_nonce == 0
+    del signatures[1]
+    signatures[2] = table.sign(2, proposal.commitment)
+    table.tell(0, 1, proposal)
+    assert table.channel(0)._desk.tip_nonce == 1, "and enough have signed then"
 
 
 def test_whoever_shows_its_proposal_again_gets_our_signature_again() -> None:
@@ -599,3 +604,23 @@ def test_showing_a_proposal_again_decides_nothing() -> None:
     assert table.sent() == []
     assert table.stores[0].look(table.id).load().signed == ()
     assert len([event for event in table.told(0, Proposed) if event.proposal == proposal]) == 1  # type: ignore[attr-defined]
+
+
+def test_who_proposes_what_is_agreed_or_older_gets_the_agreement() -> None:
+    table = Table(3)
+    proposal = table.proposal(1)
+    older = table.signed(0, proposal, nonce=0)
+    table.tell(0, 1, proposal)
+    table.tell(0, 2, Accept(1, table.digest(proposal.commitment), table.sign(2, proposal.commitment)))
+    tip = table.channel(0)._desk.tip
+    assert tip is not None
+    table.sent()
+    table.tell(0, 2, proposal)
+    assert [(to, message) for _, to, message in table.sent()] == [(2, tip)]
+    other = table.signed(1, proposal, state_root=word(1))
+    table.tell(0, 2, other)
+    reject = Reject(1, table.digest(other.commitment), RejectCode.STALE, "nonce 1 is agreed", tip)
+    assert [(to, message) for _, to, message in table.sent()] == [(2, reject)]
+    table.tell(2, 1, older)
+    assert table.channel(2)._desk.tip_nonce == 0
+    assert table.channel(0)._desk.ballot.refused == set()
