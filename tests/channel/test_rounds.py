@@ -624,3 +624,24 @@ def test_who_proposes_what_is_agreed_or_older_gets_the_agreement() -> None:
     table.tell(2, 1, older)
     assert table.channel(2)._desk.tip_nonce == 0
     assert table.channel(0)._desk.ballot.refused == set()
+
+
+def test_what_a_signature_shows_as_used_is_believed_as_far_as_it_can_be_honest() -> None:
+    table = Table(3)
+    proposal = table.proposal(1)
+    highest = table.channel(0)._desk.highest_claimed
+    leader = highest % 3
+    receiver = (leader + 1) % 3
+    used = table.channel(receiver)._desk.ballot._used
+    table.tell(receiver, leader, table.signed(leader, proposal, nonce=highest))
+    assert used[leader] == highest
+    other = (highest + 1) % 3
+    reader = (other + 1) % 3
+    table.tell(reader, other, table.signed(other, proposal, nonce=highest + 1))
+    assert table.channel(reader)._desk.ballot._used.get(other, -1) < highest
+    accepting = Table(3)
+    used = accepting.channel(0)._desk.ballot._used
+    for nonce, known in ((highest + 1, False), (highest, True)):
+        commitment = replace(proposal.commitment, nonce=nonce)
+        accepting.tell(0, 2, Accept(nonce, accepting.digest(commitment), accepting.sign(2, commitment)))
+        assert (used.get(2, -1) == nonce) is known
