@@ -206,7 +206,8 @@ def test_proposals_that_we_did_not_sign_are_bounded_too() -> None:
 
 def test_what_we_signed_last_is_the_highest() -> None:
     one = ballot()
-    highest = one.add(standing(5))
+    one.note_signed(one.add(standing(2)))
+    highest = standing(5)
     one.note_signed(highest)
     for other in (standing(3), standing(5, mark=1)):
         one.note_signed(other)

@@ -86,6 +86,7 @@ def test_only_what_can_follow_the_latest_agreement() -> None:
         (WrongThread, {"thread_id": words(1)}),
         (IllFormedCommitment, {"status": Status.REST, "awaiting": match.terms.owners[0]}),
         (NonceOrder, {"nonce": latest.commitment.nonce}),
+        (NonceOrder, {"nonce": latest.commitment.nonce, "parent": words(3)}),
         (BrokenParent, {"parent": latest.commitment.parent}),
         (Decreased, {"gas_used": used - 1}),
         (NonceTooFar, {"nonce": latest.commitment.nonce + MAX_NONCE_STEP + 1}),

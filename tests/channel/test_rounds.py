@@ -8,8 +8,18 @@ from evmthread.channel.ballot import MAX_EARLY, Standing
 from evmthread.channel.desk import ChannelOptions
 from evmthread.channel.effects import Persist, Send, Sign
 from evmthread.channel.errors import LocalProtocolError, RemoteProtocolError
-from evmthread.channel.events import Adopted, Convicted, Diverged, PeerFault, Proposed, Rejected, Stopped, StopReason
-from evmthread.channel.messages import Accept, Agreed, Propose, Reject, RejectCode, encode_message
+from evmthread.channel.events import (
+    Adopted,
+    CloseAsked,
+    Convicted,
+    Diverged,
+    PeerFault,
+    Proposed,
+    Rejected,
+    Stopped,
+    StopReason,
+)
+from evmthread.channel.messages import Accept, Agreed, Fetch, Propose, Reject, RejectCode, encode_message
 from evmthread.channel.phases import Phase
 from evmthread.channel.review import FLOOR_STEP, SECONDS_FACTOR
 from evmthread.channel.rounds import MAX_DIVERGENT
@@ -464,6 +474,11 @@ def test_a_final_proposal_of_another_counts_its_leader_as_bound() -> None:
     for commitment, parties in ((rest, expected), (strange, expected), (final, {1})):
         table.tell(0, 1, Propose(commitment, batch, None, table.sign(1, commitment)))
         assert bound == parties
+        assert {event.party for event in table.told(0, CloseAsked)} == parties  # type: ignore[attr-defined]
+    asking = Table(3)
+    asking.channel(0)._desk.wants_end = True
+    asking.tell(0, 1, Propose(final, batch, None, asking.sign(1, final)))
+    assert asking.told(0, CloseAsked) == []
     table.tell(0, 2, Accept(1, table.digest(final), table.sign(2, final)))
     assert bound == {1}, "nobody, where it isn't known what it accepts"
 
@@ -645,3 +660,79 @@ def test_what_a_signature_shows_as_used_is_believed_as_far_as_it_can_be_honest()
         commitment = replace(proposal.commitment, nonce=nonce)
         accepting.tell(0, 2, Accept(nonce, accepting.digest(commitment), accepting.sign(2, commitment)))
         assert (used.get(2, -1) == nonce) is known
+
+
+def test_what_we_signed_stands_whatever_else_comes_under_its_nonce() -> None:
+    table = Table(3)
+    proposal = table.proposal(1)
+    other = table.signed(1, proposal, nonce=1, gas_used=proposal.commitment.gas_used + 1)
+    table.tell(0, 1, proposal)
+    ballot = table.channel(0)._desk.ballot
+    standing = ballot.own_standing
+    table.sent()
+    table.tell(0, 1, other)
+    assert ballot.own_standing is standing is ballot.standing[1]
+    accept = Accept(1, table.digest(proposal.commitment), table.sign(0, proposal.commitment))
+    answers = [message for _, to, message in table.sent() if to == 1]
+    assert [type(each) for each in answers] == [Reject, Propose, Accept], "and proves that the nonce is used up"
+    assert answers[1:] == [proposal, accept]
+    assert ballot.refused == set()
+    assert table.told(0, Diverged) == [], "it isn't even executed"
+
+
+def test_what_may_not_be_signed_does_not_stand() -> None:
+    table = Table(3, rules={"open_proposals": 1})
+    first = table.proposal(1)
+    table.tell(0, 1, first)
+    second = table.signed(1, first, nonce=4)
+    table.sent()
+    table.tell(0, 1, second)
+    ballot = table.channel(0)._desk.ballot
+    assert set(ballot.standing) == {1}
+    assert ballot.refused == {4}
+    (reject,) = rejects(table, 0)
+    assert (reject.nonce, reject.digest, reject.code) == (4, table.digest(second.commitment), RejectCode.TOO_MANY)
+    assert reject.agreed is None
+    assert [record.nonce for record in table.stores[0].look(table.id).load().signed] == [1]
+
+
+def test_who_builds_on_what_we_do_not_have_is_asked_for_it() -> None:
+    table = Table(3)
+    proposal = table.proposal(1)
+    strange = table.signed(1, proposal, parent=word(7), nonce=4)
+    table.tell(0, 1, strange)
+    sent = [(to, message) for _, to, message in table.sent()]
+    assert [(to, message) for to, message in sent if isinstance(message, Fetch)] == [(1, Fetch(word(7)))]
+    (reject,) = [message for _, message in sent if isinstance(message, Reject)]
+    assert (reject.code, reject.agreed) == (RejectCode.STALE, table.channel(0)._desk.tip)
+    assert table.channel(0)._desk.ballot.refused == set()
+
+
+def test_an_operators_proposal_has_no_partys_signature() -> None:
+    table = Table(2, operator=OUTSIDER, operator_leads=True)
+    table.lost = lambda sender, receiver, message: isinstance(message, Accept)
+    table.ends[2].do(lambda channel: channel.propose(empty=True))
+    table.pump()
+    for index in (0, 1):
+        standing = table.channel(index)._desk.ballot.own_standing
+        assert standing is not None
+        assert set(standing.signatures) == {index}
+    own = table.channel(2)._desk.ballot.own_standing
+    assert own is not None
+    assert own.signatures == {}, "it leads, and is no party"
+    assert own.propose.signature == table.sign(2, own.propose.commitment)
+
+
+def test_a_final_one_needs_no_decision_of_the_user() -> None:
+    """The user has wanted the end."""
+    table = Table(2, manual=True, begin=False)
+    table.greet()
+    table.ends[0].do(lambda channel: channel.propose())
+    table.pump()
+    table.ends[1].do(lambda channel: channel.accept(0))
+    table.pump()
+    for index in (0, 1):
+        table.ends[index].do(lambda channel: channel.close())
+    table.pump()
+    assert table.channel(0).phase == table.channel(1).phase == Phase.CLOSED
+    assert [event.proposal.commitment.nonce for event in table.told(0, Proposed)] == []  # type: ignore[attr-defined]
