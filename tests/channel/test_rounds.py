@@ -524,6 +524,9 @@ def test_a_signature_of_ours_that_is_shown_is_one_that_we_know() -> None:
     assert not shown(2, known)
     assert shown(5, word(1), floor=5)
     assert not shown(6, word(1), floor=5)
+    fresh = Table(3, begin=False).channel(0)
+    fresh._rounds.check_known(0, word(1))
+    assert fresh._desk.stopped is not None, "the genesis, too"
 
 
 def test_the_highest_that_enough_have_signed_is_adopted() -> None:
