@@ -255,3 +255,14 @@ def test_what_is_at_or_below_the_agreement_is_forgotten() -> None:
     assert one.highest_of(1) is None
     for nonce in (4, 5, 6):
         assert one.add(standing(nonce)).signatures == {}
+
+
+def test_so_many_early_signatures_and_no_more() -> None:
+    one = ballot()
+    for nonce in range(MAX_EARLY + 1):
+        one.add_signature(nonce, standing(nonce).digest, 1, b"early")
+    assert one.add(standing(MAX_EARLY - 1)).signatures == {1: b"early"}
+    assert one.add(standing(MAX_EARLY)).signatures == {}
+    assert one.highest_of(2) is None
+    one.add(standing(70)).signatures[2] = b"late"
+    assert one.highest_of(2) == (70, standing(70).digest, b"late")

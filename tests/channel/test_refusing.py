@@ -122,6 +122,7 @@ def test_who_can_not_be_followed_any_more_is_not_signed_for() -> None:
 
 
 def test_each_reason_has_its_code() -> None:
+    assert str(Unsigned(RejectCode.FINAL, "ended")) == "ended"
     for error, code in (
         (Unsigned(RejectCode.FINAL, "ended"), RejectCode.FINAL),
         (DivergentField("fee", 1, 2), RejectCode.DIVERGENT),

@@ -739,3 +739,65 @@ def test_a_final_one_needs_no_decision_of_the_user() -> None:
     table.pump()
     assert table.channel(0).phase == table.channel(1).phase == Phase.CLOSED
     assert [event.proposal.commitment.nonce for event in table.told(0, Proposed)] == []  # type: ignore[attr-defined]
+
+
+def test_who_is_ready_to_close_refuses_and_still_finds_out_who_lies() -> None:
+    table = Table(3)
+    proposal = table.proposal(1)
+    table.ends[0].do(lambda channel: channel.close())
+    table.sent()
+    table.tell(0, 1, proposal)
+    (reject,) = rejects(table, 0)
+    assert (reject.code, reject.where) == (RejectCode.UNWANTED, "closing")
+    table.tell(0, 1, table.signed(1, proposal, nonce=4, state_root=word(1)))
+    table.ends[0].flush()
+    assert len(table.told(0, Diverged)) == 1
+    (reject,) = rejects(table, 0)
+    assert reject.code == RejectCode.DIVERGENT
+
+
+def test_a_proposal_is_not_executed_after_the_final_word() -> None:
+    table = Table(3)
+    proposal = table.proposal(1)
+    channel = table.channel(0)
+    channel._desk.ballot.final = word(1)
+    channel._rounds.on_propose(1, table.signed(1, proposal, state_root=word(1)))
+    assert channel.thread.prepared is None
+    (reject,) = [effect for effect in channel._desk.outbox.take() if isinstance(effect, Send)]
+    message = table.read(reject.data)
+    assert isinstance(message, Reject)
+    assert message.code == RejectCode.FINAL
+
+
+def test_a_batch_that_passes_over_our_request_is_not_signed() -> None:
+    table = Table(3, automatic=False)
+    table.ask(0, 10)
+    table.pump()
+    table.wait(3, pump=False)
+    table.sent()
+    table.ends[1].do(lambda channel: channel.propose(empty=True))
+    table.pump()
+    assert [event.code for event in table.told(1, Rejected)] == [RejectCode.PASSED_OVER]  # type: ignore[attr-defined]
+    assert table.stores[0].look(table.id).load().signed == ()
+    assert table.channel(0)._desk.ballot.standing == {}
+
+
+def test_an_operator_that_does_not_lead_signs_nothing() -> None:
+    table = Table(2, operator=OUTSIDER)
+    table.lost = lambda sender, receiver, message: isinstance(message, Accept) and receiver != 2
+    table.ask(1)
+    went = table.pump()
+    assert [message for sender, _, message in went if sender == 2 and isinstance(message, Accept | Propose)] == []
+    assert table.stores[2].look(table.id).load().highest == -1
+    ballot = table.channel(2)._desk.ballot
+    assert (ballot.highest_signed, ballot.own_standing) == (-1, None)
+    assert len(table.tips()) == 2, "it has both signatures, and knows that they agree"
+
+
+def test_who_signs_nothing_adopts_what_all_had_signed_before_the_proposal_came() -> None:
+    table = Table(2, operator=OUTSIDER)
+    proposal = table.proposal(1)
+    table.tell(2, 0, Accept(1, table.digest(proposal.commitment), table.sign(0, proposal.commitment)))
+    assert table.channel(2)._desk.tip_nonce == 0
+    table.tell(2, 1, proposal)
+    assert table.channel(2)._desk.tip_nonce == 1
