@@ -7,6 +7,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from evmthread.channel.channel import Channel as Channel
+    from evmthread.channel.desk import ChannelOptions as ChannelOptions
     from evmthread.channel.party import Party as Party
     from evmthread.channel.thread import Thread as Thread
     from evmthread.commit import Agreement as Agreement
@@ -44,8 +46,13 @@ if TYPE_CHECKING:
     from evmthread.state import MemoryState as MemoryState
     from evmthread.state import StateChanges as StateChanges
     from evmthread.state.opening import open_state as open_state
+    from evmthread.store.endpoint import Endpoint as Endpoint
+    from evmthread.store.sqlite_threads import SqliteThreadStore as SqliteThreadStore
+    from evmthread.store.threadfile import ThreadHead as ThreadHead
 
 _HOMES = {
+    "evmthread.channel.channel": ("Channel",),
+    "evmthread.channel.desk": ("ChannelOptions",),
     "evmthread.channel.party": ("Party",),
     "evmthread.channel.thread": ("Thread",),
     "evmthread.commit": (
@@ -65,6 +72,9 @@ _HOMES = {
     "evmthread.primitives.types": ("Address", "Hash32", "Log"),
     "evmthread.state": ("MemoryState", "StateChanges"),
     "evmthread.state.opening": ("open_state",),
+    "evmthread.store.endpoint": ("Endpoint",),
+    "evmthread.store.sqlite_threads": ("SqliteThreadStore",),
+    "evmthread.store.threadfile": ("ThreadHead",),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 

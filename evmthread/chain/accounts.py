@@ -7,7 +7,7 @@ from evmthread.chain.quantities import data, text
 from evmthread.errors import InvalidInput
 from evmthread.execution.transaction import Transaction
 from evmthread.primitives.secp256k1 import SigningKey
-from evmthread.rpc import Provider
+from evmthread.rpc import NodeRefused, Provider
 
 
 class Account(Protocol):
@@ -46,7 +46,12 @@ class KeyAccount:
         signed = replace(transaction, r=r, s=s, v=parity)
         raw, name = signed.encode(), signed.hash()
         self._sent[name] = raw
-        provider.request("eth_sendRawTransaction", text(raw))
+        try:
+            provider.request("eth_sendRawTransaction", text(raw))
+        except NodeRefused:
+            # It refuses what it has already, where the connection broke before it could say so.
+            if provider.request("eth_getTransactionByHash", text(name)) is None:
+                raise
         return name
 
     def send_again(self, provider: Provider, transaction: bytes) -> None:

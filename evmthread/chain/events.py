@@ -13,7 +13,6 @@ from evmthread.channel.desk import Mode
 from evmthread.commit.eip712 import word
 from evmthread.commit.terms import Terms
 from evmthread.contracts import Artifact, load_artifact
-from evmthread.errors import DecodingError
 from evmthread.primitives.keccak import keccak256
 from evmthread.primitives.types import ZERO_HASH, Log
 from evmthread.rpc import Provider
@@ -161,17 +160,16 @@ def read_event(log: Log) -> Event | None:
     """
     try:
         decoded = registry_artifact().decode_event(log)
-    except DecodingError as error:
+        if decoded is None or decoded.name not in _READERS:
+            return None
+        kind, values = _READERS[decoded.name], decoded.values[1:]  # the first is the thread's id
+        if kind is Announced:
+            return Announced(terms_of(values[0]))
+        if kind is Deposited:
+            index, mode = values
+            return Deposited(index, Mode(mode))  # type: ignore[arg-type] # decoded as integers
+    except ValueError as error:  # of which DecodingError and InvalidInput are kinds
         raise NodeLies(f"a registry's log that can't be read: {error}") from error
-    if decoded is None or decoded.name not in _READERS:
-        return None
-    kind = _READERS[decoded.name]
-    values = decoded.values[1:]  # the first is the thread's id
-    if kind is Announced:
-        return Announced(terms_of(values[0]))
-    if kind is Deposited:
-        index, mode = values
-        return Deposited(index, Mode(mode))  # type: ignore[arg-type] # decoded as integers
     return kind(*(bytes(each) if isinstance(each, bytes) else each for each in values))  # type: ignore[arg-type]
 
 

@@ -91,13 +91,14 @@ class Follower:
                 if placed.log.address != self._registry or placed.log.topics[1:2] != (self.watcher.thread_id,):
                     raise NodeLies("the node gives a log that was not asked for")
                 by_block[placed.block_hash].add(placed)
-        checked = {}
+        # What was checked stays so when the look fails later on: the next one need not begin anew.
+        self._checked = {block: logs for block, logs in self._checked.items() if block in by_block}
         for block_hash, logs in by_block.items():
-            ordered = checked[block_hash] = tuple(sorted(logs, key=lambda each: each.index))
+            ordered = tuple(sorted(logs, key=lambda each: each.index))
             if self._checked.get(block_hash) != ordered:
                 check_logs(self._provider, ordered)
+                self._checked[block_hash] = ordered
             for placed in ordered:
                 event = read_event(placed.log)
                 if event is not None:
                     yield Placed(event, placed)
-        self._checked = checked

@@ -14,9 +14,9 @@ from evmthread.chain.registry import Registry
 from evmthread.channel.thread import Thread
 from evmthread.commit.eip712 import Domain
 from evmthread.commit.opening import DEFAULT_INCLUSION, check_opening
-from evmthread.commit.refusals import WrongThread
+from evmthread.commit.refusals import Refusal, WrongThread
 from evmthread.commit.terms import Ruleset, Terms, check_origin_code, check_terms, thread_id
-from evmthread.errors import InvalidInput
+from evmthread.errors import DecodingError, InvalidInput
 from evmthread.primitives.types import Log
 from evmthread.store.threadfile import ThreadHead
 
@@ -44,8 +44,8 @@ class Announcement:
 def read_announcement(registry: Registry, block_hash: bytes, index: int) -> Announcement:
     """The THREAD log with this index in this block, which has it under its receipts root.
 
-    Raises InvalidInput for a log of another kind, WrongThread for one under another chain or registry, IllFormedTerms,
-    and as chain.blocks.receipts_of does.
+    Raises InvalidInput or DecodingError for a log of another kind, WrongThread for one under another chain or registry,
+    IllFormedTerms, and as chain.blocks.receipts_of does.
     """
     block = block_at(registry.provider, block_hash)
     logs = [log for receipt in receipts_of(registry.provider, block) for log in receipt.logs]
@@ -57,7 +57,8 @@ def read_announcement(registry: Registry, block_hash: bytes, index: int) -> Anno
 def find_announcements(registry: Registry, first: int, last: int, contract: bytes | None = None) -> list[Announcement]:
     """All THREAD logs of the registry, or of another contract, in these blocks, each proven to be there.
 
-    Logs under other domains, or with terms that aren't well-formed, are left out. Raises as `read_announcement` does.
+    Logs under other domains, with terms that aren't well-formed, or with none at all, are left out. Raises as
+    chain.blocks.check_logs does.
     """
     asked = {
         "address": text(registry.address if contract is None else contract),
@@ -76,7 +77,7 @@ def find_announcements(registry: Registry, first: int, last: int, contract: byte
         for placed in logs:
             try:
                 found.append(_announced(registry.domain, placed.log, block))
-            except (InvalidInput, WrongThread):
+            except (InvalidInput, DecodingError, Refusal):
                 continue  # anybody can log anything
     return found
 

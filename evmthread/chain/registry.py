@@ -23,6 +23,11 @@ from evmthread.errors import InvalidInput
 from evmthread.primitives.types import ZERO_ADDRESS
 from evmthread.rpc import Provider
 
+_PAY_ALL = ("settle", "refund")
+_RECEIVER_GAS = 75_000
+"""A receiver that is tried may take its money for nothing, and burn PAYMENT_GAS (Payments.sol) when it is really paid:
+then that much more is used, and what it costs to note that it is owed."""
+
 
 class Registry:
     """One registry on one chain."""
@@ -178,7 +183,10 @@ class Registry:
             if isinstance(argument, Terms):
                 check_terms(argument)
         encoded = artifact.function(name).encode(*map(_plain, arguments))
-        return Call(name, self.address, encoded, value, artifact.errors)
+        receivers = (
+            sum(1 + len(each.owners) for each in arguments if isinstance(each, Terms)) if name in _PAY_ALL else 0
+        )
+        return Call(name, self.address, encoded, value, artifact.errors, receivers * _RECEIVER_GAS)
 
     def _send(self, account: Account, name: str, *arguments: object, value: int = 0) -> Included:
         return self.transactions.send(account, self.call(name, *arguments, value=value))

@@ -28,13 +28,17 @@ _RESEND_AFTER = 20  # looks without finding it
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A transaction in the making. `what` names it; `to` is None for a creation; `errors` are those of its target."""
+    """A transaction in the making. `what` names it; `to` is None for a creation; `errors` are those of its target.
+
+    `spare_gas` is what it may need above an estimate, where others' code may behave otherwise when it counts.
+    """
 
     what: str
     to: bytes | None
     data: bytes = b""
     value: int = 0
     errors: Sequence[CustomError] = ()
+    spare_gas: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +94,7 @@ class Transactions:
         needed = quantity(answer, "eth_estimateGas")
         if needed > MAX_TRANSACTION_GAS:
             raise TooMuchGas(call.what, needed, MAX_TRANSACTION_GAS)
-        return min(needed + needed // _MARGIN, MAX_TRANSACTION_GAS)
+        return min(needed + needed // _MARGIN + call.spare_gas, MAX_TRANSACTION_GAS)
 
     def _asked(self, sender: bytes, call: Call) -> dict[str, object]:
         asked: dict[str, object] = {"from": text(sender), "data": text(call.data), "value": text(call.value)}
@@ -142,13 +146,13 @@ class Transactions:
         """Sends it and waits, as patience says. Raises as `submit` and `wait` do."""
         return self.wait(account, call, self.submit(account, call, gas=gas))
 
-    def next_nonce(self, account: Account) -> int:
-        """The nonce of the account's next transaction, after those that wait."""
-        return self._number("eth_getTransactionCount", text(account.address), "pending")
+    def next_nonce(self, account: Account, *, where: str = "pending") -> int:
+        """The nonce of the account's next transaction, after those that wait; or, in the latest block, before them."""
+        return self._number("eth_getTransactionCount", text(account.address), where)
 
     def _tip(self) -> int:
         try:
-            return self._number("eth_maxPriorityFeePerGas")
+            return max(1, self._number("eth_maxPriorityFeePerGas"))  # of nothing, no multiple is more
         except NodeRefused:
             return _USUAL_TIP
 

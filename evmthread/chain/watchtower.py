@@ -4,11 +4,12 @@ It needs no key of a party: anybody may answer. An account of its own pays for t
 knows no clock: the chain's time counts.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TypeAlias
 
 from evmthread.chain.accounts import Account
+from evmthread.chain.blocks import LATEST, block_at
 from evmthread.chain.errors import CallReverted, CannotPay, FinalityBroken, TooMuchGas
 from evmthread.chain.events import ThreadState
 from evmthread.chain.follower import Follower, present_position
@@ -18,7 +19,7 @@ from evmthread.chain.watcher import Final, News, Position, Watcher
 from evmthread.channel.desk import Mode
 from evmthread.commit.agreement import Agreement
 from evmthread.commit.commitment import Status
-from evmthread.errors import InvalidInput
+from evmthread.errors import BackendError, InvalidInput
 from evmthread.rpc import NodeRefused
 
 _PATIENT_BLOCKS = 2
@@ -77,7 +78,6 @@ Word: TypeAlias = Alarmed | Answered | Standing | Over
 class _Sent:
     transaction: bytes
     block: int
-    nonce: int
     hurry: int
 
 
@@ -118,13 +118,18 @@ class Watchtower:
         """Looks at the chain, and answers where it has to: what is new there, and what it has to say.
 
         Raises as Follower.poll does, and as providers do; the next look goes on from there, after FinalityBroken from
-        the present.
+        the present. Where events can't be had, or not believed, it still answers what is proven without them.
         """
         try:
             news = self.follower.poll()
         except FinalityBroken:
             self.follower = self._follower(None)
             raise
+        except BackendError:
+            alarms = self._look_without_events()
+            if not alarms:
+                raise
+            return [], alarms
         watcher = self.follower.watcher
         state, head = watcher.state, watcher.head
         if state is None or head is None:
@@ -132,7 +137,7 @@ class Watchtower:
         words: list[Word] = []
         if head.finalized is Mode.SETTLED and not self.is_over:
             self.is_over = True
-            if not self._is_served(watcher.position.state):
+            if not self.is_served(watcher.position.state):
                 words.append(Alarmed(Alarm.SETTLED_OLD, watcher.position.state))
             words.append(Over(watcher.position.state))
         if state.mode is Mode.CHALLENGED:
@@ -141,13 +146,19 @@ class Watchtower:
             self._sent = self._said = None
         return news, words
 
-    def _is_served(self, state: ThreadState) -> bool:
+    def _look_without_events(self) -> list[Word]:
+        latest = block_at(self.registry.provider, LATEST)
+        state = self.registry.thread(self.agreement.commitment.thread_id, latest)
+        return self._challenged(state, latest.number, latest.timestamp) if state.mode is Mode.CHALLENGED else []
+
+    def is_served(self, state: ThreadState) -> bool:
+        """Whether the record is our agreement, or one above it."""
         return state.record is not None and state.nonce >= self.agreement.commitment.nonce
 
     def _challenged(self, state: ThreadState, number: int, time: int) -> list[Word]:
         nonce = self.agreement.commitment.nonce
         if state.record is None or state.nonce < nonce:
-            if time >= state.deadline:
+            if time >= state.deadline and not self._is_final:
                 return self._once(Alarmed(Alarm.TOO_LATE, state))
             if self._account is None:
                 return self._once(Alarmed(Alarm.UNANSWERED, state))
@@ -170,7 +181,8 @@ class Watchtower:
         if sent is not None and number - sent.block < _PATIENT_BLOCKS:
             return []
         if sent is not None and self._still_waits(sent):
-            nonce, hurry = sent.nonce, min(2 * sent.hurry, _MOST_HURRY)
+            # Not its own nonce: what waits before it holds it up, and its place may have been taken meanwhile.
+            nonce, hurry = transactions.next_nonce(account, where=LATEST), min(2 * sent.hurry, _MOST_HURRY)
         else:
             nonce, hurry = transactions.next_nonce(account), 1
         try:
@@ -182,8 +194,10 @@ class Watchtower:
         except NodeRefused:
             if sent is None:
                 raise
-            return []  # the earlier one waits still, and its place can't be had
-        self._sent = _Sent(transaction, number, nonce, hurry)
+            # The place can't be had for so little: more after the next block.
+            self._sent = replace(sent, block=number + 1 - _PATIENT_BLOCKS, hurry=hurry)
+            return []
+        self._sent = _Sent(transaction, number, hurry)
         return [Answered(self.agreement.commitment.nonce, transaction, number)]
 
     def _still_waits(self, sent: _Sent) -> bool:
@@ -192,9 +206,13 @@ class Watchtower:
         except CallReverted:
             return False  # it came too late, or a newer one before it
 
+    @property
+    def _is_final(self) -> bool:
+        return self.agreement.commitment.status == Status.FINAL
+
     def _call(self) -> Call:
-        """A final agreement settles at once; any other is a response."""
-        name = "settle" if self.agreement.commitment.status == Status.FINAL else "respond"
+        """A final agreement settles at once, also after the deadline; any other is a response."""
+        name = "settle" if self._is_final else "respond"
         return self.registry.call(name, *signed_arguments(self.registry.domain, self.agreement))
 
 

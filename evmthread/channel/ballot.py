@@ -6,10 +6,11 @@ was recovered before.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from operator import itemgetter
 
 from evmthread.channel.messages import Propose, encode_body
 from evmthread.channel.review import leader_of
-from evmthread.commit.commitment import Status
+from evmthread.commit.commitment import Commitment, Status
 
 MAX_EARLY = 64
 """So many signatures of each party are kept that came before their proposal."""
@@ -148,23 +149,28 @@ class Ballot:
         """Whether so many are bound that nothing but an end can be agreed on the latest agreement any more."""
         return self._parties - len(self._bound - {self._index}) < self._threshold
 
-    def highest_of(self, party: int) -> tuple[int, bytes, bytes] | None:
-        """The highest signature of a party that we have above the agreement: its nonce, its digest, and itself."""
-        found = [
-            (each.nonce, each.digest, each.signatures[party])
+    def highest_of(self, party: int) -> tuple[int, Commitment | None, bytes] | None:
+        """The highest signature of a party that we have above the agreement: its nonce, what it signed, and itself.
+
+        What it signed is None where that hasn't come yet.
+        """
+        found: list[tuple[int, Commitment | None, bytes]] = [
+            (each.nonce, each.propose.commitment, each.signatures[party])
             for each in self.standing.values()
             if party in each.signatures
         ]
-        found += [(*key, early[party]) for key, early in self._early.items() if party in early]
-        return max(found, default=None)
+        found += [(nonce, None, early[party]) for (nonce, _), early in self._early.items() if party in early]
+        return max(found, key=itemgetter(0), default=None)
 
-    def add_signature(self, nonce: int, digest: bytes, index: int, signature: bytes) -> Standing | None:
-        """Adds a signature to its proposal; keeps it for a while where that hasn't come yet."""
+    def add_signature(
+        self, nonce: int, digest: bytes, index: int, signature: bytes, *, early: bool = True
+    ) -> Standing | None:
+        """Adds a signature to its proposal; if `early`, keeps it for a while where that hasn't come yet."""
         standing = self.standing.get(nonce)
         if standing is not None and standing.digest == digest:
             standing.signatures.setdefault(index, signature)
             return standing
-        if sum(1 for early in self._early.values() if index in early) < MAX_EARLY:
+        if early and sum(1 for each in self._early.values() if index in each) < MAX_EARLY:
             self._early.setdefault((nonce, digest), {}).setdefault(index, signature)
         return None
 

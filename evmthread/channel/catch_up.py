@@ -8,13 +8,15 @@ from evmthread.channel.desk import Desk
 from evmthread.channel.errors import RemoteProtocolError
 from evmthread.channel.events import StopReason
 from evmthread.channel.line import KEPT_BACK, Adoption, Line
-from evmthread.channel.messages import Accept, Agreed, Fetch, Hello, decode_agreed
+from evmthread.channel.messages import Agreed, Fetch, Hello, decode_agreed
 from evmthread.channel.review import check_batch_of
 from evmthread.channel.rounds import Rounds
 from evmthread.channel.watch import Watch
-from evmthread.commit.agreement import Agreement, verify
+from evmthread.commit.agreement import Agreement, SignatureSet, SignedCommitment, check_signatures, verify
+from evmthread.commit.batch import Batch, SignedBatch
+from evmthread.commit.commitment import Commitment
 from evmthread.commit.eip712 import digest
-from evmthread.commit.refusals import Refusal
+from evmthread.commit.refusals import Refusal, WrongThread
 from evmthread.errors import InvalidInput
 from evmthread.primitives.types import ZERO_HASH
 
@@ -81,7 +83,7 @@ class CatchUp:
         # What it has signed and doesn't know of goes first: it must sign nothing more then.
         shown = self._rounds.highest_of(peer)
         if shown is not None and shown[0] > hello.highest:
-            desk.outbox.send(peer, Accept(*shown))
+            self._show_signature(peer, *shown[1:])
         claimed = max(hello.highest, hello.floor or -1, hello.agreed)
         desk.ballot.note_used(peer, min(claimed, desk.highest_claimed))
         self._ahead[peer] = hello.agreed
@@ -95,6 +97,25 @@ class CatchUp:
             standing = desk.ballot.own_standing
             if standing is not None:
                 self._rounds.send_standing(standing, (peer,))
+
+    def _show_signature(self, party: int, commitment: Commitment | None, signature: bytes) -> None:
+        """Sends a party its own signature on what its store may lack: an Agreed with that alone, and any batch."""
+        if commitment is not None:
+            signed = SignedCommitment(commitment, SignatureSet.of({party: signature}))
+            batch = SignedBatch(Batch(self._desk.thread.environment(), ()), ())
+            self._desk.outbox.send(party, Agreed(signed, batch, None))
+
+    def _check_shown(self, shown: SignedCommitment) -> None:
+        """Our signature alone, which makes no agreement: our store has to know it. Raises RemoteProtocolError."""
+        thread, commitment = self._desk.thread, shown.commitment
+        signed = digest(thread.domain, commitment)
+        try:
+            if commitment.thread_id != thread.thread_id:
+                raise WrongThread(thread.thread_id, commitment.thread_id, commitment.nonce)
+            check_signatures(thread.terms, signed, shown.signatures, 1, recoveries=thread.recoveries)
+        except Refusal as error:
+            raise RemoteProtocolError(str(error)) from None
+        self._rounds.check_known(commitment.nonce, signed)
 
     def _send_line(self, peer: int, hello: Hello) -> None:
         desk = self._desk
@@ -119,6 +140,9 @@ class CatchUp:
     def on_agreed(self, peer: int, agreed: Agreed) -> None:
         """Verifies, executes and adopts what enough parties signed. Raises RemoteProtocolError."""
         desk, commitment = self._desk, agreed.signed.commitment
+        if agreed.signed.signatures.bitmap == 1 << desk.index and desk.is_party:
+            self._check_shown(agreed.signed)
+            return
         signed_digest = digest(desk.thread.domain, commitment)
         if signed_digest == desk.thread.parent or not self._is_of_use(commitment.nonce, signed_digest):
             return
@@ -126,7 +150,7 @@ class CatchUp:
             agreement = verify(desk.thread.domain, desk.thread.terms, agreed.signed, recoveries=desk.thread.recoveries)
         except (Refusal, InvalidInput) as error:
             raise RemoteProtocolError(str(error)) from None
-        check_batch_of(desk.thread, commitment, agreed.batch)
+        check_batch_of(desk.thread, commitment, agreed.batch, agreed.suspension)
         signatures = agreement.signatures
         for index, signature in zip(signatures.indexes(), signatures.signatures, strict=True):
             self._watch.commitment(index, commitment, signature)

@@ -316,9 +316,13 @@ class Channel:
 
     def persisted(self, token: int) -> list[Effect]:
         """These records are durable. Raises LocalProtocolError for a token that nobody waits for."""
+        outbox = self._desk.outbox
+        waited = outbox.waits
+        outbox.answered(token, None)
+        if waited and not outbox.waits:  # nothing is signed: another agreement came first, and what waited may go on
+            return self._happen(What.TOLD, lambda: None)
         # What follows is a request to sign, or a notice: nothing that calls for a new look at the whole.
-        self._desk.outbox.answered(token, None)
-        return self._desk.outbox.take()
+        return outbox.take()
 
     def not_persisted(self, token: int, why: str) -> list[Effect]:
         """These records were refused, or can't be kept."""

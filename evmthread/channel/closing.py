@@ -35,6 +35,8 @@ class Closing:
         """Our user wants to end, or agrees to."""
         if not self._desk.is_party:
             raise LocalProtocolError("only a party can close")
+        if self._desk.tip is None:
+            raise LocalProtocolError("nothing is agreed on that the thread could end with")
         self._desk.wants_end = True
         self._desk.outbox.send_all(self._desk.others, Close())
         self.try_ready()
@@ -64,6 +66,8 @@ class Closing:
     def on_close(self, peer: int) -> None:
         """A party wants to end."""
         desk = self._desk
+        # Who leads always is the only one that can clear the way for the others.
+        desk.others_want_end = not desk.is_party
         if desk.ready_to_close is not None:
             desk.outbox.send(peer, CloseReady(desk.ready_to_close))
         elif not desk.wants_end:

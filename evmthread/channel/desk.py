@@ -117,6 +117,8 @@ class Desk:
         """Others have later agreements: nothing is signed until we have them too, or until then."""
         self.wants_end = False
         """Our user wants to close."""
+        self.others_want_end = False
+        """Somebody does, on the latest agreement."""
         self.stopped: Stopped | None = None
         self.disputed_at: int | None = None
         """The chain's block in which a challenge or a settlement was last seen."""
@@ -188,8 +190,10 @@ class Desk:
 
     @property
     def has_to_clear(self) -> bool:
-        """Whether our user wants to end, and a signature of ours stands above the agreement: an empty batch frees."""
-        return self.wants_end and self.ballot.highest_signed > max(self.tip_nonce, self.own_floor)
+        """Whether somebody wants to end, and a signature of ours stands above the agreement: an empty batch frees."""
+        return (self.wants_end or self.others_want_end) and self.ballot.highest_signed > max(
+            self.tip_nonce, self.own_floor
+        )
 
     @property
     def free_nonce(self) -> int:

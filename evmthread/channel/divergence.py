@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from evmthread.channel.messages import Propose
-from evmthread.channel.review import execute_proposed
+from evmthread.channel.review import check_suspension_of, execute_proposed, tells_steps
 from evmthread.channel.thread import Thread
 from evmthread.commit.agreement import SignatureSet, check_signatures
 from evmthread.commit.batch import SignedBatch, check_input_signatures
@@ -29,6 +29,16 @@ class NoDivergence(Refusal):
 
     def __str__(self) -> str:
         return self._line("executing the batch gives what was signed")
+
+
+@dataclass(eq=False)
+class UnsignedSteps(Refusal):
+    """Where the suspended call stands is signed as a machine's hash: the way there is anybody's word."""
+
+    nonce: int | None = None
+
+    def __str__(self) -> str:
+        return self._line("what the machine's hash stands for can't be told from the evidence")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +86,10 @@ class Divergence:
     def check(self, thread: Thread) -> Refusal:
         """What convicts the party, found by executing its batch on a thread that stands at the commitment's parent.
 
-        The batch has to be the one committed to, and its inputs' signatures, which aren't part of that, have to be
-        valid: else the signer can't be blamed for them. Raises a Refusal where the evidence doesn't hold (NoDivergence:
-        the batch leads to what was signed), InvalidInput for a party that there isn't; the thread is as it was.
+        The batch and the Suspension have to be those committed to, and the inputs' signatures, which aren't part of
+        that, valid: else the signer can't be blamed for them. So nobody is for a suspended machine's hash. Raises a
+        Refusal where the evidence doesn't hold (NoDivergence: the batch leads to what was signed), InvalidInput for a
+        party that there isn't; the thread is as it was.
         """
         terms, commitment = thread.terms, self.commitment
         if not 0 <= self.party < len(terms.keys):
@@ -92,6 +103,9 @@ class Divergence:
             raise BrokenParent(commitment.parent, commitment.nonce)
         if (got := self.batch.batch.hash_struct()) != commitment.batch_hash:
             raise WrongHash("batchHash", commitment.batch_hash, got, commitment.nonce)
+        check_suspension_of(thread, commitment, self.suspension)
+        if not tells_steps(thread, commitment, self.batch):
+            raise UnsignedSteps(commitment.nonce)
         check_input_signatures(thread.domain, terms, self.batch, nonce=commitment.nonce)
         final = commitment.status == Status.FINAL
         try:

@@ -80,7 +80,11 @@ class Leading:
             return
         empty = self._rounds.empty_next or desk.ballot.open_proposals >= desk.thread.ruleset.open_proposals
         # What we can't ask for on this agreement, we can on the next.
-        empty = empty or desk.has_to_clear or (desk.pool.barred and not desk.pool)
+        empty = (
+            empty
+            or desk.has_to_clear
+            or (desk.pool.barred and not desk.pool.collect(suspended=desk.thread.agreed_call is not None))
+        )
         if not desk.pool and not (empty and self._rounds.may_skip):
             return
         try:

@@ -69,6 +69,7 @@ class Line:
         if not agreement.commitment.nonce:
             desk.begun = agreed.batch.batch.environment.timestamp
         desk.count += 1
+        desk.others_want_end = False
         desk.ballot.tip_moved(agreement.commitment.nonce)
         desk.pacing.succeeded()
         self._keep(agreement, agreed, step, outcome)

@@ -72,7 +72,7 @@ TABLE: Mapping[Phase, Mapping[What, frozenset[Phase]]] = {
         What.REJECT: frozenset({_READY, _PENDING, _CLOSING, _CLOSED, _STOPPED}),
         What.AGREED: frozenset({_READY, _PENDING, _CLOSING, _CLOSED, _STOPPED}),
         What.FETCH: frozenset({_READY}),
-        What.CLOSE: frozenset({_READY}),
+        What.CLOSE: frozenset({_READY, _PENDING}),
         What.CLOSE_READY: frozenset({_READY, _CLOSING}),
         What.ASK: frozenset({_READY, _PENDING}),
         What.LEAD: frozenset({_READY, _PENDING}),

@@ -63,15 +63,30 @@ def check_may_sign(desk: Desk, *, nonce: int, final: bool, counts: bool) -> None
 
 
 def check_times(desk: Desk, signed: SignedBatch, *, nonce: int) -> None:
-    """Nothing, or a Refusal: the batch's time is near our clock, and it isn't ahead of the chain that we know."""
+    """Nothing, a Refusal or Unsigned: the batch's time is near our clock, and not ahead of the chain we know."""
     check_clock(desk.thread, signed, desk.now, nonce=nonce)
     environment, head = signed.batch.environment, desk.head
-    if head is None or (not signed.batch.inputs and nonce):
+    if not signed.batch.inputs and nonce:
+        return
+    if head is None:
+        if desk.options.on_chain and environment.number:  # it never falls again
+            raise Unsigned(RejectCode.UNWANTED, "no block of the chain is known yet")
         return
     if environment.number > head.number:
         raise IllFormedBatch(f"number at most the chain's, {head.number}", environment.number, nonce=nonce)
     if environment.timestamp > (latest := head.timestamp + desk.thread.ruleset.clock_drift):
         raise IllFormedBatch(f"timestamp at most the chain's, {latest}", environment.timestamp, nonce=nonce)
+
+
+def check_not_lapsed(desk: Desk, propose: Propose) -> None:
+    """Nothing, or Unsigned: no input of ours that was meant for the genesis comes later.
+
+    Only before the genesis we sign inputs that any state may take; after it our user was told that they lapsed.
+    """
+    if not propose.commitment.nonce or not desk.is_party:
+        return
+    if any(each.actor == desk.owner and each.parent == ZERO_HASH for each in propose.batch.batch.inputs):
+        raise Unsigned(RejectCode.UNWANTED, f"0x{desk.owner.hex()} wanted this in the genesis alone")
 
 
 def check_not_passed_over(desk: Desk, propose: Propose) -> None:

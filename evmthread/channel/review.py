@@ -8,8 +8,23 @@ from evmthread.channel.suspension import OpenCall
 from evmthread.channel.thread import Thread
 from evmthread.commit.agreement import Agreement
 from evmthread.commit.batch import SignedBatch, check_input_signatures
-from evmthread.commit.commitment import MAX_NONCE_STEP, Commitment, Suspension, check_successor, check_well_formed
-from evmthread.commit.refusals import BrokenParent, MalformedSignature, NonceOrder, Refusal, WrongSignature, WrongThread
+from evmthread.commit.commitment import (
+    MAX_NONCE_STEP,
+    Commitment,
+    Status,
+    Suspension,
+    check_successor,
+    check_well_formed,
+)
+from evmthread.commit.refusals import (
+    BrokenParent,
+    IllFormedCommitment,
+    MalformedSignature,
+    NonceOrder,
+    Refusal,
+    WrongSignature,
+    WrongThread,
+)
 
 
 def leader_of(nonce: int, parties: int) -> int:
@@ -65,19 +80,40 @@ def check_leader_signature(
         raise WrongSignature(leader, key, got, nonce)
 
 
-def check_batch_of(thread: Thread, commitment: Commitment, signed: SignedBatch) -> None:
-    """Nothing, or RemoteProtocolError: the batch is the one that is committed to, with its actors' signatures.
+def check_batch_of(thread: Thread, commitment: Commitment, signed: SignedBatch, suspension: Suspension | None) -> None:
+    """Nothing, or RemoteProtocolError: batch and Suspension are those that are committed to, with actors' signatures.
 
     Whoever signed the commitment isn't to blame for anything else that comes with it.
     """
     if signed.batch.hash_struct() != commitment.batch_hash:
         raise RemoteProtocolError(f"nonce {commitment.nonce}: another batch than the one that is committed to")
     try:
+        check_suspension_of(thread, commitment, suspension)
         check_input_signatures(
             thread.domain, thread.terms, signed, nonce=commitment.nonce, recoveries=thread.recoveries
         )
     except Refusal as error:
         raise RemoteProtocolError(str(error)) from None
+
+
+def check_suspension_of(thread: Thread, commitment: Commitment, suspension: Suspension | None) -> None:
+    """Nothing, or IllFormedCommitment: there is a Suspension where the commitment says so, and it is the one meant.
+
+    Where machineHash is a machine's, only executing can tell whether it is (`tells_steps`).
+    """
+    if (commitment.status == Status.SUSPENDED) != (suspension is not None):
+        clause = "a Suspension exactly when status is 1"
+        raise IllFormedCommitment(clause, suspension is not None, nonce=commitment.nonce)
+    if suspension is not None and thread.ruleset.transcript and suspension.hash_struct() != commitment.machine_hash:
+        raise IllFormedCommitment("machineHash of the Suspension", commitment.machine_hash, nonce=commitment.nonce)
+
+
+def tells_steps(thread: Thread, commitment: Commitment, signed: SignedBatch) -> bool:
+    """Whether who signed a commitment signed all that its execution hangs on, where a call is suspended, too.
+
+    A machine's hash doesn't tell after how many instructions the machine is found: who sends that may lie.
+    """
+    return commitment.status != Status.SUSPENDED or thread.ruleset.transcript or not signed.batch.inputs
 
 
 def check_clock(thread: Thread, signed: SignedBatch, now: float, *, nonce: int) -> None:

@@ -4,13 +4,11 @@ Proposing is leading.py's, greeting, catching up and closing are elsewhere; why 
 matter.
 """
 
+from operator import itemgetter
+
 from evmthread.channel.ballot import Standing
 from evmthread.channel.desk import Desk
-from evmthread.channel.errors import (
-    DivergentField,
-    LocalProtocolError,
-    RemoteProtocolError,
-)
+from evmthread.channel.errors import DivergentField, LocalProtocolError, RemoteProtocolError
 from evmthread.channel.events import CloseAsked, Proposed, Rejected, StopReason, Unexecutable
 from evmthread.channel.kept import SignedRecord
 from evmthread.channel.line import Line
@@ -18,20 +16,27 @@ from evmthread.channel.messages import Accept, Agreed, Propose, Reject, RejectCo
 from evmthread.channel.refusing import (
     Unsigned,
     check_may_sign,
+    check_not_lapsed,
     check_not_passed_over,
     check_times,
     rejection,
 )
-from evmthread.channel.review import check_batch_of, check_leader_signature, check_proposed, execute_proposed
+from evmthread.channel.review import (
+    check_batch_of,
+    check_leader_signature,
+    check_proposed,
+    execute_proposed,
+    tells_steps,
+)
 from evmthread.channel.watch import Watch
 from evmthread.commit.agreement import Agreement, SignatureSet, signatures_needed
-from evmthread.commit.commitment import Status
+from evmthread.commit.commitment import Commitment, Status
 from evmthread.commit.eip712 import TypedData, digest
 from evmthread.commit.refusals import MalformedSignature, Refusal
 from evmthread.errors import EvmthreadError
 
 MAX_DIVERGENT = 4
-"""So many proposals of a party that don't execute to what it signed are executed on one agreement; then no more."""
+"""So many proposals of a party that don't execute, or not to what it signed, are executed on one agreement."""
 
 
 class Rounds:
@@ -131,6 +136,8 @@ class Rounds:
         desk, thread = self._desk, self._desk.thread
         commitment, ballot = propose.commitment, self._desk.ballot
         nonce, leader = commitment.nonce, self._desk.ballot.leader(commitment.nonce)
+        if commitment.thread_id != thread.thread_id:  # a key may sign in several
+            raise RemoteProtocolError(f"a commitment of thread 0x{commitment.thread_id.hex()}")
         if leader == desk.index:
             self._check_own(propose)
             return
@@ -146,6 +153,8 @@ class Rounds:
                 standing.signatures.setdefault(leader, propose.signature)
             if standing.signed_here:
                 self.send_standing(standing, (leader,))
+            elif standing is self._undecided and (prepared := thread.prepared) and prepared.digest == signed_digest:
+                desk.outbox.notify(Proposed(standing.propose, prepared.outcome))  # its leader still waits
             self.settle()
             return
         if desk.tip is not None and nonce <= desk.tip_nonce:
@@ -159,9 +168,10 @@ class Rounds:
                 desk.outbox.notify(CloseAsked(leader))
         try:
             check_proposed(thread, commitment)
-            self._check_not_muted(leader)
-            check_batch_of(thread, commitment, propose.batch)
-            self._review(propose, signed_digest, leader)
+            blamed = leader if tells_steps(thread, commitment, propose.batch) else peer
+            self._check_not_muted(leader, blamed)
+            check_batch_of(thread, commitment, propose.batch, propose.suspension)
+            self._review(propose, signed_digest, leader, blamed)
         except (Refusal, Unsigned) as error:
             self._refuse(leader, propose, signed_digest, error)
 
@@ -183,10 +193,13 @@ class Rounds:
         if nonce > max(desk.tip_nonce, desk.own_floor or -1) and desk.ballot.signed.get(nonce) != signed_digest:
             desk.stop(StopReason.STALE_STORE, f"nonce {nonce}: 0x{signed_digest.hex()}")
 
-    def highest_of(self, party: int) -> tuple[int, bytes, bytes] | None:
-        """The highest signature of a party that we have seen and remember: its nonce, its digest, and itself."""
-        found = (self._desk.ballot.highest_of(party), self._watch.highest_of(party))
-        return max((each for each in found if each is not None), default=None)
+    def highest_of(self, party: int) -> tuple[int, Commitment | None, bytes] | None:
+        """The highest signature of a party that we have seen and remember: its nonce, what it signed, and itself.
+
+        None for what it signed where we only have the digest of that.
+        """
+        found = (self._watch.highest_of(party), self._desk.ballot.highest_of(party))
+        return max((each for each in found if each is not None), key=itemgetter(0), default=None)
 
     def seen_of(self, party: int) -> int:
         """The nonce of that, -1 for none."""
@@ -198,23 +211,33 @@ class Rounds:
         """The error, or another one where the field isn't the commitment's: nobody signed what came beside that."""
         return RemoteProtocolError(str(error)) if error.field.startswith("suspension") else error
 
-    def _check_not_muted(self, leader: int) -> None:
-        if self._divergent.get(leader, 0) >= MAX_DIVERGENT:
-            raise Unsigned(RejectCode.UNWANTED, "too many proposals that don't execute to what was signed")
+    def _check_not_muted(self, leader: int, blamed: int) -> None:
+        if self._divergent.get(blamed, 0) >= MAX_DIVERGENT:
+            why = "too many proposals that don't execute to what was signed"
+            raise Unsigned(RejectCode.UNWANTED, why) if blamed == leader else RemoteProtocolError(why)
 
-    def _review(self, propose: Propose, signed_digest: bytes, leader: int) -> None:
+    def _review(self, propose: Propose, signed_digest: bytes, leader: int, blamed: int) -> None:
         desk, commitment = self._desk, propose.commitment
         final = commitment.status == Status.FINAL
         standing = Standing(propose, signed_digest)
         if final and desk.ready_to_close == desk.thread.parent and not desk.all_ready:
             self._held = propose  # signed as soon as all have said that they are ready
             return
-        if commitment.nonce <= desk.ballot.highest_signed or desk.ballot.final is not None:
+        full = standing.counts and desk.ballot.open_proposals >= desk.thread.ruleset.open_proposals
+        if commitment.nonce <= desk.ballot.highest_signed or desk.ballot.final is not None or full:
             check_may_sign(desk, nonce=commitment.nonce, final=final, counts=standing.counts)
         check_times(desk, propose.batch, nonce=commitment.nonce)
+        check_not_lapsed(desk, propose)
         try:
             execute_proposed(desk.thread, commitment, propose.batch, propose.suspension, final=final)
-        except DivergentField as error:
+        except LocalProtocolError as error:  # we lack the origin's code
+            raise Unsigned(RejectCode.UNWANTED, str(error)) from None
+        except Refusal as error:
+            self._divergent[blamed] = self._divergent.get(blamed, 0) + 1
+            if not isinstance(error, DivergentField):
+                raise
+            if self._not_signed(error) is error and tells_steps(desk.thread, commitment, propose.batch):
+                self._watch.divergence(leader, propose, error)
             raise self._not_signed(error) from None
         check_not_passed_over(desk, propose)
         if leader < desk.parties:
@@ -239,9 +262,6 @@ class Rounds:
     def _refuse(self, leader: int, propose: Propose, signed_digest: bytes, error: Refusal | Unsigned) -> None:
         desk, nonce = self._desk, propose.commitment.nonce
         code, where = rejection(error)
-        if isinstance(error, DivergentField):
-            self._divergent[leader] = self._divergent.get(leader, 0) + 1
-            self._watch.divergence(leader, propose, error)
         agreed = None
         if code == RejectCode.STALE and propose.commitment.parent != desk.thread.parent:
             agreed = desk.tip
@@ -279,14 +299,15 @@ class Rounds:
         desk, standing = self._desk, self._undecided
         if standing is None or standing.nonce != nonce or not self.waits_for_user:
             raise LocalProtocolError(f"no proposal of nonce {nonce} waits for a decision")
-        self._undecided = None
         if accept:
             try:
                 check_may_sign(desk, nonce=nonce, final=False, counts=standing.counts)
-            except Unsigned as error:
+            except Unsigned as error:  # it may be accepted later
                 raise LocalProtocolError(error.where) from None
+            self._undecided = None
             self.sign(standing)
             return
+        self._undecided = None
         del desk.ballot.standing[nonce]
         desk.ballot.refuse(nonce)
         desk.outbox.send(desk.ballot.leader(nonce), Reject(nonce, standing.digest, RejectCode.UNWANTED, where))
@@ -303,17 +324,17 @@ class Rounds:
             raise RemoteProtocolError(f"a signature of 0x{signer.hex()}, which is no party's")
         index = terms.keys.index(signer)
         if index == desk.index:
-            self.check_known(accept.nonce, accept.digest)
-            return
+            return  # it may be from elsewhere: what a digest stands for, and under which nonce, it doesn't show
         if accept.nonce <= desk.tip_nonce:
             tip = desk.tip
             if tip is not None and accept.digest == desk.thread.parent and peer == index:
                 # It may not know yet that enough have signed, or that we have its signature.
                 desk.outbox.send(peer, tip)
             return
-        if accept.nonce <= desk.highest_claimed:
+        own = peer == index  # else the nonce is the sender's word alone, until we have what was signed
+        if own and accept.nonce <= desk.highest_claimed:
             desk.ballot.note_used(index, accept.nonce)
-        standing = desk.ballot.add_signature(accept.nonce, accept.digest, index, accept.signature)
+        standing = desk.ballot.add_signature(accept.nonce, accept.digest, index, accept.signature, early=own)
         if standing is not None:
             self._watch.commitment(index, standing.propose.commitment, accept.signature)
             if standing.propose.commitment.status == Status.FINAL:
@@ -369,7 +390,7 @@ class Rounds:
             final = commitment.status == Status.FINAL
             try:
                 execute_proposed(desk.thread, commitment, agreed.batch, agreed.suspension, final=final)
-            except Refusal as error:
+            except (Refusal, LocalProtocolError) as error:
                 if isinstance(error, DivergentField) and self._not_signed(error) is not error:
                     raise self._not_signed(error) from None
                 desk.outbox.notify(Unexecutable(agreement, str(error)))

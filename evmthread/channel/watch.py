@@ -14,7 +14,6 @@ from evmthread.channel.kept import EvidenceRecord
 from evmthread.channel.messages import Propose
 from evmthread.channel.party import SignedInput
 from evmthread.commit.commitment import Commitment
-from evmthread.commit.eip712 import digest
 from evmthread.commit.evidence import Equivocation, InputEquivocation
 from evmthread.commit.refusals import Refusal
 from evmthread.primitives.types import ZERO_HASH
@@ -50,13 +49,12 @@ class Watch:
                 return
             self._keep(party, Convicted(party, proof), "Equivocation", proof.to_json())
 
-    def highest_of(self, party: int) -> tuple[int, bytes, bytes] | None:
-        """Of the commitments of a party that are remembered, the highest's nonce, digest and signature."""
+    def highest_of(self, party: int) -> tuple[int, Commitment | None, bytes] | None:
+        """Of the commitments of a party that are remembered, the highest's nonce, itself and its signature."""
         nonce = max((nonce for each, nonce in self._commitments if each == party), default=None)
         if nonce is None:
             return None
-        commitment, signature = self._commitments[party, nonce]
-        return nonce, digest(self._desk.thread.domain, commitment), signature
+        return nonce, *self._commitments[party, nonce]
 
     def input(self, party: int, signed: SignedInput) -> None:
         """This party signed this input; keeps the proof where it signed another of its kind, nonce and parent."""

@@ -166,7 +166,7 @@ class Wishes:
                 desk.stop(StopReason.STALE_STORE, f"an input of ours with nonce {each.nonce}")
             return
         self._watch.input(index, request.signed)
-        if each.parent == thread.parent or (each.parent == ZERO_HASH and each.kind == InputKind.CALL):
+        if each.parent == thread.parent:
             desk.pool.add(request.signed, desk.now)
         elif desk.tip is not None:
             desk.outbox.send(peer, desk.tip)  # whoever asks on an older agreement may lack ours

@@ -72,13 +72,16 @@ def _watch(arguments: argparse.Namespace) -> int:
     wait = _waiting(provider)
     pause = interval
     while True:
-        try:
-            if (now := _written(path)) != written:
-                written = now
+        if (now := _written(path)) != written:
+            written = now
+            try:
                 tower.renew(read_newest(path))
+            except EvmthreadError as error:  # the agreement that is known goes on being defended
+                warn(f"evmthread {NAME}: {one_line(error)}")
+        try:
             _tell(tower, as_json=arguments.json)
             pause = interval
-        except EvmthreadError as error:  # a node that is away, or lies, or a wrong new file: it may be well again soon
+        except EvmthreadError as error:  # a node that is away, or lies: it may be well again soon
             warn(f"evmthread {NAME}: {one_line(error)}")
             if arguments.once:
                 return UNREADABLE
@@ -86,8 +89,7 @@ def _watch(arguments: argparse.Namespace) -> int:
         if tower.is_over or arguments.once:
             break
         wait(pause)
-    state = tower.follower.watcher.position.state
-    return OK if not tower.is_over or state.nonce >= tower.agreement.commitment.nonce else REFUTED
+    return OK if not tower.is_over or tower.is_served(tower.follower.watcher.position.state) else REFUTED
 
 
 def _waiting(provider: "Provider") -> Callable[[float], None]:
@@ -129,12 +131,12 @@ def read_newest(path: Path) -> "Agreement":
     return tip
 
 
-def _written(path: Path) -> tuple[int, int]:
-    """What changes when another file takes its place."""
+def _written(path: Path) -> tuple[int, int] | None:
+    """What changes when another file takes its place; None while there is none."""
     try:
         found = path.stat()
-    except OSError as error:
-        raise BackendError(f"{path}: {error.strerror}") from error
+    except OSError:
+        return None
     return found.st_ino, found.st_mtime_ns
 
 

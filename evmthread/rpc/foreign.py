@@ -30,5 +30,6 @@ class ForeignProvider:
         except EvmthreadError:
             raise
         except Exception as error:  # whatever the foreign transport raises
-            raise NodeUnreachable(f"{self._name} can't be asked: {error!r}") from error
+            # Its text may show the node's address, and a key in that: the cause has it.
+            raise NodeUnreachable(f"{self._name} can't be asked: {type(error).__name__}") from error
         return result_of(answer, method, None, self._name)

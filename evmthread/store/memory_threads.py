@@ -5,28 +5,23 @@ a power cut does.
 """
 
 from collections.abc import Callable, Sequence
-from copy import copy
-from dataclasses import dataclass, field
 from itertools import takewhile
 from threading import RLock
 from typing import TypeVar
 
-from evmthread.channel.kept import AgreedRecord, EvidenceRecord, InputRecord, Record, SignedRecord
-from evmthread.commit.signing import AlreadyFinal, LogState
+from evmthread.channel.kept import AgreedRecord, EvidenceRecord, Record, SignedRecord
+from evmthread.commit.signing import LogState
 from evmthread.errors import BackendError, EvmthreadError, InvalidInput
 from evmthread.primitives.types import ZERO_HASH
+from evmthread.store.memory_rows import Rows, Undo, put, put_signed
 from evmthread.store.thread_store import (
     EarlierRefused,
-    FloorWanted,
-    InputEquivocationError,
     Lease,
     LeaseLost,
     SavedThread,
     ThreadExists,
     UnknownThread,
-    check_parent,
     check_record,
-    check_signed,
     identify,
 )
 from evmthread.store.threadfile import ThreadHead
@@ -34,120 +29,10 @@ from evmthread.store.threadfile import ThreadHead
 T = TypeVar("T")
 
 
-@dataclass(slots=True)
-class _Rows:
-    """What is kept of one thread. `line` is the agreed line that ends in the tip, `places` where each stands in it."""
-
-    thread_id: bytes
-    head: ThreadHead
-    key: bytes
-    epoch: int = 0
-    floor: int | None = None
-    restored: bool = False
-    signed: dict[int, SignedRecord] = field(default_factory=dict)
-    inputs: dict[tuple[int, int, bytes], InputRecord] = field(default_factory=dict)
-    agreed: dict[bytes, AgreedRecord] = field(default_factory=dict)
-    line: list[AgreedRecord] = field(default_factory=list)
-    places: dict[bytes, int] = field(default_factory=dict)
-    evidence: dict[EvidenceRecord, None] = field(default_factory=dict)
-
-    def copied(self, *, restored: bool) -> "_Rows":
-        """The same, sharing nothing that changes."""
-        other = copy(self)
-        other.restored = self.restored or restored
-        for name in ("signed", "inputs", "agreed", "line", "places", "evidence"):
-            setattr(other, name, copy(getattr(self, name)))
-        return other
-
-    @property
-    def last(self) -> SignedRecord | None:
-        return self.signed[next(reversed(self.signed))] if self.signed else None  # they were put in ascending order
-
-    def state(self, nonce: int) -> LogState:
-        """See SignLog."""
-        standing, last = self.signed.get(nonce), self.last
-        highest = max(-1 if last is None else last.nonce, -1 if self.floor is None else self.floor)
-        return LogState(None if standing is None else standing.digest, highest, self.final)
-
-    @property
-    def final(self) -> bytes | None:
-        """The digest of the final commitment that was signed."""
-        last = self.last
-        return last.digest if last is not None and last.final else None
-
-
-_Undo = list[Callable[[], object]]
-
-
-def _put(rows: _Rows, record: Record, undo: _Undo) -> None:
-    check_record(record)
-    match record:
-        case SignedRecord():
-            check_signed(rows.thread_id, record, _put_signed(rows, record, undo))
-        case InputRecord():
-            _put_input(rows, record, undo)
-        case AgreedRecord():
-            _put_agreed(rows, record, undo)
-        case EvidenceRecord() if record not in rows.evidence:
-            rows.evidence[record] = None
-            undo.append(lambda: rows.evidence.pop(record))
-
-
-def _put_signed(rows: _Rows, record: SignedRecord, undo: _Undo) -> LogState:
-    state = rows.state(record.nonce)
-    if state.digest is not None or record.nonce <= state.highest or state.final is not None:
-        return state
-    if rows.restored:
-        raise FloorWanted(rows.thread_id)
-    rows.signed[record.nonce] = record
-    undo.append(lambda: rows.signed.pop(record.nonce))
-    return rows.state(record.nonce)
-
-
-def _put_input(rows: _Rows, record: InputRecord, undo: _Undo) -> None:
-    key = (record.kind, record.nonce, record.parent)
-    if (standing := rows.inputs.get(key)) is not None:
-        if standing.digest != record.digest:
-            raise InputEquivocationError(rows.thread_id, *key, standing.digest, record.digest)
-        return
-    if (last := rows.last) is not None and last.final:
-        raise AlreadyFinal(rows.thread_id, last.digest)
-    if rows.restored:
-        raise FloorWanted(rows.thread_id)
-    rows.inputs[key] = record
-    undo.append(lambda: rows.inputs.pop(key))
-
-
-def _put_agreed(rows: _Rows, record: AgreedRecord, undo: _Undo) -> None:
-    if record.digest in rows.agreed:
-        return
-    parent = rows.agreed.get(record.parent)
-    check_parent(record, None if parent is None else parent.nonce)
-    rows.agreed[record.digest] = record
-    undo.append(lambda: rows.agreed.pop(record.digest))
-    if rows.line and record.nonce <= rows.line[-1].nonce:
-        return
-    branch, under = [record], parent
-    while under is not None and under.digest not in rows.places:
-        branch.append(under)
-        under = rows.agreed.get(under.parent)
-    start = 0 if under is None else rows.places[under.digest] + 1
-    left = rows.line[start:]
-    _set_line(rows, start, branch[::-1])
-    undo.append(lambda: _set_line(rows, start, left))
-
-
-def _set_line(rows: _Rows, start: int, records: list[AgreedRecord]) -> None:
-    for gone in rows.line[start:]:
-        del rows.places[gone.digest]
-    rows.line[start:] = records
-    rows.places.update((each.digest, start + number) for number, each in enumerate(records))
-
-
 class MemoryThread:
     """A thread of a MemoryThreadStore. See KeptThread."""
 
-    def __init__(self, store: "MemoryThreadStore", rows: _Rows) -> None:
+    def __init__(self, store: "MemoryThreadStore", rows: Rows) -> None:
         self._store = store
         self._rows = rows
 
@@ -212,7 +97,7 @@ class MemoryThread:
 class MemoryLease(MemoryThread):
     """The right to write to a thread of a MemoryThreadStore. See Lease."""
 
-    def __init__(self, store: "MemoryThreadStore", rows: _Rows) -> None:
+    def __init__(self, store: "MemoryThreadStore", rows: Rows) -> None:
         super().__init__(store, rows)
         self._epoch = rows.epoch
 
@@ -227,7 +112,7 @@ class MemoryLease(MemoryThread):
     def set_floor(self, nonce: int) -> None:
         """See Lease."""
 
-        def change(rows: _Rows, undo: _Undo) -> None:
+        def change(rows: Rows, undo: Undo) -> None:
             check_record(SignedRecord(nonce, ZERO_HASH, False, b""))
             before = (rows.floor, rows.restored)
 
@@ -248,9 +133,9 @@ class MemoryLease(MemoryThread):
         _check_thread(self, thread_id)
         record = SignedRecord(nonce, digest, final, content)
 
-        def change(rows: _Rows, undo: _Undo) -> LogState:
+        def change(rows: Rows, undo: Undo) -> LogState:
             check_record(record)
-            return _put_signed(rows, record, undo)
+            return put_signed(rows, record, undo)
 
         return self._store.change(self, change)
 
@@ -291,18 +176,18 @@ class MemoryThreadStore:
         """`syncs` False: what `write` keeps is safe once `sync`, or what must be durable at once, comes after it."""
         self._syncs = syncs
         self._open = _Open()
-        self._threads: dict[bytes, _Rows] = {}
-        self._undo: _Undo = []  # of what isn't safe yet, oldest first
+        self._threads: dict[bytes, Rows] = {}
+        self._undo: Undo = []  # of what isn't safe yet, oldest first
 
     def open(self) -> "_Open":
         """Inside, nobody else changes anything. Raises BackendError in a store that was closed, or crashed."""
         return self._open
 
-    def change(self, lease: MemoryLease, change: Callable[[_Rows, _Undo], T], *, synced: bool = True) -> T:
+    def change(self, lease: MemoryLease, change: Callable[[Rows, Undo], T], *, synced: bool = True) -> T:
         """Changes one thread, by a function that notes what undoes it: all of it or nothing. Raises LeaseLost."""
         with self._open:
             rows = self._threads[lease.thread_id]
-            undo: _Undo = []
+            undo: Undo = []
             if rows.epoch != lease.epoch:
                 raise LeaseLost(f"thread 0x{lease.thread_id.hex()}: acquired again since epoch {lease.epoch}")
             try:
@@ -322,7 +207,7 @@ class MemoryThreadStore:
         with self.open():
             if identity in self._threads:
                 raise ThreadExists(identity)
-            self._threads[identity] = _Rows(identity, head, key)
+            self._threads[identity] = Rows(identity, head, key)
             self.sync()
 
     def threads(self) -> list[bytes]:
@@ -342,7 +227,7 @@ class MemoryThreadStore:
             rows.epoch += 1
             return MemoryLease(self, rows)
 
-    def _found(self, thread_id: bytes) -> _Rows:
+    def _found(self, thread_id: bytes) -> Rows:
         if (rows := self._threads.get(thread_id)) is None:
             raise UnknownThread(thread_id)
         return rows
@@ -362,9 +247,9 @@ class MemoryThreadStore:
         if lease in refused:
             return EarlierRefused(f"thread 0x{lease.thread_id.hex()}: what was handed over before was refused")
 
-        def change(rows: _Rows, undo: _Undo) -> None:
+        def change(rows: Rows, undo: Undo) -> None:
             for record in records:
-                _put(rows, record, undo)
+                put(rows, record, undo)
 
         try:
             self.change(lease, change, synced=False)
@@ -395,12 +280,12 @@ class MemoryThreadStore:
         with self.open():
             return self._with({each.thread_id: each.copied(restored=restored) for each in self._threads.values()})
 
-    def _with(self, threads: dict[bytes, _Rows]) -> "MemoryThreadStore":
+    def _with(self, threads: dict[bytes, Rows]) -> "MemoryThreadStore":
         other = MemoryThreadStore(syncs=self._syncs)
         other._threads = threads
         return other
 
 
-def _go_back(undo: _Undo) -> None:
+def _go_back(undo: Undo) -> None:
     while undo:
         undo.pop()()

@@ -207,6 +207,20 @@ class LocalNode:
         mined = self._blocks[self._number(where)]
         return [self._receipt(mined)] if mined.receipt is not None else []
 
+    def _eth_getTransactionByHash(self, name: str) -> object:  # noqa: N802
+        if name not in self._places:
+            return None
+        mined = self._blocks[self._places[name]]
+        assert mined.transaction is not None
+        return {
+            "hash": name,
+            "from": _hex(mined.sender),
+            "to": None if mined.transaction.to is None else _hex(mined.transaction.to),
+            "input": _hex(mined.transaction.data),
+            "blockNumber": mined.header["number"],
+            "blockHash": mined.header["hash"],
+        }
+
     def _eth_getTransactionReceipt(self, name: str) -> object:  # noqa: N802
         return self._receipt(self._blocks[self._places[name]]) if name in self._places else None
 

@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-from evmthread.chain.watchtower import Answered
 from evmthread.channel.desk import Mode
 from evmthread.channel.phases import Phase
 from tests.chain.chains import FINALITY
@@ -27,8 +26,7 @@ def test_c13_a_party_that_crashed_while_challenged_answers_in_time(world: OnChai
         partners.offline.clear()
         x.start()
         partners.deliver()
-        _, words = x.on_chain.look()
-        assert [type(each) for each in words][-1] is Answered
+        assert x.answers()
         assert x.endpoint.channel.phase is Phase.DISPUTED
         settle_wait(partners)
         state = world.registry.thread(partners.thread_id)

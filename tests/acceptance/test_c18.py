@@ -1,13 +1,15 @@
 """C18: a node that drops, repeats, reorders or lies: the same state as from one that told all once, or a refusal."""
 
 from collections.abc import Callable
+from random import Random
 
 import pytest
 
 from evmthread.chain.errors import NodeLies
+from evmthread.chain.events import Event
 from evmthread.chain.follower import Follower
 from evmthread.chain.watcher import Final, Position, Watcher
-from evmthread.rpc import BadAnswer
+from evmthread.rpc import BadAnswer, NodeUnreachable
 from tests.chain.chains import FINALITY
 from tests.chain.conftest import OnChain
 from tests.chain.following import follow, names
@@ -86,3 +88,38 @@ def test_c18_a_node_that_lies_now_and_then_delays_and_no_more(world: OnChain) ->
     node = Unreliable(world.chain.provider, eth_getLogs=lambda logs: [] if next(turns, False) else logs)
     follower = Follower(node, Watcher(world.registry.domain, game.terms))
     assert names(follower.poll(), Final) == ["Announced", "Deposited", "Deposited"]
+
+
+@pytest.mark.parametrize("share", [0.1, 0.3])
+def test_c18_a_node_that_drops_some_requests(world: OnChain, share: float) -> None:
+    """Whatever request fails, the next poll makes up for it: nothing is lost, and nothing told twice."""
+    game = Played(world.chain, world.registry)
+    random = Random(18)
+
+    class Dropping:
+        def request(self, method: str, *parameters: object) -> object:
+            if random.random() < share:
+                raise NodeUnreachable("dropped")
+            return world.chain.provider.request(method, *parameters)
+
+    straight = follow(world, game)
+    crooked = Follower(Dropping(), Watcher(world.registry.domain, game.terms))
+    told: list[list[Event]] = [[], []]
+    steps: tuple[Callable[[], object], ...] = (
+        lambda: None,
+        game.fund,
+        lambda: world.registry.exit(game.owners[0], game.terms),
+        lambda: world.chain.mine(FINALITY),
+    )
+    for step in steps:
+        step()
+        for events, follower in zip(told, (straight, crooked), strict=True):
+            for _ in range(100):
+                try:
+                    news = follower.poll()
+                except NodeUnreachable:
+                    continue
+                events += [each.placed.event for each in news if isinstance(each, Final)]
+    assert [type(each).__name__ for each in told[0]] == ["Announced", "Deposited", "Deposited", "Challenged"]
+    assert told[1] == told[0]
+    assert crooked.watcher.position == straight.watcher.position

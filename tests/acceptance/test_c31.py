@@ -1,4 +1,4 @@
-"""C31, the library's half: a peer goes silent on our turn; we are told to challenge while there is time to come back."""
+"""C31, the library's half: a peer goes silent on our turn; we are told to challenge while there is time."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""C32, the library's half: the genesis is agreed before any money; nothing is signed before LIVE or after CHALLENGED."""
+"""C32, the library's half: the genesis comes before any money; nothing is signed before LIVE or after CHALLENGED."""
 
 from pathlib import Path
 

@@ -5,7 +5,6 @@ from pathlib import Path
 import pytest
 
 from evmthread.chain.events import ThreadState
-from evmthread.chain.watchtower import Answered
 from evmthread.channel.desk import Mode
 from evmthread.channel.phases import Phase
 from evmthread.errors import InvalidInput
@@ -60,8 +59,7 @@ def test_c32_exit_with_nothing_recorded_settles_on_the_newest(world: OnChain, tm
         partners.play(0)
         x, o = partners.all
         world.registry.exit(o.account, partners.terms)
-        _, words = x.on_chain.look()
-        assert [type(each) for each in words][-1] is Answered
+        assert x.answers()
         settle_wait(partners)
         x.on_chain.settle()
         assert world.registry.thread(partners.thread_id).record == x.on_chain.agreement.digest

@@ -11,6 +11,7 @@ from evmthread.chain.accounts import KeyAccount
 from evmthread.chain.party import ChainParty
 from evmthread.chain.registry import Registry
 from evmthread.chain.transactions import Call, Included
+from evmthread.chain.watchtower import Answered
 from evmthread.channel.channel import Channel
 from evmthread.channel.desk import ChannelOptions
 from evmthread.channel.effects import Effect
@@ -70,6 +71,15 @@ class Partner:
         """Wants a call of the contract, and lets the messages run."""
         data = MORPION.function(name).encode(*arguments)
         self.do(lambda channel: channel.request(data, value=value, gas=GAS))
+
+    def answers(self) -> bool:
+        """Looks at the chain; whether it answered a challenge. The answer is in a block then."""
+        _, words = self.on_chain.look()
+        sent = [each.transaction for each in words if isinstance(each, Answered)]
+        transactions = self._partners.registry.transactions
+        for each in sent:
+            transactions.wait(self.account, Call("answer", self._partners.registry.address), each)
+        return bool(sent)
 
     def kinds(self) -> list[str]:
         return [type(event).__name__ for event in self.events]

@@ -12,7 +12,7 @@ from evmthread.chain.registry import Registry
 from evmthread.chain.transactions import Call
 from evmthread.commit import Domain, Ruleset, Terms, thread_id
 from evmthread.commit.refusals import IllFormedTerms, WrongHash, WrongThread
-from evmthread.errors import InvalidInput
+from evmthread.errors import DecodingError, InvalidInput
 from evmthread.primitives.keccak import keccak256
 from tests.assembler import assemble
 from tests.chain.chains import account, rich
@@ -86,6 +86,8 @@ def test_a_request_for_another_chain_or_with_other_terms(world: OnChain) -> None
     _, block_hash = request(world, replace(game.terms, threshold=1))
     with pytest.raises(IllFormedTerms):
         read_announcement(world.registry, block_hash, 0)
+    number = block_at(world.chain.provider, block_hash).number
+    assert find_announcements(world.registry, number, number, contract) == []
 
     _, block_hash = request(world, replace(game.terms, code_hash=keccak256(b"other code")))
     asked = read_announcement(world.registry, block_hash, 0)
@@ -93,6 +95,21 @@ def test_a_request_for_another_chain_or_with_other_terms(world: OnChain) -> None
         thread_head(world.registry, asked, game.rules)
     with pytest.raises(WrongHash):
         thread_head(world.registry, asked, Ruleset(contract_timeout=0))
+
+
+def test_what_is_no_request_hides_no_other(world: OnChain) -> None:
+    game = Played(world.chain, world.registry)
+    contract, block_hash = request(world, game.terms)
+    event = registry_artifact().event("THREAD")
+    last = number = block_at(world.chain.provider, block_hash).number
+    for garbage in (b"", bytes(32), b"\xff" * 64):
+        call = Call("garbage", contract, event.topic + bytes(32) + garbage)
+        done = world.registry.transactions.send(ASKER, call)
+        last = done.block.number
+        with pytest.raises(DecodingError):
+            read_announcement(world.registry, done.block.hash, 0)
+    found = find_announcements(world.registry, number, last, contract)
+    assert [each.terms for each in found] == [game.terms]
 
 
 def test_a_node_that_lies_about_code_or_logs(world: OnChain) -> None:

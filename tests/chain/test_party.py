@@ -2,12 +2,14 @@
 
 from pathlib import Path
 
+from evmthread.chain.events import Challenged, Materialized
 from evmthread.channel.channel import Channel
+from evmthread.channel.events import ChallengeDue
 from evmthread.channel.phases import Phase
 from tests.chain.chains import ETHER, account
 from tests.chain.conftest import OnChain
 from tests.chain.partners import Partners, balance
-from tests.chain.played import STAKE
+from tests.chain.played import GAS, MORPION, STAKE
 
 
 def test_the_short_story_one_transaction_pays_all(world: OnChain, tmp_path: Path) -> None:
@@ -24,3 +26,69 @@ def test_the_short_story_one_transaction_pays_all(world: OnChain, tmp_path: Path
         after = [balance(world.chain.provider, each.account.address) for each in partners.all]
         assert [now - was for now, was in zip(after, before, strict=True)] == [ETHER + STAKE, ETHER - STAKE]
         assert settled.gas_used < 120_000
+
+
+def keep_back(partners: Partners) -> None:
+    """O's move is agreed on for O alone: what X would need for it, O keeps to itself."""
+    x, o = partners.all
+    data = MORPION.function("play").encode(3)
+    o.endpoint.do(lambda channel: channel.request(data, gas=GAS))
+    before = o.on_chain.agreement
+    while partners.queue:
+        sender, to, message = partners.queue.popleft()
+        if to == 1 or o.on_chain.agreement == before:
+            partners.all[to].endpoint.receive(sender, message)
+    assert x.on_chain.agreement == before != o.on_chain.agreement
+
+
+def test_a_challenge_that_a_higher_checkpoint_runs_ahead_of_starts_the_clock(world: OnChain, tmp_path: Path) -> None:
+    """The peer keeps an agreement back, and records it just before the challenge: the clock starts all the same."""
+    with Partners(world.chain, world.registry, tmp_path) as partners:
+        partners.fund()
+        partners.look()
+        partners.play(0)
+        keep_back(partners)
+        x, o = partners.all
+        mine, kept = x.on_chain.agreement, o.on_chain.agreement
+        world.registry.checkpoint(o.account, kept)
+        done = x.on_chain.handle(ChallengeDue(mine))
+        assert done is not None
+        (event,) = world.registry.events(done, partners.thread_id)
+        assert isinstance(event, Challenged)
+        assert event.digest == kept.digest
+
+
+def test_what_a_peer_kept_back_is_taken_from_the_chain(world: OnChain, tmp_path: Path) -> None:
+    """The peer records an agreement that we signed and never got, and vanishes: we settle and return with it."""
+    with Partners(world.chain, world.registry, tmp_path) as partners:
+        partners.fund()
+        partners.look()
+        partners.play(0)
+        keep_back(partners)
+        x, o = partners.all
+        kept = o.on_chain.agreement
+        partners.offline.add(1)
+        world.registry.challenge(o.account, kept)
+        x.on_chain.look()
+        assert x.on_chain.agreement.digest == kept.digest
+        world.chain.wait_until(world.registry.thread(partners.thread_id).deadline)
+        x.on_chain.settle()
+        x.on_chain.materialize()
+
+
+def test_after_a_stale_settlement_the_contract_returns_as_it_was_then(world: OnChain, tmp_path: Path) -> None:
+    """Nobody answered in time: the old commitment counts, and all that belongs to it can still be had."""
+    with Partners(world.chain, world.registry, tmp_path) as partners:
+        partners.fund()
+        partners.look()
+        partners.play(0)
+        x, o = partners.all
+        old = x.on_chain.agreement
+        partners.play(3, 1)
+        world.registry.challenge(o.account, old)
+        world.chain.wait_until(world.registry.thread(partners.thread_id).deadline)
+        x.on_chain.settle()
+        assert world.registry.thread(partners.thread_id).record == old.digest
+        done = x.on_chain.materialize()
+        (event,) = world.registry.events(done, partners.thread_id)
+        assert event == Materialized(partners.address, 2 * STAKE)

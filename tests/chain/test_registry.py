@@ -12,9 +12,14 @@ from evmthread.commit.refusals import Refusal
 from evmthread.commit.signing import LocalSigner
 from evmthread.errors import InvalidInput
 from evmthread.merkle.proofs import prove_account, prove_slot
+from evmthread.primitives.keccak import keccak256
+from tests.assembler import assemble
 from tests.chain.chains import ETHER, account
 from tests.chain.conftest import OnChain
 from tests.chain.played import KEYS, STAKE, Played
+
+# Takes its money for nothing while it is only tried (at gas price zero), and burns all its gas when it is really paid.
+TWO_FACED = assemble("GASPRICE PUSH @again JUMPI STOP again: PUSH @again JUMP")
 
 
 def balance(world: OnChain, address: bytes) -> int:
@@ -106,6 +111,25 @@ def test_exit_refund_and_resume(world: OnChain) -> None:
     game.past_deadline()
     registry.refund(account("deployer"), game.terms)
     assert registry.thread(game.thread_id) == ThreadState(mode=Mode.SETTLED)
+
+
+def test_receivers_that_burn_gas_only_when_it_counts_stop_nothing(world: OnChain) -> None:
+    owners = tuple(sorted(keccak256(b"two-faced %d" % each)[12:] for each in range(2)))
+    for each in owners:
+        world.chain.put(each, code=TWO_FACED)
+    registry, payer = world.registry, account("deployer")
+    game, short = (
+        Played(world.chain, registry, owners=owners, open_before=world.chain.time + wait) for wait in (3600, 600)
+    )
+    for each, indices in ((game, (0, 1)), (short, (0,))):
+        for index in indices:
+            arguments = registry.call("open", each.terms, index, value=ETHER)
+            registry.transactions.send(payer, arguments)
+    registry.settle(payer, game.close())
+    assert [registry.owed(each) for each in owners] == [ETHER, ETHER]
+    world.chain.wait_until(short.terms.open_before)
+    registry.refund(payer, short.terms)
+    assert registry.owed(owners[0]) == 2 * ETHER
 
 
 def test_checkpoint_respond_and_what_is_stale(world: OnChain) -> None:

@@ -1,6 +1,7 @@
 """Sending: what is tried first, what is waited for, and why it failed; on both chains."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
@@ -11,6 +12,7 @@ from evmthread.chain.transactions import MAX_TRANSACTION_GAS, Call, Patience, Tr
 from evmthread.channel.returning import ReturnToChain
 from evmthread.errors import CryptoError, InvalidInput
 from evmthread.primitives.keccak import keccak256
+from evmthread.rpc import NodeRefused
 from tests.assembler import assemble
 from tests.chain.chains import ETHER, QUICK, account, rich
 from tests.chain.conftest import OnChain
@@ -74,6 +76,31 @@ def test_a_transaction_that_fails_in_its_block_says_why(world: OnChain) -> None:
         transactions.send(SENDER, call, gas=200_000)
     assert failed.value.name == "WrongMode"
     assert failed.value.transaction is not None
+
+
+def test_a_transaction_that_reached_the_node_twice_was_sent(world: OnChain) -> None:
+    """The connection broke after the node had it; asked again, the node says that it knows it already."""
+    sending(world)
+
+    def twice(method: str, *parameters: object) -> object:
+        answer = world.chain.provider.request(method, *parameters)
+        if method == "eth_sendRawTransaction":
+            raise NodeRefused(method, -32000, "already known")
+        return answer
+
+    node = SimpleNamespace(request=twice)
+    transactions = Transactions(node, world.registry.domain.chain_id, QUICK)
+    assert transactions.send(SENDER, Call("pay", SENDER.address)).gas_used == 21_000
+
+    def refuse(method: str, *parameters: object) -> object:
+        if method == "eth_sendRawTransaction":
+            raise NodeRefused(method, -32000, "underpriced")
+        return world.chain.provider.request(method, *parameters)
+
+    with pytest.raises(NodeRefused, match="underpriced"):
+        Transactions(SimpleNamespace(request=refuse), world.registry.domain.chain_id, QUICK).send(
+            SENDER, Call("pay", SENDER.address)
+        )
 
 
 def test_patience_ends(world: OnChain) -> None:

@@ -1,6 +1,7 @@
 """A watchtower holds no party's key, and answers in time: on both chains."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
@@ -8,15 +9,18 @@ from evmthread.chain.blocks import FINALIZED, block_at
 from evmthread.chain.errors import FinalityBroken
 from evmthread.chain.events import ThreadState
 from evmthread.chain.registry import Registry
+from evmthread.chain.transactions import Call
 from evmthread.chain.watcher import Head, Position
 from evmthread.chain.watchtower import Alarm, Alarmed, Answered, Over, Standing, Watchtower
 from evmthread.channel.desk import Mode
 from evmthread.commit import Agreement, LocalSigner, SignatureSet, TypedData
-from evmthread.errors import InvalidInput
+from evmthread.errors import BackendError, InvalidInput
 from evmthread.execution.transaction import Transaction, decode_transaction
 from evmthread.isa.forks import OSAKA
+from evmthread.rpc import BadAnswer, Provider
 from tests.chain.chains import FINALITY, QUICK, account
 from tests.chain.conftest import OnChain
+from tests.chain.lying import Unreliable
 from tests.chain.played import KEYS, Played
 from tests.chain.watching import WATCHER, started, words
 
@@ -81,7 +85,8 @@ def test_what_is_newer_and_what_contradicts(world: OnChain) -> None:
         old.renew(another.tip)
 
 
-def test_an_answer_that_nobody_includes_is_sent_again_for_more(world: OnChain) -> None:
+@pytest.mark.parametrize("tip", [None, "0x0"])
+def test_an_answer_that_nobody_includes_is_sent_again_for_more(world: OnChain, tip: str | None) -> None:
     """A node that loses what it is given: after two blocks the same place is taken by one that pays twice as much."""
     game = started(world, 0, 3)
     given: list[Transaction] = []
@@ -93,6 +98,8 @@ def test_an_answer_that_nobody_includes_is_sent_again_for_more(world: OnChain) -
                 given.append(decode_transaction(bytes.fromhex(str(parameters[0])[2:]), OSAKA.transactions))
                 if len(given) == 1:
                     return None
+            if method == "eth_maxPriorityFeePerGas" and tip is not None:
+                return tip
             return real.request(method, *parameters)
 
     registry = Registry.connect(Losing(), world.registry.address, patience=QUICK)
@@ -106,6 +113,94 @@ def test_an_answer_that_nobody_includes_is_sent_again_for_more(world: OnChain) -
     assert len({each.nonce for each in given}) == 1
     assert [each.max_priority_fee // given[0].max_priority_fee for each in given] == [1, 2]
     world.chain.mine()
+    assert world.registry.thread(game.thread_id).record == game.tip.digest
+
+
+def test_a_final_agreement_settles_after_the_deadline_too(world: OnChain) -> None:
+    """Nobody has settled the stale record yet: a final commitment is paid at any time."""
+    game = started(world, 0, 3)
+    final = game.close()
+    world.registry.challenge(game.owners[1], game.line[3])
+    game.past_deadline()
+    words(Watchtower(world.registry, final, WATCHER))
+    state = world.registry.thread(game.thread_id)
+    assert (state.mode, state.record) == (Mode.SETTLED, final.digest)
+
+
+def test_events_that_can_not_be_read_keep_no_answer_back(world: OnChain) -> None:
+    """The challenge's block is made too large to be read, or its events are left out: the proven words are enough."""
+
+    def refuse(logs: object) -> object:
+        raise BadAnswer("more than can be read")
+
+    for change in (lambda logs: [], refuse):
+        game = started(world, 0, 3)
+        node = Unreliable(world.chain.provider, eth_getLogs=change)
+        tower = Watchtower(Registry.connect(node, world.registry.address, patience=QUICK), game.tip, WATCHER)
+        world.registry.challenge(game.owners[1], game.line[3])
+        assert [type(each) for each in words(tower)] == [Alarmed, Answered]
+        assert world.registry.thread(game.thread_id).record == game.tip.digest
+        assert [type(each) for each in words(tower)] == [Standing]
+        with pytest.raises(BackendError):
+            tower.look()
+
+
+class Holding:
+    """A node with a transaction of the watchtower's account that pays too little: what comes behind it waits too."""
+
+    def __init__(self, provider: Provider) -> None:
+        self.provider = provider
+        self.given: list[Transaction] = []
+        self.is_held = True
+
+    def request(self, method: str, *parameters: object) -> object:
+        answer = None if method == "eth_sendRawTransaction" else self.provider.request(method, *parameters)
+        if method == "eth_getTransactionCount" and parameters[1] == "pending" and self.is_held:
+            return hex(int(str(answer), 16) + 1)
+        if method != "eth_sendRawTransaction":
+            return answer
+        transaction = decode_transaction(bytes.fromhex(str(parameters[0])[2:]), OSAKA.transactions)
+        self.given.append(transaction)
+        held = self.provider.request("eth_getTransactionCount", "0x" + WATCHER.address.hex(), "latest")
+        if transaction.nonce == int(str(held), 16):
+            self.is_held = False
+            return self.provider.request(method, *parameters)
+        return "0x" + transaction.hash().hex()
+
+
+def test_an_answer_takes_the_place_of_what_holds_it_up(world: OnChain) -> None:
+    game = started(world, 0, 3)
+    node = Holding(world.chain.provider)
+    tower = Watchtower(Registry.connect(node, world.registry.address, patience=QUICK), game.tip, WATCHER)
+    world.registry.challenge(game.owners[1], game.line[3])
+    for _ in range(3):
+        tower.look()
+        world.chain.mine()
+    first, second = node.given
+    assert second.nonce == first.nonce - 1
+    assert second.max_fee > first.max_fee
+    assert world.registry.thread(game.thread_id).record == game.tip.digest
+
+
+def test_an_answer_whose_place_was_taken_gets_another(world: OnChain) -> None:
+    """The same account sends something else meanwhile, with the nonce that the lost answer had."""
+    game = started(world, 0, 3)
+    lost: list[object] = []
+
+    def lose(method: str, *parameters: object) -> object:
+        if method == "eth_sendRawTransaction" and not lost:
+            lost.append(parameters)
+            return None
+        return world.chain.provider.request(method, *parameters)
+
+    registry = Registry.connect(world.chain.provider, world.registry.address, patience=QUICK)
+    registry.transactions.provider = SimpleNamespace(request=lose)
+    tower = Watchtower(registry, game.tip, WATCHER)
+    world.registry.challenge(game.owners[1], game.line[3])
+    assert [type(each) for each in tower.look()[1]] == [Alarmed, Answered]
+    world.registry.transactions.send(WATCHER, Call("other", bytes(20)))
+    world.chain.mine(2)
+    assert [type(each) for each in words(tower)] == [Answered]
     assert world.registry.thread(game.thread_id).record == game.tip.digest
 
 

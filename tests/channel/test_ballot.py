@@ -170,10 +170,10 @@ def test_the_highest_signature_of_a_party() -> None:
     assert one.highest_of(1) is None
     one.add(standing(4)).signatures.update({1: b"four", 2: b"x"})
     one.add(standing(3)).signatures[1] = b"three"
-    assert one.highest_of(1) == (4, standing(4).digest, b"four")
+    assert one.highest_of(1) == (4, standing(4).propose.commitment, b"four")
     one.add_signature(9, standing(9).digest, 1, b"nine")
     one.add_signature(10, standing(10).digest, 2, b"ten")
-    assert one.highest_of(1) == (9, standing(9).digest, b"nine")
+    assert one.highest_of(1) == (9, None, b"nine")
 
 
 def test_nothing_stands_on_an_older_agreement() -> None:
@@ -188,7 +188,7 @@ def test_nothing_stands_on_an_older_agreement() -> None:
     assert one.highest_signed == 6
     one.add_signature(4, b"y" * 32, 1, b"early")
     one.tip_moved(14)
-    assert one.highest_of(1) == (16, b"x" * 32, b"early")
+    assert one.highest_of(1) == (16, None, b"early")
 
 
 def test_what_the_store_says_is_taken_over() -> None:
@@ -249,7 +249,7 @@ def test_what_is_at_or_below_the_agreement_is_forgotten() -> None:
         one.note_signed(standing(nonce))
     one.tip_moved(5)
     assert one.signed == {6: standing(6).digest}
-    assert one.highest_of(1) == (6, standing(6).digest, b"early")
+    assert one.highest_of(1) == (6, None, b"early")
     one.tip_moved(6)
     assert one.signed == {}
     assert one.highest_of(1) is None
@@ -264,5 +264,6 @@ def test_so_many_early_signatures_and_no_more() -> None:
     assert one.add(standing(MAX_EARLY - 1)).signatures == {1: b"early"}
     assert one.add(standing(MAX_EARLY)).signatures == {}
     assert one.highest_of(2) is None
-    one.add(standing(70)).signatures[2] = b"late"
-    assert one.highest_of(2) == (70, standing(70).digest, b"late")
+    late = one.add(standing(70))
+    late.signatures[2] = b"late"
+    assert one.highest_of(2) == (70, late.propose.commitment, b"late")

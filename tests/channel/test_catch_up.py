@@ -298,7 +298,7 @@ def test_what_was_only_seen_counts_as_well() -> None:
     assert table.channel(0).phase == Phase.READY
     table.sent()
     stale(table, 1, backup)
-    table.lost = lambda sender, receiver, message: isinstance(message, Accept)
+    table.lost = lambda sender, receiver, message: isinstance(message, Agreed)
     table.pump()
     table.ask(1, 99)
     made = [message for _, _, message in table.sent() if isinstance(message, Propose)]

@@ -3,12 +3,14 @@
 import pytest
 
 from evmthread.channel.closing import PATIENCE
+from evmthread.channel.desk import ChainHead, Mode
 from evmthread.channel.errors import LocalProtocolError, NotNow
 from evmthread.channel.events import Adopted, CloseAsked, Closed, CloseFailed
 from evmthread.channel.messages import Accept, Agreed, Close, CloseReady, Propose
 from evmthread.channel.phases import Phase
 from evmthread.commit import Status
 from tests.channel.endpoints import OUTSIDER, Table, word
+from tests.channel.games import START
 
 
 def close(table: Table, *parties: int) -> None:
@@ -270,3 +272,29 @@ def test_only_who_leads_what_follows_the_agreement_leads_the_end() -> None:
     assert {propose.commitment.nonce for propose in finals(table)} == {1}
     table.tell(1, 0, CloseReady(desk.thread.parent))
     assert finals(table) == [], "once"
+
+
+def test_an_operator_that_leads_clears_the_way_for_who_wants_to_end() -> None:
+    table = Table(2, operator=OUTSIDER, operator_leads=True)
+    table.lost = lambda sender, receiver, message: isinstance(message, Accept | Agreed)
+    table.play(0)
+    table.channel(2)._desk.ballot.standing.clear()  # as if the operator had begun anew, and its input had lapsed
+    table.channel(0)._desk.pool.own.clear()
+    table.lost = lambda sender, receiver, message: False
+    close(table, 0, 1)
+    table.wait(60)
+    assert {table.channel(index).phase for index in range(3)} == {Phase.CLOSED}
+
+
+def test_nothing_ends_before_it_has_begun() -> None:
+    """A challenge is seen, and goes, before we have the genesis."""
+    table = Table(on_chain=True, begin=False)
+    table.greet()
+    end = table.ends[1]
+    end.head(ChainHead(9, START, Mode.CHALLENGED, 8, Mode.LIVE))
+    with pytest.raises(LocalProtocolError, match="nothing is agreed on"):
+        end.do(lambda channel: channel.close())
+    end.head(ChainHead(19, START, Mode.LIVE, 18, Mode.LIVE))
+    table.ends[0].do(lambda channel: channel.propose())
+    table.pump()
+    assert table.channel(1).phase == Phase.READY

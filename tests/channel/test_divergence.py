@@ -4,21 +4,22 @@ from dataclasses import replace
 
 import pytest
 
-from evmthread.channel.divergence import Divergence, NoDivergence
+from evmthread.channel.divergence import Divergence, NoDivergence, UnsignedSteps
 from evmthread.channel.errors import DivergentField, InvalidBatch
 from evmthread.channel.local import LOCAL_DOMAIN
 from evmthread.commit import SignedBatch, TypedData
-from evmthread.commit.commitment import Commitment
+from evmthread.commit.commitment import Commitment, Suspension
 from evmthread.commit.refusals import (
     BrokenParent,
     IllFormedBatch,
+    IllFormedCommitment,
     MalformedSignature,
     WrongHash,
     WrongSignature,
     WrongThread,
 )
 from evmthread.errors import InvalidInput
-from tests.channel.games import MORPION, MorpionMatch
+from tests.channel.games import MORPION, MorpionMatch, ruleset
 
 PLAY = MORPION.function("play").encode(4)
 
@@ -88,6 +89,39 @@ def test_evidence_that_does_not_hold(match: MorpionMatch) -> None:
     ):
         with pytest.raises(error):
             bad.check(match.thread)
+
+
+@pytest.mark.parametrize("transcript", [True, False])
+def test_a_suspension_that_was_not_signed_convicts_nobody(transcript: bool) -> None:
+    """Commitment and batch are an innocent party's; the Suspension beside them is the accuser's."""
+    match = MorpionMatch(rules=ruleset(transcript=transcript)).begin()
+    commitment, batch = proposal(match)
+    strange = Suspension(bytes(32), (), 9, match.terms.owners[0], b"")
+    with pytest.raises(IllFormedCommitment, match="exactly when status is 1"):
+        replace(evidence(match, commitment, batch), suspension=strange).check(match.thread)
+    suspended = match.thread.prepare(batch, steps=20)
+    assert match.thread.open_call is not None
+    true = match.thread.open_call.suspension
+    match.thread.discard()
+    with pytest.raises(IllFormedCommitment, match="exactly when status is 1"):
+        evidence(match, suspended, batch).check(match.thread)
+    for steps in (0, 19, 1_000_000):
+        with pytest.raises(IllFormedCommitment if transcript else UnsignedSteps):
+            replace(evidence(match, suspended, batch), suspension=replace(true, steps=steps)).check(match.thread)
+    with pytest.raises(NoDivergence if transcript else UnsignedSteps):
+        replace(evidence(match, suspended, batch), suspension=true).check(match.thread)
+    assert match.thread.prepared is None
+
+
+def test_a_lie_beside_a_signed_suspension_convicts(match: MorpionMatch) -> None:
+    _, batch = proposal(match)
+    suspended = match.thread.prepare(batch, steps=20)
+    assert match.thread.open_call is not None
+    suspension = replace(match.thread.open_call.suspension, awaiting=match.terms.owners[match.o])
+    match.thread.discard()
+    lying = replace(suspended, machine_hash=suspension.hash_struct())
+    conviction = replace(evidence(match, lying, batch), suspension=suspension).check(match.thread)
+    assert isinstance(conviction, DivergentField)
 
 
 def test_json_there_and_back(match: MorpionMatch) -> None:

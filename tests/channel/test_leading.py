@@ -3,12 +3,18 @@
 import pytest
 
 from evmthread.channel.desk import ChainHead, ChannelOptions, Mode
+from evmthread.channel.effects import Persist
 from evmthread.channel.errors import LocalProtocolError, NotNow, TooManyOpenProposals
 from evmthread.channel.events import Adopted, Lapsed, Undone
-from evmthread.channel.messages import Accept, Propose, Request
+from evmthread.channel.kept import SignedRecord
+from evmthread.channel.messages import Accept, Agreed, Fetch, Propose, Request
+from evmthread.channel.party import SignedInput
+from evmthread.channel.phases import Phase
+from evmthread.commit import Batch, Input, SignatureSet, SignedBatch, SignedCommitment
 from evmthread.commit.commitment import MAX_NONCE_STEP
+from evmthread.store.endpoint import Endpoint
 from tests.assembler import assemble
-from tests.channel.endpoints import OUTSIDER, Table, word
+from tests.channel.endpoints import GAS, OUTSIDER, Table, word
 from tests.channel.games import DEPOSIT, START
 from tests.channel.test_wishes import request_of
 
@@ -312,3 +318,32 @@ def test_a_leader_signs_what_follows_its_agreement_with_its_own_nonce() -> None:
     assert table.channel(1)._desk.ballot.highest_signed == 1
     (record,) = table.stores[1].look(table.id).load().signed
     assert (record.nonce, record.digest, record.final) == (1, table.digest(proposal.commitment), False)
+
+
+def test_what_is_kept_too_late_lets_others_go_on() -> None:
+    """Party 1's proposal waits for the disk; meanwhile others agree on another, and ask."""
+    table = Table(3, threshold=2)
+    end, held = table.ends[1], []
+
+    def keep(_: Endpoint, effect: Persist) -> None:
+        if isinstance(effect.records[0], SignedRecord):
+            held.append(effect.token)
+        else:
+            end.kept(effect.token, None)
+
+    end._keep = keep
+    table.ask(1)
+    assert len(held) == 1
+    thread = table.channel(1).thread
+    empty = SignedBatch(Batch(thread.environment(), ()), ())
+    commitment = table.channel(0).thread.execute(empty, nonce=3)
+    signatures = SignatureSet.of({index: table.sign(index, commitment) for index in (0, 2)})
+    table.tell(1, 0, Agreed(SignedCommitment(commitment, signatures), empty, None))
+    values = (thread.thread_id, 0, thread.parent, 0, table.terms.owners[0], thread.address, 0, GAS, word(9))
+    asked = Input(*values)
+    table.tell(1, 0, Request(SignedInput(asked, table.sign(0, asked))))
+    assert table.channel(1).phase == Phase.READY
+    end.kept(held[0], None)
+    assert table.channel(1).phase == Phase.PENDING
+    table.tell(1, 0, Fetch(bytes(32)))
+    assert len(held) == 2

@@ -123,12 +123,12 @@ def test_a_batch_is_the_one_committed_to_with_its_actors_signatures() -> None:
     match = opened()
     proposal = proposed(match)
     commitment, signed = proposal.commitment, proposal.signed
-    check_batch_of(match.thread, commitment, signed)
+    check_batch_of(match.thread, commitment, signed, None)
     other = SignedBatch(Batch(replace(signed.batch.environment, number=9), signed.batch.inputs), signed.signatures)
     with pytest.raises(RemoteProtocolError, match="another batch"):
-        check_batch_of(match.thread, commitment, other)
+        check_batch_of(match.thread, commitment, other, None)
     with pytest.raises(RemoteProtocolError):
-        check_batch_of(match.thread, commitment, SignedBatch(signed.batch, (proposal.signature,)))
+        check_batch_of(match.thread, commitment, SignedBatch(signed.batch, (proposal.signature,)), None)
 
 
 def test_a_batchs_time_is_near_ours_and_an_empty_ones_may_be_old() -> None:

@@ -1,12 +1,14 @@
 """Reviewing, signing, agreeing; what is refused and why, and what convicts whom."""
 
 from dataclasses import replace
+from random import Random
 
 import pytest
 
 from evmthread.channel.ballot import MAX_EARLY, Standing
-from evmthread.channel.desk import ChannelOptions
-from evmthread.channel.effects import Persist, Send, Sign
+from evmthread.channel.channel import Channel
+from evmthread.channel.desk import ChainHead, ChannelOptions, Mode
+from evmthread.channel.effects import Notify, Persist, Send, Sign
 from evmthread.channel.errors import LocalProtocolError, RemoteProtocolError
 from evmthread.channel.events import (
     Adopted,
@@ -18,12 +20,25 @@ from evmthread.channel.events import (
     Rejected,
     Stopped,
     StopReason,
+    Unexecutable,
 )
-from evmthread.channel.messages import Accept, Agreed, Fetch, Propose, Reject, RejectCode, encode_message
+from evmthread.channel.local import LOCAL_DOMAIN
+from evmthread.channel.messages import (
+    Accept,
+    Agreed,
+    Fetch,
+    Hello,
+    Propose,
+    Reject,
+    RejectCode,
+    Request,
+    encode_message,
+)
 from evmthread.channel.phases import Phase
 from evmthread.channel.review import FLOOR_STEP, SECONDS_FACTOR
 from evmthread.channel.rounds import MAX_DIVERGENT
-from evmthread.commit import Batch, SignedBatch, Status, Suspension
+from evmthread.channel.thread import Thread
+from evmthread.commit import Batch, SignatureSet, SignedBatch, SignedCommitment, Status, Suspension, digest
 from tests.channel.endpoints import OUTSIDER, Table, word
 from tests.channel.games import START
 
@@ -231,17 +246,104 @@ def test_a_time_far_from_ours_is_refused() -> None:
     assert table.channel(0).phase == Phase.READY
 
 
+@pytest.mark.parametrize("transcript", [True, False])
+def test_a_suspension_that_its_leader_never_sent_is_not_held_against_it(transcript: bool) -> None:
+    """Party 2 passes on what party 1 signed, with another Suspension, as often as it likes."""
+    table = Table(3, rules={"transcript": transcript}, automatic=False)
+    table.ask(1)
+    table.pump()
+    table.ends[1].do(lambda channel: channel.propose(steps=5))
+    proposal = next(message for _, _, message in table.sent() if isinstance(message, Propose))
+    assert proposal.suspension is not None
+    for steps in (0, 3, 4, 6, 999, 1000, 1001):
+        table.tell(0, 2, replace(proposal, suspension=replace(proposal.suspension, steps=steps)))
+    table.ends[0].flush()
+    assert table.told(0, Diverged) == []
+    table.sent()
+    table.tell(0, 1, proposal)
+    assert table.channel(0).phase == Phase.PENDING
+
+
+def test_batches_that_cannot_be_executed_are_tried_a_few_times() -> None:
+    table = Table(3)
+    proposal = table.proposal(1)
+    (each,) = proposal.batch.batch.inputs
+    bad = replace(each, nonce=7)
+    batch = Batch(proposal.batch.batch.environment, (each, bad))
+    signed = SignedBatch(batch, (*proposal.batch.signatures, table.sign(1, bad)))
+    for number in range(MAX_DIVERGENT + 1):
+        lie = table.signed(1, replace(proposal, batch=signed), nonce=1 + 3 * number, batch_hash=batch.hash_struct())
+        table.tell(0, 1, lie)
+    codes = [reject.code for reject in rejects(table, 0)]
+    assert codes == [RejectCode.INVALID] * MAX_DIVERGENT + [RejectCode.UNWANTED]
+
+
 def test_our_own_signature_on_what_we_do_not_have_stops_us() -> None:
     table = Table(3)
     proposal = table.proposal(1)
     strange = replace(proposal.commitment, nonce=3, state_root=word(9))
-    table.tell(0, 2, Accept(3, table.digest(strange), table.sign(0, strange)))
+    alone = SignedCommitment(strange, SignatureSet.of({0: table.sign(2, strange)}))
+    table.tell(0, 2, Agreed(alone, proposal.batch, None))
+    assert isinstance(table.events[0][-1], PeerFault)
+    alone = SignedCommitment(strange, SignatureSet.of({0: table.sign(0, strange)}))
+    table.tell(0, 2, Agreed(alone, proposal.batch, None))
     (event,) = table.told(0, Stopped)
     assert isinstance(event, Stopped)
     assert event.reason == StopReason.STALE_STORE
     assert table.channel(0).phase == Phase.STOPPED
     table.tell(0, 1, proposal)
     assert table.sent() == []
+
+
+def test_our_own_signature_beside_a_nonce_that_it_does_not_name_stops_nobody() -> None:
+    """Whoever has a signature of ours can put any nonce beside its digest."""
+    table = Table()
+    table.play(0)
+    agreement = table.channel(0).agreement
+    assert agreement is not None
+    table.tell(1, 0, Accept(77, agreement.digest, agreement.signatures.signatures[1]))
+    table.ask(1)
+    (request,) = [message for _, _, message in table.sent() if isinstance(message, Request)]
+    table.tell(1, 0, Accept(79, digest(LOCAL_DOMAIN, request.signed.input), request.signed.signature))
+    assert table.told(1, Stopped) == []
+
+
+def test_what_we_signed_in_another_thread_stops_nobody_and_hides_nothing() -> None:
+    """One key may sign in several threads, and a peer of two of them shows what it likes."""
+    table = Table()
+    proposal = table.proposal(1)
+    for leader, nonce in ((1, 51), (0, 50)):
+        elsewhere = table.signed(leader, proposal, thread_id=word(9), nonce=nonce)
+        table.tell(1, 0, elsewhere)
+        assert isinstance(table.events[1][-1], PeerFault)
+        alone = SignedCommitment(elsewhere.commitment, SignatureSet.of({1: table.sign(1, elsewhere.commitment)}))
+        table.tell(1, 0, Agreed(alone, elsewhere.batch, None))
+        assert isinstance(table.events[1][-1], PeerFault)
+    assert table.told(1, Stopped) == []
+    for root in (word(1), word(2)):
+        table.tell(1, 0, table.signed(0, proposal, nonce=50, state_root=root))
+    table.ends[1].flush()
+    assert len(table.told(1, Convicted)) == 1
+
+
+def test_nobody_uses_up_the_nonces_of_others() -> None:
+    """A signature of party 2's that everybody has, and a nonce of party 1's choice beside it."""
+    table = Table(3, threshold=2)
+    table.play(0)
+    agreement = table.channel(0).agreement
+    assert agreement is not None
+    (old,) = [
+        each
+        for index, each in zip(agreement.signatures.indexes(), agreement.signatures.signatures, strict=True)
+        if index == 2
+    ] or [table.sign(2, agreement.commitment)]
+    far = table.channel(0)._desk.highest_claimed
+    table.tell(0, 1, Hello(far, agreement.commitment.nonce, agreement.digest))
+    for number in range(MAX_EARLY):
+        table.tell(0, 1, Accept(far - number, agreement.digest, old))
+    ballot = table.channel(0)._desk.ballot
+    assert ballot.lowest_free(agreement.commitment.nonce, 0) == agreement.commitment.nonce + 1
+    assert ballot.highest_of(2) is None
 
 
 def test_a_proposal_that_we_lead_and_never_made_stops_us() -> None:
@@ -368,6 +470,65 @@ def test_floods_of_signatures_stay_bounded() -> None:
         table.tell(0, 2, Accept(2 + number, table.digest(commitment), table.sign(2, commitment)))
     assert sum(map(len, table.channel(0)._desk.ballot._early.values())) == MAX_EARLY
     assert table.now == START
+
+
+def test_a_decision_that_can_not_be_taken_now_waits() -> None:
+    table = Table(3, each={0: ChannelOptions(manual=True)}, begin=False)
+    table.greet()
+    table.ends[0].do(lambda channel: channel.propose())
+    table.pump()
+    table.ask(1)
+    table.pump()
+    table.ends[0].do(lambda channel: channel.close())
+    with pytest.raises(LocalProtocolError, match="closing"):
+        table.ends[0].do(lambda channel: channel.accept(1))
+    table.wait(80)
+    asked = [event for event in table.told(0, Proposed) if event.proposal.commitment.nonce == 1]  # type: ignore[attr-defined]
+    assert len(asked) > 1, "asked again with each try"
+    table.ends[0].do(lambda channel: channel.accept(1))
+    table.pump()
+    assert len(table.tips()) == 1
+    assert table.channel(0)._desk.tip_nonce == 1
+
+
+def test_a_block_ahead_of_a_chain_that_we_do_not_know_is_not_signed() -> None:
+    """A number never falls again: a leader could take the contract's clock away for ever."""
+    table = Table(on_chain=True, begin=False)
+    table.greet()
+    thread = table.channel(0).thread
+    environment = thread.environment(number=2**64 - 1, timestamp=START)
+    batch = SignedBatch(Batch(environment, ()), ())
+    commitment = thread.execute(batch, nonce=0)
+    table.tell(1, 0, Propose(commitment, batch, None, table.sign(0, commitment)))
+    (reject,) = rejects(table, 1)
+    assert reject.code == RejectCode.UNWANTED
+    table.ends[0].head(ChainHead(9, START, Mode.FUNDING, 8, Mode.FUNDING))
+    table.ends[0].do(lambda channel: channel.propose())
+    table.pump()
+    assert table.channel(1).phase == Phase.OPENING
+    table.ends[1].head(ChainHead(9, START, Mode.FUNDING, 8, Mode.FUNDING))
+    table.wait(20)
+    assert table.channel(1).phase == Phase.READY
+
+
+def test_a_genesis_for_which_we_lack_the_code_is_not_signed() -> None:
+    table = Table(begin=False)
+    table.greet()
+    table.ends[0].do(lambda channel: channel.propose())
+    thread = Thread.open(LOCAL_DOMAIN, table.terms, table.rules)
+    history = table.stores[1].look(table.id)
+    channel = Channel(thread, table.terms.keys[1], history=history, random=Random(1), now=table.now)
+    channel.start()
+    channel.receive(0, encode_message(table.id, Hello(-1, -1, bytes(32))))
+    ((_, _, data),) = table.net
+    (reject,) = [table.read(each.data) for each in channel.receive(0, data) if isinstance(each, Send)]
+    assert isinstance(reject, Reject)
+    table.pump()
+    agreed = table.channel(0)._desk.tip
+    assert agreed is not None
+    told = [each.event for each in channel.receive(0, encode_message(table.id, agreed)) if isinstance(each, Notify)]
+    assert isinstance(told[-1], Unexecutable)
+    assert channel.agreement is None
 
 
 def test_what_is_void_when_it_is_kept_is_not_signed() -> None:
@@ -621,7 +782,7 @@ def test_showing_a_proposal_again_decides_nothing() -> None:
         table.tell(0, 1, proposal)
     assert table.sent() == []
     assert table.stores[0].look(table.id).load().signed == ()
-    assert len([event for event in table.told(0, Proposed) if event.proposal == proposal]) == 1  # type: ignore[attr-defined]
+    assert len([event for event in table.told(0, Proposed) if event.proposal == proposal]) == 2  # type: ignore[attr-defined]
 
 
 def test_who_proposes_what_is_agreed_or_older_gets_the_agreement() -> None:

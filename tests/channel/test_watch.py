@@ -74,7 +74,7 @@ def test_the_highest_of_a_party() -> None:
     for commitment in commitments:
         sign(table, watch, 1, commitment)
     sign(table, watch, 2, replace(first, nonce=9))
-    assert watch.highest_of(1) == (7, table.digest(commitments[1]), table.sign(1, commitments[1]))
+    assert watch.highest_of(1) == (7, commitments[1], table.sign(1, commitments[1]))
 
 
 def test_two_inputs_of_one_kind_nonce_and_parent_convict() -> None:

@@ -5,12 +5,12 @@ from dataclasses import replace
 import pytest
 
 from evmthread.channel.errors import LocalProtocolError
-from evmthread.channel.events import Adopted, Asked, Convicted, PeerFault, Stopped, Undone
-from evmthread.channel.messages import Agreed, Fetch, Propose, Request
+from evmthread.channel.events import Adopted, Asked, Convicted, Lapsed, PeerFault, Stopped, Undone
+from evmthread.channel.messages import Agreed, Fetch, Propose, Reject, RejectCode, Request
 from evmthread.channel.party import SignedInput
 from evmthread.channel.phases import Phase
 from evmthread.channel.wishes import decode_own, encode_own
-from evmthread.commit import DIALECT, Input
+from evmthread.commit import DIALECT, Batch, Input, SignedBatch
 from evmthread.errors import DecodingError, InvalidInput
 from evmthread.primitives import rlp
 from tests.channel.endpoints import ASKS, OUTSIDER, Table, word
@@ -177,3 +177,23 @@ def test_what_is_kept_of_an_input_is_read_again() -> None:
     for bad in (b"", encode_own(own)[:-1], b"\x01" + rlp.encode_list([own.input.to_rlp(), rlp.encode_int(2)])):
         with pytest.raises(DecodingError):
             decode_own(bad)
+
+
+def test_what_was_asked_for_the_genesis_is_in_no_later_batch() -> None:
+    """The user is told that it lapsed; a signature that any state would take is in others' hands."""
+    table = Table(begin=False)
+    table.greet()
+    table.ask(1, 7)
+    (request,) = [message for _, _, message in table.sent() if isinstance(message, Request)]
+    table.ends[0].do(lambda channel: channel.propose())
+    table.pump()
+    assert len(table.told(1, Lapsed)) == 1
+    table.tell(0, 1, request)
+    assert not [message for _, _, message in table.sent() if isinstance(message, Propose)]
+    batch = Batch(table.channel(0).thread.environment(), (request.signed.input,))
+    signed = SignedBatch(batch, (request.signed.signature,))
+    commitment = table.channel(0).thread.execute(signed, nonce=2)
+    table.tell(1, 0, Propose(commitment, signed, None, table.sign(0, commitment)))
+    (reject,) = [message for _, _, message in table.sent() if isinstance(message, Reject)]
+    assert reject.code == RejectCode.UNWANTED
+    assert table.channel(1).phase == Phase.READY

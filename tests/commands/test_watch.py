@@ -136,6 +136,51 @@ def test_a_newer_file_is_taken_up_and_a_node_that_is_away_is_waited_for(
     assert told[1]["nonce"] == game.tip.commitment.nonce
 
 
+@pytest.mark.parametrize("content", [None, "{}"])
+def test_a_file_that_goes_missing_or_bad_stops_no_answer(
+    chain: InProcess, registry: Registry, game: Played, key_file: Path, tmp_path: Path,
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, content: str | None,
+) -> None:  # fmt: skip
+    path = tmp_path / "game.watch"
+    write_watchtower_file(path, game.tip)
+    pauses: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        pauses.append(seconds)
+        if len(pauses) == 1:
+            path.unlink()
+            if content is not None:
+                path.write_text(content)
+            registry.challenge(game.owners[1], game.line[2])
+        if len(pauses) == 3:
+            game.past_deadline()
+            record = next(each for each in game.line if each.digest == registry.thread(game.thread_id).record)
+            registry.settle_record(account("deployer"), game.terms, record.commitment)
+            chain.mine(FINALITY)
+        assert len(pauses) < 10
+
+    monkeypatch.setattr("evmthread.commands.watch.time.sleep", sleep)
+    code, told, err = watch(capsys, path, "--key", key_file, "--interval", "0.5")
+    assert (code, told[-1]["nonce"]) == (0, game.tip.commitment.nonce)
+    assert len(err.splitlines()) == 1
+
+
+def test_deposits_that_went_back_are_no_settlement_of_what_was_agreed(
+    chain: InProcess, registry: Registry, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    game = Played(chain, registry)
+    game.fund()
+    path = tmp_path / "genesis.watch"
+    write_watchtower_file(path, game.tip)
+    registry.exit(game.owners[1], game.terms)
+    assert watch(capsys, path, "--once")[0] == 0
+    game.past_deadline()
+    registry.refund(account("deployer"), game.terms)
+    chain.mine(FINALITY)
+    code, told, _ = watch(capsys, path)
+    assert (code, told[0].get("alarm")) == (1, "SETTLED_OLD")
+
+
 def test_what_can_not_be_watched(game: Played, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "game.watch"
     write_watchtower_file(path, game.tip)

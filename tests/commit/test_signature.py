@@ -156,8 +156,8 @@ def test_what_was_made_here_is_not_recovered(monkeypatch: pytest.MonkeyPatch) ->
     assert signature == make_signature(KEY, DIGEST)
     monkeypatch.setattr(signature_module, "recover_signer", lambda *_: bytes(20))
     assert recoveries.signer(DIGEST, signature) == key.address == ADDRESS
-    for digest, given in ((keccak256(b"another message"), signature), (DIGEST, high_s_twin(signature))):
-        assert recoveries.signer(digest, given) == bytes(20)
+    for digest, other in ((keccak256(b"another message"), signature), (DIGEST, high_s_twin(signature))):
+        assert recoveries.signer(digest, other) == bytes(20)
 
 
 def test_only_a_real_key_makes_what_is_believed() -> None:

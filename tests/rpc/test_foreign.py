@@ -30,8 +30,9 @@ def test_errors_are_those_of_all_providers() -> None:
     with pytest.raises(NodeRefused, match="reverted") as refused:
         ForeignProvider(Foreign({"jsonrpc": "2.0", "id": 0, "error": error})).request("eth_call")
     assert (refused.value.code, refused.value.data) == (3, "0x12")
-    with pytest.raises(NodeUnreachable, match="gone"):
-        ForeignProvider(Foreign(OSError("gone"))).request("eth_call")
+    with pytest.raises(NodeUnreachable, match="OSError") as gone:
+        ForeignProvider(Foreign(OSError("with url: /v3/secret"))).request("eth_call")
+    assert "secret" not in str(gone.value)
     for wrong in (None, [], {"id": 1}, {"error": "no"}):
         with pytest.raises(BadAnswer):
             ForeignProvider(Foreign(wrong)).request("eth_call")

@@ -6,12 +6,13 @@ from random import Random
 from typing import NamedTuple
 
 from evmthread.contracts.abi import Parameter
-from evmthread.contracts.artifact import Artifact, artifact_names, load_artifact, parse_artifact
+from evmthread.contracts.artifact import Artifact, load_artifact, parse_artifact
 from evmthread.execution.transaction import FEE_MARKET, Transaction
 from evmthread.primitives.secp256k1 import private_key_address
 from tests.anvil import CHAIN_ID, Anvil, unhex
 from tests.words import EDGES
 
+GAMES = ("Morpion", "MorpionDraw")
 FOLDER = Path(__file__).resolve().parents[2] / "benchmarks" / "contracts"
 KEYS = tuple(bytes(31) + bytes((number,)) for number in (0x51, 0x52, 0x53))
 PLAYERS = tuple(private_key_address(key) for key in KEYS)
@@ -97,7 +98,7 @@ def deploy(node: Anvil) -> list[Contract]:
             data = contract.artifact.function("run").encode(FIRST_ROUNDS)
             do(node, Called(PLAYERS[1], contract.address, data, gas=2**24))
     games: list[tuple[int, ...] | None] = [None, (), (4, 0), (0, 3, 1, 4), (0, 3, 1, 4, 2)]
-    return contracts + [_game(node, name, moves) for name in artifact_names() for moves in games]
+    return contracts + [_game(node, name, moves) for name in GAMES for moves in games]
 
 
 def _game(node: Anvil, name: str, moves: Sequence[int] | None) -> Contract:

@@ -1,14 +1,16 @@
 """What must be true when a run has ended: one line, replayed alike, no money lost, proofs that hold, and progress."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from evmthread.channel.errors import DivergentField
-from evmthread.channel.messages import decode_agreed
+from evmthread.channel.messages import Propose, decode_agreed
 from evmthread.channel.phases import Phase
 from evmthread.channel.replay import replay
 from evmthread.channel.review import execute_proposed
 from evmthread.channel.thread import Thread
-from evmthread.commit.commitment import Status
+from evmthread.commit.agreement import SignedCommitment
+from evmthread.commit.batch import SignedBatch
+from evmthread.commit.commitment import Status, Suspension
 from evmthread.commit.refusals import Refusal
 from evmthread.machine.code_cache import CodeCache
 from evmthread.testing.simulation.ledger import Broken, Ledger
@@ -143,7 +145,7 @@ class Ending:
         head = self.scenario.head
         return Thread.open(head.domain, head.terms, head.ruleset, code=head.code, cache=cache)
 
-    def _line(self, node: Node):  # type: ignore[no-untyped-def]
+    def _line(self, node: Node) -> Iterator[tuple[SignedCommitment, SignedBatch, Suspension | None]]:
         assert node.endpoint is not None
         for record in node.endpoint.lease.line_after(-1, 1 << 20):
             agreed = decode_agreed(record.content, batch_bytes=self.scenario.head.ruleset.batch_bytes)
@@ -157,7 +159,7 @@ class Ending:
         if sum(commitment.balances) + commitment.fee + others != sum(terms.deposits):
             raise Broken(f"member {member}: money was made or lost")
 
-    def _check_diverged(self, proposal, party: int, cache: CodeCache) -> None:  # type: ignore[no-untyped-def]
+    def _check_diverged(self, proposal: Propose, party: int, cache: CodeCache) -> None:
         commitment = proposal.commitment
         for node in self.nodes:
             thread = self._fresh(cache)

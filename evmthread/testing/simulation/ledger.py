@@ -16,7 +16,7 @@ from evmthread.primitives.types import ZERO_HASH
 from evmthread.testing.simulation.scenario import Scenario
 
 
-class Broken(AssertionError):
+class Broken(AssertionError):  # noqa: N818 - as all names in errors.py, it says what happened
     """Something that must always hold doesn't."""
 
 
@@ -55,17 +55,19 @@ class Ledger:
             return
         record, digest = typed_data.record, typed_data.digest()
         if isinstance(record, Commitment):
+            again = (member, record.nonce) in self._signed
             first = self._signed.setdefault((member, record.nonce), digest)
             if first != digest and not (member in self.stale and self.scenario.liars):  # who may hide what they have
                 raise Broken(f"member {member} signed two commitments of nonce {record.nonce}")
             final = self._finals.get(member)
-            if final is not None and final[1] != digest:
+            if final is not None and final[1] != digest and not again:
                 raise Broken(f"member {member} signed nonce {record.nonce} after the final of nonce {final[0]}")
             if record.status == 2:
                 self._finals[member] = (record.nonce, digest)
         elif isinstance(record, Input) and record.parent != ZERO_HASH:
             place = (member, int(record.kind), record.nonce, record.parent)
-            if self._inputs.setdefault(place, digest) != digest:
+            hidden = member in self.stale and self.scenario.liars  # who may hide what they have of it
+            if self._inputs.setdefault(place, digest) != digest and not hidden:
                 raise Broken(f"member {member} signed two inputs of kind {record.kind}, nonce {record.nonce}")
 
     def restored(self, member: int, *, marked: bool) -> None:
@@ -115,15 +117,17 @@ class Ledger:
         self.told[member].adopted[digest] = agreement
         dishonest = len([each for each in scenario.liars if each < scenario.parties])
         if terms.threshold == scenario.parties and dishonest < scenario.parties:
-            # Two agreements may stand on one parent, signed by all before either was agreed; one of them is gone on from.
+            # Two agreements may stand on one parent, signed by all before either was agreed; one alone is gone on from.
             self._parents[digest] = commitment.parent
             grandparent = self._parents.get(commitment.parent)
-            if grandparent is not None:
-                if self._children.setdefault(grandparent, commitment.parent) != commitment.parent:
-                    raise Broken(f"two lines of agreements, one with nonce {commitment.nonce}, from one parent")
-        if dishonest < 2 * terms.threshold - scenario.parties:
-            if self._nonces.setdefault(commitment.nonce, digest) != digest:
-                raise Broken(f"two agreements of nonce {commitment.nonce}")
+            if (
+                grandparent is not None
+                and self._children.setdefault(grandparent, commitment.parent) != commitment.parent
+            ):
+                raise Broken(f"two lines of agreements, one with nonce {commitment.nonce}, from one parent")
+        convergent = dishonest < 2 * terms.threshold - scenario.parties
+        if convergent and self._nonces.setdefault(commitment.nonce, digest) != digest:
+            raise Broken(f"two agreements of nonce {commitment.nonce}")
 
     # What a participant holds -----------------------------------------------------------------------------------------
     def check_restarted(self, member: int, channel: Channel) -> None:

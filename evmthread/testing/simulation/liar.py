@@ -40,6 +40,7 @@ class Liar(Node):
     def begin(self) -> None:
         """From now on it also says things of its own accord."""
         self._heard_bytes: deque[bytes] = deque(maxlen=64)
+        self._attacks = 0
         self._attack()
 
     @property
@@ -126,13 +127,15 @@ class Liar(Node):
 
     # What it says besides ---------------------------------------------------------------------------------------------
     def _attack(self) -> None:
-        self.timeline.after(self.random.expovariate(0.5), self._attack)
+        self._attacks += 1  # it gets tired, so that a run has an end
+        self.timeline.after(self.random.expovariate(0.5) * (1 + self._attacks / 10), self._attack)
         if not self.is_lying or self.member.silent == 1.0 or self.endpoint is None:
             return
-        attack: Callable[[int], None] = self.random.choice(
-            (self._greet, self._reject, self._accept, self._propose, self._skip, self._agreed, self._request)
-            + (self._flood, self._repeat, self._close, self._fetch, self._foreign, self._final)
+        attacks: tuple[Callable[[int], None], ...] = (
+            *(self._greet, self._reject, self._accept, self._propose, self._skip, self._agreed, self._request),
+            *(self._flood, self._repeat, self._close, self._fetch, self._foreign, self._final),
         )
+        attack = self.random.choice(attacks)
         for to in self.endpoint.channel._desk.others:
             if self.random.random() < 0.7:
                 attack(to)

@@ -33,6 +33,13 @@ class Member:
     backup: bool = False
     marked: bool = True
 
+    @property
+    def traits(self) -> set[str]:
+        """The names of what it does, or has."""
+        flags = {"backup": self.backup, "slow_disk": self.slow_disk}
+        flags |= {"manual": self.options.manual, "automatic": self.options.automatic}
+        return {name for name, on in flags.items() if on}
+
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
@@ -76,13 +83,9 @@ class Scenario:
             parts.append(f"{self.leads_always} leads")
         if self.liars:
             parts.append(f"liars {sorted(self.liars)}")
-        for name in ("backup", "slow_disk"):
-            if some := [index for index, member in enumerate(self.members) if getattr(member, name)]:
-                parts.append(f"{name} {some}")
-        for name in ("manual", "automatic"):
-            some = [index for index, member in enumerate(self.members) if getattr(member.options, name)]
-            if some and (name == "manual" or len(some) < len(self.members)):
-                parts.append(f"{name} {some}")
+        for name in ("backup", "slow_disk", "manual", "automatic"):
+            some = [number for number, member in enumerate(self.members) if name in member.traits]
+            parts += [f"{name} {some}"] if some else []
         parts.append(f"clocks {[round(member.clock) for member in self.members]}")
         parts += [name for name in ("partitions", "closes_early", "on_chain", "disputed") if getattr(self, name)]
         return ", ".join([*parts, type(self.app).__name__, str(self.link)])

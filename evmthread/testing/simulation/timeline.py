@@ -3,7 +3,8 @@
 from collections.abc import Callable
 from heapq import heappop, heappush
 
-MOST = 60_000
+MOST = 200_000
+"""So many actions are more than any run needs whose participants ever rest."""
 
 
 class Timeline:

@@ -98,9 +98,9 @@ class User:
         if channel.phase == Phase.OPENING:
             self._begin(channel)
         elif channel.phase in (Phase.READY, Phase.PENDING):
-            if not node.member.options.automatic:
-                if isinstance(node.decide(lambda channel: channel.propose()), TooManyOpenProposals):
-                    node.decide(lambda channel: channel.propose(empty=True))
+            refused = None if node.member.options.automatic else node.decide(lambda channel: channel.propose())
+            if isinstance(refused, TooManyOpenProposals):
+                node.decide(lambda channel: channel.propose(empty=True))
             if self.is_party:
                 self._go_on()
             if self.calm and self.is_party:

@@ -12,6 +12,7 @@ BURNS = bytes.fromhex("5b5f56")  # JUMPDEST PUSH0 JUMP
 HALTS = bytes.fromhex("fe")
 BOMB = bytes.fromhex("620186a05ff3")  # returns 100,000 bytes of memory
 TAKES = bytes.fromhex("00")
+FASTIDIOUS = bytes.fromhex("5a61afc811600957005b5f5ffd")  # reverts at once unless it has 45,000 gas
 
 
 def balances_of(registry: Deployed, terms: Terms) -> list[int]:
@@ -152,13 +153,13 @@ def test_c20_a_receiver_returns_a_great_deal(registry: Deployed) -> None:
 
 def test_too_little_gas_reverts_rather_than_cheat_a_receiver(registry: Deployed) -> None:
     terms = registry.opened()
-    registry.chain.put(terms.owners[1], code=TAKES)
+    registry.chain.put(terms.owners[1], code=FASTIDIOUS)
     final = registry.final(terms)
     arguments = registry.signed(terms, final)
     before = registry.picture(terms)
     start = registry.chain.snapshot()
     outcomes = set()
-    for gas in range(80_000, 300_000, 10_000):
+    for gas in range(100_000, 260_000, 2_500):
         receipt = registry.send(STRANGER, "settle", *arguments, gas=gas)
         if receipt.success:
             assert registry.events(receipt) == ["SETTLED"]  # never OWED

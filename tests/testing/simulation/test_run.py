@@ -1,0 +1,67 @@
+"""Whole channels in bad weather: fixed seeds, fresh ones, and ten thousand when there is time (C30, C12, C13, C19)."""
+
+import os
+import secrets
+from collections.abc import Iterable
+
+import pytest
+
+from evmthread.testing.simulation.run import Outcome, Simulation, run
+
+FIXED = range(24)
+FRESH = int(os.environ.get("EVMTHREAD_SEED") or secrets.randbelow(1 << 40))
+"""Where the fresh seeds begin. EVMTHREAD_SEED=... in the environment plays the same ones again."""
+
+# Seeds that found something, each another weakness.
+FOUND = (6, 7, 1004, 1022, 1039, 1042, 2000, 2006, 10059, 10207, 10283, 10530, 10531, 10540, 10786, 15134, 15163, 15198)
+
+
+def play(seeds: Iterable[int]) -> list[Outcome]:
+    """Plays seeds. What fails says how to play it again."""
+    outcomes = []
+    for seed in seeds:
+        try:
+            outcomes.append(run(seed))
+        except Exception as error:
+            raise AssertionError(f"seed {seed}: python -m evmthread.testing.simulation {seed}\n{error}") from error
+    return outcomes
+
+
+@pytest.mark.parametrize("first", FIXED[::6])
+def test_fixed_seeds(first: int) -> None:
+    outcomes = play(range(first, first + 6))
+    assert any(outcome.agreements > 1 for outcome in outcomes)
+
+
+@pytest.mark.parametrize("seed", FOUND)
+def test_seeds_that_found_something(seed: int) -> None:
+    play([seed])
+
+
+def test_fresh_seeds() -> None:
+    print(f"EVMTHREAD_SEED={FRESH}")
+    play(range(FRESH, FRESH + 8))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("first", range(100_000, 110_000, 100))
+def test_ten_thousand_seeds(first: int) -> None:
+    outcomes = play(range(first, first + 100))
+    with_progress = [outcome for outcome in outcomes if not outcome.excuse]
+    print(f"{first}: {len(with_progress)} of 100 with progress, {sum(each.closed for each in outcomes)} closed")
+    assert len(with_progress) > 40
+
+
+def test_one_seed_is_one_run() -> None:
+    """Every message of two runs, in order, with its time."""
+    runs = []
+    for _ in range(2):
+        simulation = Simulation(10059)
+        seen: list[tuple[float, int, int, bytes]] = []
+        simulation.trace = lambda sender, receiver, data, seen=seen, simulation=simulation: seen.append(  # type: ignore[misc]
+            (simulation.timeline.now, sender, receiver, data)
+        )
+        simulation.play()
+        runs.append(seen)
+    assert len(runs[0]) > 50
+    assert runs[0] == runs[1]
