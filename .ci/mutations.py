@@ -99,7 +99,7 @@ BOUNDARY: dict[type[ast.cmpop], type[ast.cmpop]] = {ast.Lt: ast.LtE, ast.LtE: as
 
 # Mutants that mean the same as the code, each with the reason: (file, function, what is changed, source line).
 _SHORTCUT = "a shortcut: without it the same is found out, only later"
-_FAST = "type(item) is bytes and item[:1] != b'\\x00' and len(item) << 3 <= self.bits"
+_FAST = "type(item) is bytes and item[:1] != b'\\x00' and (len(item) << 3 <= self.bits)"
 _NEVER = (
     "it never is otherwise: who is no party has no inputs and signs only as leader, a batch with inputs has outcomes"
 )

@@ -298,3 +298,24 @@ def test_nothing_ends_before_it_has_begun() -> None:
     table.ends[0].do(lambda channel: channel.propose())
     table.pump()
     assert table.channel(1).phase == Phase.READY
+
+
+def test_a_wish_to_end_is_said_again_until_we_are_ready() -> None:
+    table = Table(3)
+    table.tell(0, 1, table.proposal(1))
+    table.ends[0].do(lambda channel: channel.close())
+    table.sent()
+    channel = table.channel(0)
+    channel._closing.say()
+    channel._desk.wants_end = False
+    channel._closing.say()
+    table.ends[0].do(lambda each: each._desk.outbox.take())
+    assert [(to, message) for _, to, message in table.sent()] == [(1, Close()), (2, Close())]
+
+
+def test_an_operator_has_no_say_in_the_end() -> None:
+    table = Table(2, operator=OUTSIDER)
+    tip = table.channel(0).thread.parent
+    table.tell(0, 2, CloseReady(tip))
+    assert table.told(0, CloseAsked) == []
+    assert table.channel(0)._desk.close_answers == {}
