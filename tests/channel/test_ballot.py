@@ -267,3 +267,9 @@ def test_so_many_early_signatures_and_no_more() -> None:
     late = one.add(standing(70))
     late.signatures[2] = b"late"
     assert one.highest_of(2) == (70, late.propose.commitment, b"late")
+
+
+def test_a_signature_is_kept_early_where_that_is_wanted() -> None:
+    one = ballot()
+    assert one.add_signature(5, standing(5).digest, 1, b"one", early=False) is None
+    assert one.add(standing(5)).signatures == {}

@@ -962,3 +962,41 @@ def test_who_signs_nothing_adopts_what_all_had_signed_before_the_proposal_came()
     assert table.channel(2)._desk.tip_nonce == 0
     table.tell(2, 1, proposal)
     assert table.channel(2)._desk.tip_nonce == 1
+
+
+def test_a_user_can_not_accept_what_may_not_be_signed_any_more() -> None:
+    table = Table(3, each={0: ChannelOptions(manual=True)}, begin=False)
+    table.greet()
+    table.ends[0].do(lambda channel: channel.propose())
+    table.pump()
+    proposal = table.proposal(1)
+    table.tell(0, 1, proposal)
+    channel = table.channel(0)
+    assert channel._rounds.waits_for_user
+    channel._desk.ready_to_close = channel.thread.parent
+    with pytest.raises(LocalProtocolError, match="closing"):
+        channel._rounds.decide(1, accept=True)
+    assert channel._desk.ballot.signed == {}
+    assert channel._desk.outbox.take() == []
+
+
+def test_what_a_user_rejects_is_refused() -> None:
+    table = Table(3, each={0: ChannelOptions(manual=True)}, begin=False)
+    table.greet()
+    table.ends[0].do(lambda channel: channel.propose())
+    table.pump()
+    table.tell(0, 1, table.proposal(1))
+    table.ends[0].do(lambda channel: channel.reject(1, "no"))
+    ballot = table.channel(0)._desk.ballot
+    assert (ballot.refused, ballot.standing) == ({1}, {})
+
+
+def test_a_refusal_shows_what_was_signed_at_or_above_its_nonce_alone() -> None:
+    table = Table(3)
+    proposal = table.proposal(1)
+    table.tell(0, 1, proposal)
+    table.sent()
+    for nonce, shown in ((4, []), (1, [Propose, Accept])):
+        other = table.signed(1, proposal, nonce=nonce, state_root=word(1))
+        table.tell(0, 1, other)
+        assert [type(message) for _, to, message in table.sent() if to == 1] == [Reject, *shown]
