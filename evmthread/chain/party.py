@@ -21,7 +21,7 @@ from evmthread.channel.messages import Accept, encode_message
 from evmthread.channel.returning import ReturnToChain, return_to_chain
 from evmthread.commit.agreement import Agreement, verify
 from evmthread.commit.commitment import Status
-from evmthread.errors import InvalidInput
+from evmthread.errors import BackendError, InvalidInput
 from evmthread.merkle.accounts import StateRoots
 from evmthread.state.view import ListsSlots, StateView
 from evmthread.store.endpoint import Endpoint
@@ -97,7 +97,10 @@ class ChainParty:
         event, thread = self._brought.event, self.endpoint.channel.thread
         assert isinstance(event, Recorded | Settled)
         if event.nonce > self.agreement.commitment.nonce:
-            found = recorded_agreement(self.registry, thread.terms, self._brought.where, event.digest)
+            try:
+                found = recorded_agreement(self.registry, thread.terms, self._brought.where, event.digest)
+            except BackendError:
+                return  # what was seen is told all the same; it is asked for again at the next look
             if found is not None:
                 signatures = found.signatures
                 for index, signature in zip(signatures.indexes(), signatures.signatures, strict=True):

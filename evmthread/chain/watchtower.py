@@ -15,8 +15,8 @@ from evmthread.chain.events import ThreadState
 from evmthread.chain.follower import Follower, present_position
 from evmthread.chain.registry import Registry, signed_arguments
 from evmthread.chain.transactions import Call
-from evmthread.chain.watcher import Final, News, Position, Watcher
-from evmthread.channel.desk import Mode
+from evmthread.chain.watcher import Final, Head, News, Position, Watcher
+from evmthread.channel.desk import ChainHead, Mode
 from evmthread.commit.agreement import Agreement
 from evmthread.commit.commitment import Status
 from evmthread.errors import BackendError, InvalidInput
@@ -76,9 +76,8 @@ Word: TypeAlias = Alarmed | Answered | Standing | Over
 
 @dataclass(frozen=True, slots=True)
 class _Sent:
-    transaction: bytes
     block: int
-    hurry: int
+    next_hurry: int
 
 
 class Watchtower:
@@ -98,7 +97,8 @@ class Watchtower:
         self.follower = self._follower(position)
         self.is_over = False
         self._account = account
-        self._said: object = None
+        self._said: set[object] = set()
+        self._untold: list[News] = []
         self._sent: _Sent | None = None
 
     def _follower(self, position: Position | None) -> Follower:
@@ -121,19 +121,24 @@ class Watchtower:
         the present. Where events can't be had, or not believed, it still answers what is proven without them.
         """
         try:
-            news = self.follower.poll()
+            self._untold += self.follower.poll()  # told when the answer is sent: who can't send it, doesn't miss it
         except FinalityBroken:
             self.follower = self._follower(None)
             raise
         except BackendError:
-            alarms = self._look_without_events()
+            head, alarms = self._look_without_events()
             if not alarms:
                 raise
-            return [], alarms
+            return [Head(head)], alarms
+        words = self._say()
+        news, self._untold = self._untold, []
+        return news, words
+
+    def _say(self) -> list[Word]:
         watcher = self.follower.watcher
         state, head = watcher.state, watcher.head
         if state is None or head is None:
-            return news, []
+            return []
         words: list[Word] = []
         if head.finalized is Mode.SETTLED and not self.is_over:
             self.is_over = True
@@ -143,13 +148,16 @@ class Watchtower:
         if state.mode is Mode.CHALLENGED:
             words += self._challenged(state, head.number, head.timestamp)
         else:
-            self._sent = self._said = None
-        return news, words
+            self._sent = None
+            self._said.clear()
+        return words
 
-    def _look_without_events(self) -> list[Word]:
-        latest = block_at(self.registry.provider, LATEST)
+    def _look_without_events(self) -> tuple[ChainHead, list[Word]]:
+        latest, position = block_at(self.registry.provider, LATEST), self.follower.watcher.position
         state = self.registry.thread(self.agreement.commitment.thread_id, latest)
-        return self._challenged(state, latest.number, latest.timestamp) if state.mode is Mode.CHALLENGED else []
+        head = ChainHead(latest.number, latest.timestamp, state.mode, position.number, position.state.mode)
+        is_challenged = state.mode is Mode.CHALLENGED
+        return head, self._challenged(state, latest.number, latest.timestamp) if is_challenged else []
 
     def is_served(self, state: ThreadState) -> bool:
         """Whether the record is our agreement, or one above it."""
@@ -162,7 +170,8 @@ class Watchtower:
                 return self._once(Alarmed(Alarm.TOO_LATE, state))
             if self._account is None:
                 return self._once(Alarmed(Alarm.UNANSWERED, state))
-            return [*self._once(Alarmed(Alarm.CHALLENGED, state)), *self._answer(self._account, state, number)]
+            answered = self._answer(self._account, state, number)
+            return [*self._once(Alarmed(Alarm.CHALLENGED, state)), *answered]
         self._sent = None
         if state.nonce > nonce:
             return self._once(Alarmed(Alarm.OVERTAKEN, state))
@@ -171,23 +180,26 @@ class Watchtower:
         return self._once(Standing(state))
 
     def _once(self, word: Word) -> list[Word]:
-        if word == self._said:
+        said = (word.alarm, word.state) if isinstance(word, Alarmed) else word
+        if said in self._said:
             return []
-        self._said = word
+        self._said.add(said)
         return [word]
 
     def _answer(self, account: Account, state: ThreadState, number: int) -> list[Word]:
         sent, transactions = self._sent, self.registry.transactions
         if sent is not None and number - sent.block < _PATIENT_BLOCKS:
             return []
-        if sent is not None and self._still_waits(sent):
+        nonce, hurry = transactions.next_nonce(account), 1
+        if sent is not None:
             # Not its own nonce: what waits before it holds it up, and its place may have been taken meanwhile.
-            nonce, hurry = transactions.next_nonce(account, where=LATEST), min(2 * sent.hurry, _MOST_HURRY)
-        else:
-            nonce, hurry = transactions.next_nonce(account), 1
+            nonce, hurry = transactions.next_nonce(account, where=LATEST), sent.next_hurry
+        more = min(2 * hurry, _MOST_HURRY)
         try:
             transaction = transactions.submit(account, self._call(), nonce=nonce, hurry=hurry)
         except (CannotPay, TooMuchGas) as error:
+            if sent is not None:  # what there is money for may do, where the earlier one was lost
+                self._sent = replace(sent, next_hurry=1)
             return self._once(Alarmed(Alarm.UNPAID, state, str(error)))
         except CallReverted:
             return []  # somebody else answered meanwhile: the next look will show it
@@ -195,16 +207,10 @@ class Watchtower:
             if sent is None:
                 raise
             # The place can't be had for so little: more after the next block.
-            self._sent = replace(sent, block=number + 1 - _PATIENT_BLOCKS, hurry=hurry)
+            self._sent = _Sent(number + 1 - _PATIENT_BLOCKS, more)
             return []
-        self._sent = _Sent(transaction, number, hurry)
+        self._sent = _Sent(number, more)
         return [Answered(self.agreement.commitment.nonce, transaction, number)]
-
-    def _still_waits(self, sent: _Sent) -> bool:
-        try:
-            return self.registry.transactions.look(self._call(), sent.transaction) is None
-        except CallReverted:
-            return False  # it came too late, or a newer one before it
 
     @property
     def _is_final(self) -> bool:

@@ -422,6 +422,7 @@ class Channel:
             or self._catch_up.unheard
             or self._catch_up.is_behind
             or self._closing.is_wanted
+            or desk.others_need_ground
         ):
             desk.pacing.arm(desk.now)
         else:

@@ -118,6 +118,8 @@ class Desk:
         self.wants_end = False
         """Our user wants to close."""
         self.others_want_end = False
+        self.floors: dict[int, int] = {}
+        """Floors that others with restored stores announced."""
         """Somebody does, on the latest agreement."""
         self.stopped: Stopped | None = None
         self.disputed_at: int | None = None
@@ -194,6 +196,11 @@ class Desk:
         return (self.wants_end or self.others_want_end) and self.ballot.highest_signed > max(
             self.tip_nonce, self.own_floor
         )
+
+    @property
+    def others_need_ground(self) -> bool:
+        """Whether a restored party can ask for nothing before an agreement above its floor, which we may lead."""
+        return self.ballot.leads(self.index) and max(self.floors.values(), default=-1) > self.tip_nonce
 
     @property
     def free_nonce(self) -> int:

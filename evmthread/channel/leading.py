@@ -79,12 +79,10 @@ class Leading:
         if desk.ready_to_close is not None or desk.ballot.final is not None:
             return
         empty = self._rounds.empty_next or desk.ballot.open_proposals >= desk.thread.ruleset.open_proposals
-        # What we can't ask for on this agreement, we can on the next.
-        empty = (
-            empty
-            or desk.has_to_clear
-            or (desk.pool.barred and not desk.pool.collect(suspended=desk.thread.agreed_call is not None))
-        )
+        # What we, or a restored party, can't ask for on this agreement, can be asked for on the next.
+        empty = empty or desk.has_to_clear
+        if desk.pool.barred or desk.others_need_ground:
+            empty = empty or not desk.pool.collect(suspended=desk.thread.agreed_call is not None)
         if not desk.pool and not (empty and self._rounds.may_skip):
             return
         try:

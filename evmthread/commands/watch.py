@@ -94,16 +94,19 @@ def _watch(arguments: argparse.Namespace) -> int:
 
 def _waiting(provider: "Provider") -> Callable[[float], None]:
     """Waits so many seconds, or until a new head is pushed, where the node pushes any."""
-    from evmthread.rpc import NodeUnreachable, WebSocketProvider
+    from evmthread.rpc import WebSocketProvider
 
     if not isinstance(provider, WebSocketProvider):
         return time.sleep
-    provider.subscribe("newHeads")
+    try:
+        provider.subscribe("newHeads")
+    except BackendError:
+        return time.sleep
 
     def wait(seconds: float) -> None:
         try:
             provider.listen(seconds)
-        except NodeUnreachable:
+        except BackendError:  # away, or it doesn't push any more: it is asked all the same
             time.sleep(seconds)
 
     return wait

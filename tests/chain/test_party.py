@@ -3,11 +3,13 @@
 from pathlib import Path
 
 from evmthread.chain.events import Challenged, Materialized
+from evmthread.chain.registry import Registry
 from evmthread.channel.channel import Channel
 from evmthread.channel.events import ChallengeDue
 from evmthread.channel.phases import Phase
-from tests.chain.chains import ETHER, account
+from tests.chain.chains import ETHER, QUICK, account
 from tests.chain.conftest import OnChain
+from tests.chain.lying import Unreliable
 from tests.chain.partners import Partners, balance
 from tests.chain.played import GAS, MORPION, STAKE
 
@@ -69,6 +71,11 @@ def test_what_a_peer_kept_back_is_taken_from_the_chain(world: OnChain, tmp_path:
         kept = o.on_chain.agreement
         partners.offline.add(1)
         world.registry.challenge(o.account, kept)
+        wrong = ["no transaction"]
+        node = Unreliable(world.chain.provider, eth_getTransactionByHash=lambda told: wrong.pop() if wrong else told)
+        x.on_chain.registry = Registry.connect(node, world.registry.address, patience=QUICK)
+        assert x.on_chain.look()[0]
+        assert x.on_chain.agreement.digest != kept.digest
         x.on_chain.look()
         assert x.on_chain.agreement.digest == kept.digest
         world.chain.wait_until(world.registry.thread(partners.thread_id).deadline)

@@ -7,10 +7,10 @@ import pytest
 
 from evmthread.chain.blocks import FINALIZED, block_at
 from evmthread.chain.errors import FinalityBroken
-from evmthread.chain.events import ThreadState
+from evmthread.chain.events import Challenged, ThreadState
 from evmthread.chain.registry import Registry
 from evmthread.chain.transactions import Call
-from evmthread.chain.watcher import Head, Position
+from evmthread.chain.watcher import Head, Position, Seen
 from evmthread.chain.watchtower import Alarm, Alarmed, Answered, Over, Standing, Watchtower
 from evmthread.channel.desk import Mode
 from evmthread.commit import Agreement, LocalSigner, SignatureSet, TypedData
@@ -18,7 +18,7 @@ from evmthread.errors import BackendError, InvalidInput
 from evmthread.execution.transaction import Transaction, decode_transaction
 from evmthread.isa.forks import OSAKA
 from evmthread.rpc import BadAnswer, Provider
-from tests.chain.chains import FINALITY, QUICK, account
+from tests.chain.chains import FINALITY, QUICK, account, rich
 from tests.chain.conftest import OnChain
 from tests.chain.lying import Unreliable
 from tests.chain.played import KEYS, Played
@@ -100,6 +100,8 @@ def test_an_answer_that_nobody_includes_is_sent_again_for_more(world: OnChain, t
                     return None
             if method == "eth_maxPriorityFeePerGas" and tip is not None:
                 return tip
+            if method == "eth_getTransactionReceipt":
+                raise BadAnswer("not to be had")
             return real.request(method, *parameters)
 
     registry = Registry.connect(Losing(), world.registry.address, patience=QUICK)
@@ -138,11 +140,62 @@ def test_events_that_can_not_be_read_keep_no_answer_back(world: OnChain) -> None
         node = Unreliable(world.chain.provider, eth_getLogs=change)
         tower = Watchtower(Registry.connect(node, world.registry.address, patience=QUICK), game.tip, WATCHER)
         world.registry.challenge(game.owners[1], game.line[3])
-        assert [type(each) for each in words(tower)] == [Alarmed, Answered]
+        news, said = tower.look()
+        assert [each.head.latest for each in news if isinstance(each, Head)] == [Mode.CHALLENGED]
+        assert [type(each) for each in said] == [Alarmed, Answered]
+        world.chain.mine()
         assert world.registry.thread(game.thread_id).record == game.tip.digest
         assert [type(each) for each in words(tower)] == [Standing]
         with pytest.raises(BackendError):
             tower.look()
+
+
+def test_an_answer_that_was_lost_is_sent_again_also_where_there_is_no_money_for_more(world: OnChain) -> None:
+    game, poor = started(world, 0, 3), account("nearly penniless")
+    rich(world.chain, poor)
+    given: list[Transaction] = []
+
+    def lose(method: str, *parameters: object) -> object:
+        if method == "eth_sendRawTransaction":
+            given.append(decode_transaction(bytes.fromhex(str(parameters[0])[2:]), OSAKA.transactions))
+            if len(given) == 1:
+                return None
+        return world.chain.provider.request(method, *parameters)
+
+    registry = Registry.connect(SimpleNamespace(request=lose), world.registry.address, patience=QUICK)
+    tower = Watchtower(registry, game.tip, poor)
+    world.registry.challenge(game.owners[1], game.line[3])
+    tower.look()
+    world.chain.put(poor.address, balance=given[0].gas_limit * given[0].max_fee * 3 // 2)
+    (word,) = tower.look()[1]
+    assert isinstance(word, Alarmed)
+    assert word.alarm is Alarm.UNPAID
+    assert [type(each) for each in tower.look()[1]] == [Answered]
+    world.chain.mine()
+    assert world.registry.thread(game.thread_id).record == game.tip.digest
+
+
+def test_what_was_seen_is_told_though_answering_failed(world: OnChain) -> None:
+    game = started(world, 0, 3)
+    wrong = ["no number"]
+    node = Unreliable(world.chain.provider, eth_getBalance=lambda told: wrong.pop() if wrong else told)
+    tower = Watchtower(Registry.connect(node, world.registry.address, patience=QUICK), game.tip, WATCHER)
+    world.registry.challenge(game.owners[1], game.line[3])
+    with pytest.raises(BadAnswer):
+        tower.look()
+    news, said = tower.look()
+    assert [type(each.placed.event) for each in news if isinstance(each, Seen)][-1] is Challenged
+    assert isinstance(news[-1], Head)
+    assert [type(each) for each in said] == [Alarmed, Answered]
+
+
+def test_each_alarm_is_told_once(world: OnChain) -> None:
+    game = started(world, 0, 3)
+    poor = Watchtower(world.registry, game.tip, account("penniless"))
+    world.registry.challenge(game.owners[1], game.line[3])
+    assert len(words(poor)) == 2
+    world.chain.mine()
+    assert words(poor) == []
 
 
 class Holding:

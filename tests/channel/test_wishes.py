@@ -197,3 +197,19 @@ def test_what_was_asked_for_the_genesis_is_in_no_later_batch() -> None:
     (reject,) = [message for _, _, message in table.sent() if isinstance(message, Reject)]
     assert reject.code == RejectCode.UNWANTED
     assert table.channel(1).phase == Phase.READY
+
+
+def test_a_restored_party_asks_on_an_agreement_above_its_floor_which_the_operator_makes() -> None:
+    """Inputs on the present agreement may have been signed by the lost store; none above the genesis lacks a parent."""
+    table = Table(3, threshold=2, operator=OUTSIDER, operator_leads=True)
+    table.stores[0] = table.stores[0].copy(restored=True)
+    table.ends[0] = table.opened(0)
+    table.ends[0].start()
+    table.pump()
+    table.ask(0, 50, lasting=True)
+    table.wait(120)
+    assert table.channel(1).thread.storage(0) == 51
+    tip = table.channel(1)._desk.tip
+    assert tip is not None
+    assert [each.parent for each in tip.batch.batch.inputs] == [tip.signed.commitment.parent]
+    assert len(table.tips()) == 1

@@ -8,7 +8,7 @@ import pytest
 
 from evmthread.chain.registry import Registry
 from evmthread.cli import main
-from evmthread.rpc import NodeUnreachable
+from evmthread.rpc import BadAnswer, Missed, NodeRefused, NodeUnreachable, Notice, WebSocketProvider
 from evmthread.store.watchtower_file import write_watchtower_file
 from evmthread.testing.node import LocalNode
 from tests.chain.chains import FINALITY, InProcess, account, deploy, rich
@@ -179,6 +179,49 @@ def test_deposits_that_went_back_are_no_settlement_of_what_was_agreed(
     chain.mine(FINALITY)
     code, told, _ = watch(capsys, path)
     assert (code, told[0].get("alarm")) == (1, "SETTLED_OLD")
+
+
+class Pushing(WebSocketProvider):
+    """A node that pushes heads, in its way: it refuses to, at first or after its connection broke."""
+
+    def __init__(self, chain: InProcess, refused: str) -> None:
+        super().__init__("ws://node")
+        self.chain, self.refused = chain, refused
+
+    def request(self, method: str, *parameters: object) -> object:
+        return self.chain.node.request(method, *parameters)
+
+    def subscribe(self, *what: object) -> int:
+        if self.refused == "subscribe":
+            raise NodeRefused("eth_subscribe", -32601, "no such method")
+        return 0
+
+    def listen(self, seconds: float) -> Notice | Missed | None:
+        if self.refused == "listen":
+            raise NodeRefused("eth_subscribe", -32005, "too many requests")
+        raise BadAnswer("eth_subscribe: no number")
+
+
+@pytest.mark.parametrize("refused", ["subscribe", "listen", "nothing"])
+def test_a_node_that_pushes_nothing_is_asked(
+    chain: InProcess, registry: Registry, game: Played, key_file: Path, tmp_path: Path,
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, refused: str,
+) -> None:  # fmt: skip
+    path = tmp_path / "game.watch"
+    write_watchtower_file(path, game.tip)
+    monkeypatch.setattr("evmthread.rpc.connect", lambda url: Pushing(chain, refused))
+    pauses: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        pauses.append(seconds)
+        if len(pauses) == 1:
+            registry.settle(account("deployer"), game.close())
+            chain.mine(FINALITY)
+        assert len(pauses) < 5
+
+    monkeypatch.setattr("evmthread.commands.watch.time.sleep", sleep)
+    code, told, _ = watch(capsys, path, "--key", key_file)
+    assert (code, told[-1]["event"]) == (0, "over")
 
 
 def test_what_can_not_be_watched(game: Played, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

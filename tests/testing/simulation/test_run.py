@@ -13,7 +13,27 @@ FRESH = int(os.environ.get("EVMTHREAD_SEED") or secrets.randbelow(1 << 40))
 """Where the fresh seeds begin. EVMTHREAD_SEED=... in the environment plays the same ones again."""
 
 # Seeds that found something, each another weakness.
-FOUND = (6, 7, 1004, 1022, 1039, 1042, 2000, 2006, 10059, 10207, 10283, 10530, 10531, 10540, 10786, 15134, 15163, 15198)
+FOUND = (
+    6,
+    7,
+    1004,
+    1022,
+    1039,
+    1042,
+    2000,
+    2006,
+    10059,
+    10207,
+    10283,
+    10530,
+    10531,
+    10540,
+    10786,
+    15134,
+    15163,
+    15198,
+    25979,
+)
 
 
 def play(seeds: Iterable[int]) -> list[Outcome]:
