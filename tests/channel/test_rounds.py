@@ -840,6 +840,8 @@ def test_what_we_signed_stands_whatever_else_comes_under_its_nonce() -> None:
     answers = [message for _, to, message in table.sent() if to == 1]
     assert [type(each) for each in answers] == [Reject, Propose, Accept], "and proves that the nonce is used up"
     assert answers[1:] == [proposal, accept]
+    assert isinstance(answers[0], Reject)
+    assert answers[0].agreed is None, "it has our agreement, whose child this is"
     assert ballot.refused == set()
     assert table.told(0, Diverged) == [], "it isn't even executed"
 
@@ -1000,3 +1002,31 @@ def test_a_refusal_shows_what_was_signed_at_or_above_its_nonce_alone() -> None:
         other = table.signed(1, proposal, nonce=nonce, state_root=word(1))
         table.tell(0, 1, other)
         assert [type(message) for _, to, message in table.sent() if to == 1] == [Reject, *shown]
+
+
+def test_who_accepts_what_is_agreed_is_told_of_it_and_nobody_else() -> None:
+    table = Table(3)
+    proposal = table.proposal(1)
+    table.tell(0, 1, proposal)
+    accept = Accept(1, table.digest(proposal.commitment), table.sign(2, proposal.commitment))
+    table.tell(0, 2, accept)
+    tip = table.channel(0)._desk.tip
+    assert table.channel(0)._desk.tip_nonce == 1
+    table.sent()
+    table.tell(0, 2, accept)
+    assert [(to, message) for _, to, message in table.sent()] == [(2, tip)]
+    table.tell(0, 1, accept)
+    assert table.sent() == [], "another's word for it"
+    other = replace(proposal.commitment, state_root=word(1))
+    table.tell(0, 2, Accept(1, table.digest(other), table.sign(2, other)))
+    assert table.sent() == []
+
+
+def test_what_a_party_accepts_is_remembered_against_it() -> None:
+    table = Table(4)
+    proposal = table.proposal(1)
+    table.tell(0, 1, proposal)
+    signature = table.sign(2, proposal.commitment)
+    table.tell(0, 2, Accept(1, table.digest(proposal.commitment), signature))
+    seen = table.channel(0)._rounds._watch._commitments
+    assert seen[2, 1] == (proposal.commitment, signature)
