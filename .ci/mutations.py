@@ -99,11 +99,11 @@ BOUNDARY: dict[type[ast.cmpop], type[ast.cmpop]] = {ast.Lt: ast.LtE, ast.LtE: as
 
 # Mutants that mean the same as the code, each with the reason: (file, function, what is changed, source line).
 _SHORTCUT = "a shortcut: without it the same is found out, only later"
-_FAST = "raw[:1] != b'\\x00' and len(raw) << 3 <= self.bits"
+_FAST = "type(item) is bytes and item[:1] != b'\\x00' and (len(item) << 3 <= self.bits)"
 _NEVER = (
     "it never is otherwise: who is no party has no inputs and signs only as leader, a batch with inputs has outcomes"
 )
-_ARMED = "the timer is armed or not at the end of each event, by what stands then"
+_ARMED = "it is done, or undone, at the end of each event, by what stands then"
 _UNREAD = "what is written then is never read"
 _OTHERS = "party != self._index and party < self._parties"
 _SIZED = "isinstance(handling, _Bytes) and handling.size is not None"
@@ -111,7 +111,12 @@ _SIZE = "_size_at_most(signed) > ruleset.batch_bytes"
 SAME: dict[tuple[str, str, str, str], str] = {
     ("evmthread/commit/signing.py", "_signature", "always False", "type(self._signer) is LocalSigner"): _SHORTCUT,
     ("evmthread/commit/records.py", "from_rlp", "always False", _FAST): _SHORTCUT,
-    ("evmthread/commit/records.py", "from_rlp", "the other boundary of LtE 0", "len(raw) << 3 <= self.bits"): _SHORTCUT,
+    (
+        "evmthread/commit/records.py",
+        "from_rlp",
+        "the other boundary of LtE 0",
+        "len(item) << 3 <= self.bits",
+    ): _SHORTCUT,
     ("evmthread/commit/records.py", "__init__", "always True", "size is None"): _SHORTCUT,
     ("evmthread/commit/records.py", "__post_init__", "always False", "struct.fixed.hold(self)"): _SHORTCUT,
     ("evmthread/commit/records.py", "__post_init__", "always True", "plain is not value"): _SHORTCUT,
@@ -132,6 +137,7 @@ SAME: dict[tuple[str, str, str, str], str] = {
     ("evmthread/channel/rounds.py", "sign", "not called", "desk.pacing.arm(desk.now)"): _ARMED,
     ("evmthread/channel/rounds.py", "_review", "not called", "desk.pacing.arm(desk.now)"): _ARMED,
     ("evmthread/channel/rounds.py", "_refuse", "not called", "desk.pacing.arm(desk.now)"): _ARMED,
+    ("evmthread/channel/closing.py", "want", "not called", "self.try_ready()"): _ARMED,
     ("evmthread/channel/closing.py", "try_ready", "not called", "desk.pacing.arm(desk.now)"): _ARMED,
     ("evmthread/channel/channel.py", "act", "not called", "self._desk.pacing.arm(self._desk.now)"): _ARMED,
     ("evmthread/channel/review.py", "check_fields", "always False", "executed == committed"): _SHORTCUT,

@@ -206,7 +206,8 @@ def test_proposals_that_we_did_not_sign_are_bounded_too() -> None:
 
 def test_what_we_signed_last_is_the_highest() -> None:
     one = ballot()
-    highest = one.add(standing(5))
+    one.note_signed(one.add(standing(2)))
+    highest = standing(5)
     one.note_signed(highest)
     for other in (standing(3), standing(5, mark=1)):
         one.note_signed(other)
@@ -254,3 +255,21 @@ def test_what_is_at_or_below_the_agreement_is_forgotten() -> None:
     assert one.highest_of(1) is None
     for nonce in (4, 5, 6):
         assert one.add(standing(nonce)).signatures == {}
+
+
+def test_so_many_early_signatures_and_no_more() -> None:
+    one = ballot()
+    for nonce in range(MAX_EARLY + 1):
+        one.add_signature(nonce, standing(nonce).digest, 1, b"early")
+    assert one.add(standing(MAX_EARLY - 1)).signatures == {1: b"early"}
+    assert one.add(standing(MAX_EARLY)).signatures == {}
+    assert one.highest_of(2) is None
+    late = one.add(standing(70))
+    late.signatures[2] = b"late"
+    assert one.highest_of(2) == (70, late.propose.commitment, b"late")
+
+
+def test_a_signature_is_kept_early_where_that_is_wanted() -> None:
+    one = ballot()
+    assert one.add_signature(5, standing(5).digest, 1, b"one", early=False) is None
+    assert one.add(standing(5)).signatures == {}

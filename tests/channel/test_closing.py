@@ -184,6 +184,96 @@ def test_a_restart_forgets_that_we_were_ready() -> None:
     assert len(table.told(0, Adopted)) >= 2
 
 
+def test_readiness_waits_until_nothing_of_ours_can_stand_above() -> None:
+    table = Table(3)
+    channel = table.channel(0)
+    desk, closing = channel._desk, channel._closing
+    desk.wants_end = True
+    desk.heard = {1}
+    closing.try_ready()
+    assert desk.ready_to_close is None, "not greeted"
+    desk.heard = {1, 2}
+    desk.ballot.highest_signed = 3
+    closing.try_ready()
+    assert desk.ready_to_close is None, "a signature that we don't know of any more"
+    desk.own_floor = 3
+    closing.try_ready()
+    assert desk.ready_to_close == desk.thread.parent, "below the floor it is the lost store's, and void"
+    assert desk.close_answers == {0: desk.thread.parent}
+    assert closing.deadline == desk.now + PATIENCE * desk.options.base_timer
+    desk.now += 1
+    closing.try_ready()
+    assert closing.deadline == desk.now - 1 + PATIENCE * desk.options.base_timer, "said once"
+
+
+def test_who_is_asked_answers_with_what_it_has_said() -> None:
+    table = Table(3)
+    table.tell(0, 1, Close())
+    assert [event.party for event in table.told(0, CloseAsked)] == [1]  # type: ignore[attr-defined]
+    assert table.sent() == []
+    proposal = table.proposal(1)
+    table.tell(0, 1, proposal)
+    table.ends[0].do(lambda channel: channel.close())
+    assert {type(message) for _, _, message in table.sent() if not isinstance(message, Accept)} == {Close}
+    table.tell(0, 1, Close())
+    table.tell(0, 2, CloseReady(word(1)))
+    assert len(table.told(0, CloseAsked)) == 1, "our user wants it already"
+    table.tell(1, 2, CloseReady(word(1)))
+    assert [event.party for event in table.told(1, CloseAsked)] == [2]  # type: ignore[attr-defined]
+    other = Table(3)
+    other.ends[0].do(lambda channel: channel.close())
+    other.sent()
+    other.tell(0, 1, Close())
+    assert [(to, message) for _, to, message in other.sent()] == [(1, CloseReady(other.channel(0).thread.parent))]
+
+
+def test_a_close_fails_at_its_time_and_not_when_the_end_is_signed() -> None:
+    table = Table(3)
+    close(table, 0)
+    channel = table.channel(0)
+    desk, closing = channel._desk, channel._closing
+    due = closing.deadline
+    assert due is not None
+    desk.close_answers[1] = desk.thread.parent
+    closing.tick(due - 0.001)
+    assert desk.wants_end
+    desk.ballot.final = word(1)
+    closing.tick(due)
+    assert desk.wants_end
+    desk.ballot.final = None
+    closing.tick(due)
+    assert (desk.wants_end, desk.ready_to_close, desk.close_answers, closing.deadline) == (False, None, {}, None)
+
+
+def test_an_agreement_in_between_takes_back_our_own_word_alone() -> None:
+    table = Table(3)
+    close(table, 0)
+    channel = table.channel(0)
+    desk, closing = channel._desk, channel._closing
+    tip = desk.thread.parent
+    closing.tip_moved()
+    assert desk.ready_to_close == tip
+    desk.ready_to_close = desk.close_answers[0] = desk.close_answers[1] = word(1)
+    closing.tip_moved()
+    assert (desk.ready_to_close, closing.deadline, desk.close_answers) == (None, None, {1: word(1)})
+
+
+def test_only_who_leads_what_follows_the_agreement_leads_the_end() -> None:
+    """No other, whatever nonce is free: two finals could be signed on one agreement."""
+    table = Table(3)
+    for index in (0, 2):
+        desk = table.channel(index)._desk
+        desk.close_answers = {1: desk.thread.parent, 2 - index: desk.thread.parent}
+        table.ends[index].do(lambda channel: channel.close())
+    assert finals(table) == []
+    desk = table.channel(1)._desk
+    desk.close_answers = dict.fromkeys((0, 2), desk.thread.parent)
+    table.ends[1].do(lambda channel: channel.close())
+    assert {propose.commitment.nonce for propose in finals(table)} == {1}
+    table.tell(1, 0, CloseReady(desk.thread.parent))
+    assert finals(table) == [], "once"
+
+
 def test_an_operator_that_leads_clears_the_way_for_who_wants_to_end() -> None:
     table = Table(2, operator=OUTSIDER, operator_leads=True)
     table.lost = lambda sender, receiver, message: isinstance(message, Accept | Agreed)
@@ -208,3 +298,24 @@ def test_nothing_ends_before_it_has_begun() -> None:
     table.ends[0].do(lambda channel: channel.propose())
     table.pump()
     assert table.channel(1).phase == Phase.READY
+
+
+def test_a_wish_to_end_is_said_again_until_we_are_ready() -> None:
+    table = Table(3)
+    table.tell(0, 1, table.proposal(1))
+    table.ends[0].do(lambda channel: channel.close())
+    table.sent()
+    channel = table.channel(0)
+    channel._closing.say()
+    channel._desk.wants_end = False
+    channel._closing.say()
+    table.ends[0].do(lambda each: each._desk.outbox.take())
+    assert [(to, message) for _, to, message in table.sent()] == [(1, Close()), (2, Close())]
+
+
+def test_an_operator_has_no_say_in_the_end() -> None:
+    table = Table(2, operator=OUTSIDER)
+    tip = table.channel(0).thread.parent
+    table.tell(0, 2, CloseReady(tip))
+    assert table.told(0, CloseAsked) == []
+    assert table.channel(0)._desk.close_answers == {}

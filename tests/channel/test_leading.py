@@ -11,6 +11,7 @@ from evmthread.channel.messages import Accept, Agreed, Fetch, Propose, Request
 from evmthread.channel.party import SignedInput
 from evmthread.channel.phases import Phase
 from evmthread.commit import Batch, Input, SignatureSet, SignedBatch, SignedCommitment
+from evmthread.commit.commitment import MAX_NONCE_STEP
 from evmthread.store.endpoint import Endpoint
 from tests.assembler import assemble
 from tests.channel.endpoints import GAS, OUTSIDER, Table, word
@@ -256,6 +257,67 @@ def test_a_breakpoint_ends_the_batch_and_the_rest_waits_for_the_next() -> None:
     table.pump()
     table.ends[1].do(lambda channel: channel.propose())
     assert inputs_of(proposals(table)[0]) == [10]
+
+
+def test_a_nonce_too_far_above_is_not_proposed() -> None:
+    table = Table(3)
+    table.channel(1)._desk.ballot.highest_signed = MAX_NONCE_STEP
+    with pytest.raises(LocalProtocolError, match="more than 2\\^40"):
+        table.ends[1].do(lambda channel: channel.propose(empty=True))
+    assert table.stores[1].look(table.id).load().signed == ()
+    table.channel(1)._desk.ballot.highest_signed = 1 << 33
+    with pytest.raises(LocalProtocolError, match="the highest that is signed now"):
+        table.ends[1].do(lambda channel: channel.propose(empty=True))
+
+
+def test_whose_turn_it_is() -> None:
+    table = Table(3, automatic=False)
+    assert [table.channel(index)._leading.is_our_turn for index in range(3)] == [False, True, False]
+    leading, rounds = table.channel(1)._leading, table.channel(1)._rounds
+    table.ends[1].do(lambda channel: channel.propose(empty=True))
+    assert not leading.is_our_turn, "something of ours stands"
+    rounds.may_skip = True
+    assert leading.is_our_turn
+    table.channel(2)._rounds.may_skip = True
+    assert table.channel(2)._leading.is_our_turn
+    outside = Table(2, operator=OUTSIDER)
+    outside.channel(2)._rounds.may_skip = True
+    assert not outside.channel(2)._leading.is_our_turn
+
+
+def test_nothing_is_led_that_is_not_wanted() -> None:
+    table = Table(3, automatic=False)
+    table.ask(0, 10)
+    table.pump()
+    channel = table.channel(1)
+    desk, leading = channel._desk, channel._leading
+
+    def led() -> bool:
+        leading.lead_if_wanted()
+        return desk.ballot.own_standing is not None
+
+    desk.ready_to_close = desk.thread.parent
+    assert not led()
+    desk.ready_to_close, desk.ballot.final = None, word(1)
+    assert not led()
+    desk.ballot.final = None
+    desk.heard.clear()
+    assert not led(), "what can't be signed is no error"
+    desk.heard = {0, 2}
+    assert led()
+
+
+def test_a_leader_signs_what_follows_its_agreement_with_its_own_nonce() -> None:
+    table = Table(3)
+    proposal = table.proposal(1)
+    assert proposal.commitment.parent == table.channel(1).thread.parent
+    standing = table.channel(1)._desk.ballot.own_standing
+    assert standing is not None
+    assert standing.propose == proposal
+    assert standing.signatures == {1: table.sign(1, proposal.commitment)} == {1: proposal.signature}
+    assert table.channel(1)._desk.ballot.highest_signed == 1
+    (record,) = table.stores[1].look(table.id).load().signed
+    assert (record.nonce, record.digest, record.final) == (1, table.digest(proposal.commitment), False)
 
 
 def test_what_is_kept_too_late_lets_others_go_on() -> None:

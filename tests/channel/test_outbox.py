@@ -87,3 +87,11 @@ def test_a_timer_is_asked_for_once_and_again_when_it_has_come() -> None:
     assert outbox.take() == []
     outbox.set_timer(5.0)
     assert outbox.take() == [SetTimer(5.0)]
+
+
+def test_whoever_waits_for_nothing_may_be_woken() -> None:
+    outbox = Outbox(bytes(32))
+    outbox.woken(5.0)
+    outbox.set_timer(None)
+    outbox.woken(6.0)
+    assert outbox.take() == []

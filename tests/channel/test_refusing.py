@@ -7,11 +7,12 @@ import pytest
 from evmthread.channel.desk import ChainHead, Desk, Mode
 from evmthread.channel.errors import ClockDrift, DivergentField
 from evmthread.channel.events import StopReason
-from evmthread.channel.messages import Propose, RejectCode
+from evmthread.channel.messages import Propose, RejectCode, Request
 from evmthread.channel.party import SignedInput
 from evmthread.channel.refusing import (
     Unsigned,
     check_may_sign,
+    check_not_lapsed,
     check_not_passed_over,
     check_times,
     next_environment,
@@ -122,6 +123,7 @@ def test_who_can_not_be_followed_any_more_is_not_signed_for() -> None:
 
 
 def test_each_reason_has_its_code() -> None:
+    assert str(Unsigned(RejectCode.FINAL, "ended")) == "ended"
     for error, code in (
         (Unsigned(RejectCode.FINAL, "ended"), RejectCode.FINAL),
         (DivergentField("fee", 1, 2), RejectCode.DIVERGENT),
@@ -281,3 +283,44 @@ def test_an_empty_batch_may_free_signatures() -> None:
     assert passed_over(desk, empty) == LEFT_OUT
     desk.ballot.refuse(6)
     assert passed_over(desk, empty) == ""
+
+
+def test_where_the_chain_is_not_known_no_number_is_signed() -> None:
+    for on_chain in (True, False):
+        table = Table(3, on_chain=on_chain)
+        desk = desk_of(table)
+        signed = request_of(table, 1).signed
+        for number in (0, 1):
+            block = replace(desk.thread.environment(), number=number, timestamp=int(desk.now))
+            batch = SignedBatch(Batch(block, (signed.input,)), (signed.signature,))
+            if on_chain and number:
+                with pytest.raises(Unsigned, match="no block of the chain is known"):
+                    check_times(desk, batch, nonce=1)
+            else:
+                check_times(desk, batch, nonce=1)
+
+
+def test_what_was_meant_for_the_genesis_does_not_come_later() -> None:
+    table = Table(3)
+    desk = desk_of(table)
+    model = propose(desk, request_of(table, 1).signed)
+
+    def lapsed(*inputs: Request, nonce: int = 1) -> bool:
+        signed = [each.signed for each in inputs]
+        batch = Batch(model.batch.batch.environment, tuple([each.input for each in signed]))
+        whole = SignedBatch(batch, tuple([each.signature for each in signed]))
+        try:
+            check_not_lapsed(desk, replace(model, commitment=replace(model.commitment, nonce=nonce), batch=whole))
+        except Unsigned as error:
+            return error.code == RejectCode.UNWANTED
+        return False
+
+    ours, others = request_of(table, 0, parent=bytes(32)), request_of(table, 1, parent=bytes(32))
+    bound = request_of(table, 0)
+    assert lapsed(ours)
+    assert lapsed(others, ours)
+    assert not lapsed(ours, nonce=0)
+    assert not lapsed(others, bound)
+    assert not lapsed()
+    desk.is_party = False
+    assert not lapsed(ours)

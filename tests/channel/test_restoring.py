@@ -18,7 +18,7 @@ from evmthread.channel.wishes import decode_own, encode_own
 from evmthread.commit import TypedData
 from evmthread.commit.refusals import NotEnoughSignatures
 from evmthread.errors import DecodingError
-from tests.channel.endpoints import Table, word
+from tests.channel.endpoints import OUTSIDER, Table, word
 from tests.channel.games import START
 
 
@@ -229,3 +229,14 @@ def test_what_was_agreed_is_verified_again() -> None:
         restore_thread(thread, (*base[:-1], forged), 2)
     with pytest.raises(DivergentField):
         restore_thread(thread, (replace(base[-1], state=base[0].state),), 2)
+
+
+def test_an_operators_signature_that_was_kept_is_no_partys() -> None:
+    table = Table(2, operator=OUTSIDER, operator_leads=True)
+    table.lost = lambda sender, receiver, message: isinstance(message, Accept)
+    table.ends[2].do(lambda channel: channel.propose(empty=True))
+    table.pump()
+    standing = put(table, 0, kept(table, 0)).ballot.own_standing
+    assert standing is not None
+    assert standing.propose.signature
+    assert standing.signatures == {}

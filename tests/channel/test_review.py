@@ -16,10 +16,12 @@ from evmthread.channel.review import (
     check_nonce_step,
     check_proposed,
     check_suspension,
+    check_suspension_of,
     execute_proposed,
     highest_nonce,
     leader_of,
     steps_to_run,
+    tells_steps,
 )
 from evmthread.channel.suspension import OpenCall
 from evmthread.commit import Batch, Commitment, SignedBatch, Suspension
@@ -34,7 +36,7 @@ from evmthread.commit.refusals import (
     WrongThread,
 )
 from tests.channel.endpoints import ADDS
-from tests.channel.games import START, Match
+from tests.channel.games import START, Match, ruleset
 
 
 def words(*values: int) -> bytes:
@@ -86,6 +88,7 @@ def test_only_what_can_follow_the_latest_agreement() -> None:
         (WrongThread, {"thread_id": words(1)}),
         (IllFormedCommitment, {"status": Status.REST, "awaiting": match.terms.owners[0]}),
         (NonceOrder, {"nonce": latest.commitment.nonce}),
+        (NonceOrder, {"nonce": latest.commitment.nonce, "parent": words(3)}),
         (BrokenParent, {"parent": latest.commitment.parent}),
         (Decreased, {"gas_used": used - 1}),
         (NonceTooFar, {"nonce": latest.commitment.nonce + MAX_NONCE_STEP + 1}),
@@ -210,3 +213,39 @@ def test_only_a_batch_with_inputs_is_stopped_after_steps() -> None:
     assert steps_to_run(suspension, proposed(match).signed) == 3
     assert steps_to_run(None, proposed(match).signed) == 0
     assert steps_to_run(suspension, match.line[0][1]) == 0
+
+
+def test_a_suspension_comes_exactly_where_it_is_committed_to() -> None:
+    for transcript in (True, False):
+        match = Match(ADDS, parties=3, rules=ruleset(transcript=transcript))
+        match.agree()
+        thread, owner = match.thread, match.terms.owners[1]
+        suspension = Suspension(words(7), (), 0, owner, b"?")
+        rest = changed(match)
+        hashed = suspension.hash_struct()
+        suspended = replace(rest, status=Status.SUSPENDED, awaiting=owner, machine_hash=hashed)
+        check_suspension_of(thread, rest, None)
+        check_suspension_of(thread, suspended, suspension)
+        for commitment, given in ((rest, suspension), (suspended, None)):
+            with pytest.raises(IllFormedCommitment) as error:
+                check_suspension_of(thread, commitment, given)
+            assert error.value.value is (given is not None)
+        other = replace(suspension, question=b"!")
+        if transcript:
+            with pytest.raises(IllFormedCommitment):
+                check_suspension_of(thread, suspended, other)
+        else:
+            check_suspension_of(thread, suspended, other)
+        with pytest.raises(RemoteProtocolError, match="exactly when"):
+            check_batch_of(thread, rest, proposed(match).signed, suspension)
+
+
+def test_only_a_machines_hash_does_not_tell_the_steps() -> None:
+    for transcript in (True, False):
+        match = Match(ADDS, parties=3, rules=ruleset(transcript=transcript))
+        match.agree()
+        proposal, empty = proposed(match), match.line[0][1]
+        suspended = replace(proposal.commitment, status=Status.SUSPENDED)
+        assert tells_steps(match.thread, proposal.commitment, proposal.signed)
+        assert tells_steps(match.thread, suspended, proposal.signed) is transcript
+        assert tells_steps(match.thread, suspended, empty)

@@ -5,13 +5,14 @@ from random import Random
 
 import pytest
 
-from evmthread.channel.ballot import MAX_EARLY
+from evmthread.channel.ballot import MAX_EARLY, Standing
 from evmthread.channel.channel import Channel
 from evmthread.channel.desk import ChainHead, ChannelOptions, Mode
 from evmthread.channel.effects import Notify, Persist, Send, Sign
 from evmthread.channel.errors import LocalProtocolError, RemoteProtocolError
 from evmthread.channel.events import (
     Adopted,
+    CloseAsked,
     Convicted,
     Diverged,
     PeerFault,
@@ -22,7 +23,17 @@ from evmthread.channel.events import (
     Unexecutable,
 )
 from evmthread.channel.local import LOCAL_DOMAIN
-from evmthread.channel.messages import Accept, Agreed, Hello, Propose, Reject, RejectCode, Request, encode_message
+from evmthread.channel.messages import (
+    Accept,
+    Agreed,
+    Fetch,
+    Hello,
+    Propose,
+    Reject,
+    RejectCode,
+    Request,
+    encode_message,
+)
 from evmthread.channel.phases import Phase
 from evmthread.channel.review import FLOOR_STEP, SECONDS_FACTOR
 from evmthread.channel.rounds import MAX_DIVERGENT
@@ -625,6 +636,11 @@ def test_a_final_proposal_of_another_counts_its_leader_as_bound() -> None:
     for commitment, parties in ((rest, expected), (strange, expected), (final, {1})):
         table.tell(0, 1, Propose(commitment, batch, None, table.sign(1, commitment)))
         assert bound == parties
+        assert {event.party for event in table.told(0, CloseAsked)} == parties  # type: ignore[attr-defined]
+    asking = Table(3)
+    asking.channel(0)._desk.wants_end = True
+    asking.tell(0, 1, Propose(final, batch, None, asking.sign(1, final)))
+    assert asking.told(0, CloseAsked) == []
     table.tell(0, 2, Accept(1, table.digest(final), table.sign(2, final)))
     assert bound == {1}, "nobody, where it isn't known what it accepts"
 
@@ -660,3 +676,370 @@ def test_who_signs_a_lot_makes_us_forget_its_own_alone() -> None:
     table.tell(0, 1, table.signed(1, proposal, nonce=4, state_root=word(2)))
     table.ends[0].flush()
     assert [event.party for event in table.told(0, Convicted) if isinstance(event, Convicted)] == [1]
+
+
+def test_a_signature_of_ours_that_is_shown_is_one_that_we_know() -> None:
+    """Signer law, 5; what lies at or below the agreement or the floor of a restored store is no surprise."""
+
+    def shown(nonce: int, digest: bytes, *, floor: int = 0, wants_floor: bool = False) -> bool:
+        table = Table(3)
+        table.tell(0, 1, table.proposal(1))
+        channel = table.channel(0)
+        channel._desk.own_floor, channel._desk.wants_floor = floor, wants_floor
+        channel._rounds.check_known(nonce, digest)
+        return channel._desk.stopped is None
+
+    table = Table(3)
+    known = table.digest(table.proposal(1).commitment)
+    assert shown(1, known)
+    assert not shown(1, word(1))
+    assert shown(1, word(1), wants_floor=True)
+    assert shown(0, word(1))
+    assert not shown(2, known)
+    assert shown(5, word(1), floor=5)
+    assert not shown(6, word(1), floor=5)
+    fresh = Table(3, begin=False).channel(0)
+    fresh._rounds.check_known(0, word(1))
+    assert fresh._desk.stopped is not None, "the genesis, too"
+
+
+def test_the_highest_that_enough_have_signed_is_adopted() -> None:
+    table = Table(3, threshold=2)
+    first = table.proposal(1)
+    second = table.signed(1, first, nonce=4)
+    channel = table.channel(0)
+    ballot = channel._desk.ballot
+    for proposal in (first, second):
+        standing = Standing(proposal, table.digest(proposal.commitment))
+        standing.signatures = {1: proposal.signature, 2: table.sign(2, proposal.commitment)}
+        ballot.add(standing)
+    channel._rounds.settle()
+    agreement = channel.agreement
+    assert agreement is not None
+    assert agreement.commitment == second.commitment
+    assert ballot.standing == {}
+
+
+def test_what_we_lead_is_not_agreed_before_we_have_signed_it() -> None:
+    """Two of three have signed; without the leader's signature nobody else could take it up."""
+    table = Table(3, threshold=2)
+    commitment = table.channel(1).thread.execute(
+        SignedBatch(Batch(table.channel(1).thread.environment(), ()), ()), nonce=1
+    )
+    channel = table.channel(1)
+    (persist,) = [each for each in channel.propose(empty=True) if isinstance(each, Persist)]
+    (sign,) = [each for each in channel.persisted(persist.token) if isinstance(each, Sign)]
+    for index in (0, 2):
+        accept = Accept(1, table.digest(commitment), table.sign(index, commitment))
+        table.tell(1, index, accept)
+        assert channel._desk.tip_nonce == 0
+    channel.signed(sign.token, table.sign(1, commitment))
+    assert channel._desk.tip_nonce == 1
+    agreement = channel.agreement
+    assert agreement is not None
+    assert len(agreement.signatures.signatures) == 3
+
+
+def test_an_operators_signature_is_no_partys_however_often_it_is_shown() -> None:
+    table = Table(2, operator=OUTSIDER, operator_leads=True)
+    table.ask(0)
+    table.pump()
+    table.lost = lambda sender, receiver, message: isinstance(message, Accept)
+    table.ends[2].do(lambda channel: channel.propose(empty=True))
+    table.pump()
+    standing = table.channel(0)._desk.ballot.own_standing
+    assert standing is not None
+    for _ in range(2):
+        table.tell(0, 2, standing.propose)
+        assert set(standing.signatures) == {0}
+    agreement = table.channel(0).agreement
+    assert agreement is not None
+    assert agreement.commitment.nonce < standing.nonce
+
+
+def test_a_leaders_signature_that_is_missing_comes_with_its_proposal() -> None:
+    table = Table(3)
+    proposal = table.proposal(1)
+    table.tell(0, 1, proposal)
+    signatures = table.channel(0)._desk.ballot.standing[1].signatures
+    del signatures[1]
+    table.tell(0, 1, proposal)
+    assert signatures[1] == proposal.signature
+    assert table.channel(0)._desk.tip_nonce == 0
+    del signatures[1]
+    signatures[2] = table.sign(2, proposal.commitment)
+    table.tell(0, 1, proposal)
+    assert table.channel(0)._desk.tip_nonce == 1, "and enough have signed then"
+
+
+def test_whoever_shows_its_proposal_again_gets_our_signature_again() -> None:
+    table = Table(3)
+    proposal = table.proposal(1)
+    accept = Accept(1, table.digest(proposal.commitment), table.sign(0, proposal.commitment))
+    table.tell(0, 1, proposal)
+    assert [(to, message) for _, to, message in table.sent()] == [(1, accept), (2, accept)]
+    table.tell(0, 2, proposal)
+    assert [(to, message) for _, to, message in table.sent()] == [(1, accept)]
+
+
+def test_showing_a_proposal_again_decides_nothing() -> None:
+    table = Table(3, manual=True, begin=False)
+    table.greet()
+    table.ends[0].do(lambda channel: channel.propose())
+    table.pump()
+    for index in (1, 2):
+        table.ends[index].do(lambda channel: channel.accept(0))
+    table.pump()
+    proposal = table.proposal(1)
+    for _ in range(2):
+        table.tell(0, 1, proposal)
+    assert table.sent() == []
+    assert table.stores[0].look(table.id).load().signed == ()
+    assert len([event for event in table.told(0, Proposed) if event.proposal == proposal]) == 2  # type: ignore[attr-defined]
+
+
+def test_who_proposes_what_is_agreed_or_older_gets_the_agreement() -> None:
+    table = Table(3)
+    proposal = table.proposal(1)
+    older = table.signed(0, proposal, nonce=0)
+    table.tell(0, 1, proposal)
+    table.tell(0, 2, Accept(1, table.digest(proposal.commitment), table.sign(2, proposal.commitment)))
+    tip = table.channel(0)._desk.tip
+    assert tip is not None
+    table.sent()
+    table.tell(0, 2, proposal)
+    assert [(to, message) for _, to, message in table.sent()] == [(2, tip)]
+    other = table.signed(1, proposal, state_root=word(1))
+    table.tell(0, 2, other)
+    reject = Reject(1, table.digest(other.commitment), RejectCode.STALE, "nonce 1 is agreed", tip)
+    assert [(to, message) for _, to, message in table.sent()] == [(2, reject)]
+    table.tell(2, 1, older)
+    assert table.channel(2)._desk.tip_nonce == 0
+    assert table.channel(0)._desk.ballot.refused == set()
+
+
+def test_what_a_signature_shows_as_used_is_believed_as_far_as_it_can_be_honest() -> None:
+    table = Table(3)
+    proposal = table.proposal(1)
+    highest = table.channel(0)._desk.highest_claimed
+    leader = highest % 3
+    receiver = (leader + 1) % 3
+    used = table.channel(receiver)._desk.ballot._used
+    table.tell(receiver, leader, table.signed(leader, proposal, nonce=highest))
+    assert used[leader] == highest
+    other = (highest + 1) % 3
+    reader = (other + 1) % 3
+    table.tell(reader, other, table.signed(other, proposal, nonce=highest + 1))
+    assert table.channel(reader)._desk.ballot._used.get(other, -1) < highest
+    accepting = Table(3)
+    used = accepting.channel(0)._desk.ballot._used
+    for nonce, known in ((highest + 1, False), (highest, True)):
+        commitment = replace(proposal.commitment, nonce=nonce)
+        accepting.tell(0, 2, Accept(nonce, accepting.digest(commitment), accepting.sign(2, commitment)))
+        assert (used.get(2, -1) == nonce) is known
+
+
+def test_what_we_signed_stands_whatever_else_comes_under_its_nonce() -> None:
+    table = Table(3)
+    proposal = table.proposal(1)
+    other = table.signed(1, proposal, nonce=1, gas_used=proposal.commitment.gas_used + 1)
+    table.tell(0, 1, proposal)
+    ballot = table.channel(0)._desk.ballot
+    standing = ballot.own_standing
+    table.sent()
+    table.tell(0, 1, other)
+    assert ballot.own_standing is standing is ballot.standing[1]
+    accept = Accept(1, table.digest(proposal.commitment), table.sign(0, proposal.commitment))
+    answers = [message for _, to, message in table.sent() if to == 1]
+    assert [type(each) for each in answers] == [Reject, Propose, Accept], "and proves that the nonce is used up"
+    assert answers[1:] == [proposal, accept]
+    assert isinstance(answers[0], Reject)
+    assert answers[0].agreed is None, "it has our agreement, whose child this is"
+    assert ballot.refused == set()
+    assert table.told(0, Diverged) == [], "it isn't even executed"
+
+
+def test_what_may_not_be_signed_does_not_stand() -> None:
+    table = Table(3, rules={"open_proposals": 1})
+    first = table.proposal(1)
+    table.tell(0, 1, first)
+    second = table.signed(1, first, nonce=4)
+    table.sent()
+    table.tell(0, 1, second)
+    ballot = table.channel(0)._desk.ballot
+    assert set(ballot.standing) == {1}
+    assert ballot.refused == {4}
+    (reject,) = rejects(table, 0)
+    assert (reject.nonce, reject.digest, reject.code) == (4, table.digest(second.commitment), RejectCode.TOO_MANY)
+    assert reject.agreed is None
+    assert [record.nonce for record in table.stores[0].look(table.id).load().signed] == [1]
+
+
+def test_who_builds_on_what_we_do_not_have_is_asked_for_it() -> None:
+    table = Table(3)
+    proposal = table.proposal(1)
+    strange = table.signed(1, proposal, parent=word(7), nonce=4)
+    table.tell(0, 1, strange)
+    sent = [(to, message) for _, to, message in table.sent()]
+    assert [(to, message) for to, message in sent if isinstance(message, Fetch)] == [(1, Fetch(word(7)))]
+    (reject,) = [message for _, message in sent if isinstance(message, Reject)]
+    assert (reject.code, reject.agreed) == (RejectCode.STALE, table.channel(0)._desk.tip)
+    assert table.channel(0)._desk.ballot.refused == set()
+
+
+def test_an_operators_proposal_has_no_partys_signature() -> None:
+    table = Table(2, operator=OUTSIDER, operator_leads=True)
+    table.lost = lambda sender, receiver, message: isinstance(message, Accept)
+    table.ends[2].do(lambda channel: channel.propose(empty=True))
+    table.pump()
+    for index in (0, 1):
+        standing = table.channel(index)._desk.ballot.own_standing
+        assert standing is not None
+        assert set(standing.signatures) == {index}
+    own = table.channel(2)._desk.ballot.own_standing
+    assert own is not None
+    assert own.signatures == {}, "it leads, and is no party"
+    assert own.propose.signature == table.sign(2, own.propose.commitment)
+
+
+def test_a_final_one_needs_no_decision_of_the_user() -> None:
+    """The user has wanted the end."""
+    table = Table(2, manual=True, begin=False)
+    table.greet()
+    table.ends[0].do(lambda channel: channel.propose())
+    table.pump()
+    table.ends[1].do(lambda channel: channel.accept(0))
+    table.pump()
+    for index in (0, 1):
+        table.ends[index].do(lambda channel: channel.close())
+    table.pump()
+    assert table.channel(0).phase == table.channel(1).phase == Phase.CLOSED
+    assert [event.proposal.commitment.nonce for event in table.told(0, Proposed)] == []  # type: ignore[attr-defined]
+
+
+def test_who_is_ready_to_close_refuses_and_still_finds_out_who_lies() -> None:
+    table = Table(3)
+    proposal = table.proposal(1)
+    table.ends[0].do(lambda channel: channel.close())
+    table.sent()
+    table.tell(0, 1, proposal)
+    (reject,) = rejects(table, 0)
+    assert (reject.code, reject.where) == (RejectCode.UNWANTED, "closing")
+    table.tell(0, 1, table.signed(1, proposal, nonce=4, state_root=word(1)))
+    table.ends[0].flush()
+    assert len(table.told(0, Diverged)) == 1
+    (reject,) = rejects(table, 0)
+    assert reject.code == RejectCode.DIVERGENT
+
+
+def test_a_proposal_is_not_executed_after_the_final_word() -> None:
+    table = Table(3)
+    proposal = table.proposal(1)
+    channel = table.channel(0)
+    channel._desk.ballot.final = word(1)
+    channel._rounds.on_propose(1, table.signed(1, proposal, state_root=word(1)))
+    assert channel.thread.prepared is None
+    (reject,) = [effect for effect in channel._desk.outbox.take() if isinstance(effect, Send)]
+    message = table.read(reject.data)
+    assert isinstance(message, Reject)
+    assert message.code == RejectCode.FINAL
+
+
+def test_a_batch_that_passes_over_our_request_is_not_signed() -> None:
+    table = Table(3, automatic=False)
+    table.ask(0, 10)
+    table.pump()
+    table.wait(3, pump=False)
+    table.sent()
+    table.ends[1].do(lambda channel: channel.propose(empty=True))
+    table.pump()
+    assert [event.code for event in table.told(1, Rejected)] == [RejectCode.PASSED_OVER]  # type: ignore[attr-defined]
+    assert table.stores[0].look(table.id).load().signed == ()
+    assert table.channel(0)._desk.ballot.standing == {}
+
+
+def test_an_operator_that_does_not_lead_signs_nothing() -> None:
+    table = Table(2, operator=OUTSIDER)
+    table.lost = lambda sender, receiver, message: isinstance(message, Accept) and receiver != 2
+    table.ask(1)
+    went = table.pump()
+    assert [message for sender, _, message in went if sender == 2 and isinstance(message, Accept | Propose)] == []
+    assert table.stores[2].look(table.id).load().highest == -1
+    ballot = table.channel(2)._desk.ballot
+    assert (ballot.highest_signed, ballot.own_standing) == (-1, None)
+    assert len(table.tips()) == 2, "it has both signatures, and knows that they agree"
+
+
+def test_who_signs_nothing_adopts_what_all_had_signed_before_the_proposal_came() -> None:
+    table = Table(2, operator=OUTSIDER)
+    proposal = table.proposal(1)
+    table.tell(2, 0, Accept(1, table.digest(proposal.commitment), table.sign(0, proposal.commitment)))
+    assert table.channel(2)._desk.tip_nonce == 0
+    table.tell(2, 1, proposal)
+    assert table.channel(2)._desk.tip_nonce == 1
+
+
+def test_a_user_can_not_accept_what_may_not_be_signed_any_more() -> None:
+    table = Table(3, each={0: ChannelOptions(manual=True)}, begin=False)
+    table.greet()
+    table.ends[0].do(lambda channel: channel.propose())
+    table.pump()
+    proposal = table.proposal(1)
+    table.tell(0, 1, proposal)
+    channel = table.channel(0)
+    assert channel._rounds.waits_for_user
+    channel._desk.ready_to_close = channel.thread.parent
+    with pytest.raises(LocalProtocolError, match="closing"):
+        channel._rounds.decide(1, accept=True)
+    assert channel._desk.ballot.signed == {}
+    assert channel._desk.outbox.take() == []
+
+
+def test_what_a_user_rejects_is_refused() -> None:
+    table = Table(3, each={0: ChannelOptions(manual=True)}, begin=False)
+    table.greet()
+    table.ends[0].do(lambda channel: channel.propose())
+    table.pump()
+    table.tell(0, 1, table.proposal(1))
+    table.ends[0].do(lambda channel: channel.reject(1, "no"))
+    ballot = table.channel(0)._desk.ballot
+    assert (ballot.refused, ballot.standing) == ({1}, {})
+
+
+def test_a_refusal_shows_what_was_signed_at_or_above_its_nonce_alone() -> None:
+    table = Table(3)
+    proposal = table.proposal(1)
+    table.tell(0, 1, proposal)
+    table.sent()
+    for nonce, shown in ((4, []), (1, [Propose, Accept])):
+        other = table.signed(1, proposal, nonce=nonce, state_root=word(1))
+        table.tell(0, 1, other)
+        assert [type(message) for _, to, message in table.sent() if to == 1] == [Reject, *shown]
+
+
+def test_who_accepts_what_is_agreed_is_told_of_it_and_nobody_else() -> None:
+    table = Table(3)
+    proposal = table.proposal(1)
+    table.tell(0, 1, proposal)
+    accept = Accept(1, table.digest(proposal.commitment), table.sign(2, proposal.commitment))
+    table.tell(0, 2, accept)
+    tip = table.channel(0)._desk.tip
+    assert table.channel(0)._desk.tip_nonce == 1
+    table.sent()
+    table.tell(0, 2, accept)
+    assert [(to, message) for _, to, message in table.sent()] == [(2, tip)]
+    table.tell(0, 1, accept)
+    assert table.sent() == [], "another's word for it"
+    other = replace(proposal.commitment, state_root=word(1))
+    table.tell(0, 2, Accept(1, table.digest(other), table.sign(2, other)))
+    assert table.sent() == []
+
+
+def test_what_a_party_accepts_is_remembered_against_it() -> None:
+    table = Table(4)
+    proposal = table.proposal(1)
+    table.tell(0, 1, proposal)
+    signature = table.sign(2, proposal.commitment)
+    table.tell(0, 2, Accept(1, table.digest(proposal.commitment), signature))
+    seen = table.channel(0)._rounds._watch._commitments
+    assert seen[2, 1] == (proposal.commitment, signature)
