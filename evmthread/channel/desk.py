@@ -203,8 +203,9 @@ class Desk:
 
     @property
     def others_need_ground(self) -> bool:
-        """Whether a restored party can ask for nothing before an agreement above its floor, which we may lead."""
-        return self.ballot.leads(self.index) and max(self.floors.values(), default=-1) > self.tip_nonce
+        """Whether a restored party can ask for nothing before an agreement above its floor, which we alone lead."""
+        alone = self.options.operator_leads and self.ballot.leads(self.index)  # else it leads to there itself
+        return alone and max(self.floors.values(), default=-1) > self.tip_nonce
 
     @property
     def free_nonce(self) -> int:

@@ -296,8 +296,8 @@ class Rounds:
     # Our user's decision ----------------------------------------------------------------------------------------------
     def decide(self, nonce: int, *, accept: bool, where: str = "") -> None:
         """Signs, or refuses to sign, the proposal that waits for it. Raises LocalProtocolError."""
-        desk, standing = self._desk, self._desk.ballot.standing.get(nonce)
-        if standing is None or standing.signed_here or not desk.options.manual or not self.waits_for_user:
+        desk, standing = self._desk, self._undecided
+        if standing is None or standing.nonce != nonce or not self.waits_for_user:
             raise LocalProtocolError(f"no proposal of nonce {nonce} waits for a decision")
         if accept:
             try:
