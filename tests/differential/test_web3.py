@@ -33,11 +33,12 @@ def provider() -> Iterator[ForeignProvider]:
             raise Refusal(f"{error.message}") from error
 
     with Node(answer) as served:
-        yield ForeignProvider(HTTPProvider(served.url))
+        made = ForeignProvider(HTTPProvider(served.url))
+        give(made, RICH.address, 10**18)
+        yield made
 
 
 def test_a_registry_is_deployed_and_found(provider: ForeignProvider) -> None:
-    give(provider, RICH.address, 10**18)
     made = Registry.deploy(provider, RICH)
     assert Registry.connect(provider, made.address, chain_id=1337).domain == made.domain
     there = keccak256(b"there")[12:]
