@@ -87,7 +87,7 @@ class CatchUp:
         claimed = max(hello.highest, hello.floor or -1, hello.agreed)
         desk.ballot.note_used(peer, min(claimed, desk.highest_claimed))
         self._ahead[peer] = hello.agreed
-        desk.floors[peer] = min(hello.floor, desk.highest_claimed)
+        desk.note_floor(peer, hello.floor)
         if peer not in desk.heard and hello.agreed > desk.tip_nonce:
             desk.hears_until = desk.now + PATIENCE * desk.options.base_timer
         desk.heard.add(peer)

@@ -22,6 +22,10 @@ from evmthread.commit.opening import DEFAULT_INCLUSION
 from evmthread.primitives.types import ZERO_ADDRESS, ZERO_HASH
 
 
+MAX_FLOORS = 2
+"""So many floors of a participant are given new ground: whoever announces more doesn't move the thread by it."""
+
+
 class Mode(IntEnum):
     """What the registry says of a thread (commitment.md, section 5)."""
 
@@ -122,8 +126,8 @@ class Desk:
         self.wants_end = False
         """Our user wants to close."""
         self.others_want_end = False
-        self.floors: dict[int, int] = {}
-        """Floors that others with restored stores announced."""
+        self.floors: dict[int, set[int]] = {}
+        """Floors that others with restored stores announced; of each as many as MAX_FLOORS."""
         """Somebody does, on the latest agreement."""
         self.stopped: Stopped | None = None
         self.disputed_at: int | None = None
@@ -205,7 +209,13 @@ class Desk:
     def others_need_ground(self) -> bool:
         """Whether a restored party can ask for nothing before an agreement above its floor, which we alone lead."""
         alone = self.options.operator_leads and self.ballot.leads(self.index)  # else it leads to there itself
-        return alone and max(self.floors.values(), default=-1) > self.tip_nonce
+        return alone and any(floor > self.tip_nonce for floors in self.floors.values() for floor in floors)
+
+    def note_floor(self, peer: int, floor: int) -> None:
+        """A participant announced its floor."""
+        known = self.floors.setdefault(peer, set())
+        if floor and len(known) < MAX_FLOORS:
+            known.add(min(floor, self.highest_claimed))
 
     @property
     def free_nonce(self) -> int:
