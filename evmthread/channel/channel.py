@@ -422,7 +422,7 @@ class Channel:
             or self._catch_up.unheard
             or self._catch_up.is_behind
             or self._closing.is_wanted
-            or desk.others_need_ground
+            or desk.new_ground is not None
         ):
             desk.pacing.arm(desk.now)
         else:

@@ -21,7 +21,6 @@ from evmthread.channel.thread import Thread
 from evmthread.commit.opening import DEFAULT_INCLUSION
 from evmthread.primitives.types import ZERO_ADDRESS, ZERO_HASH
 
-
 MAX_FLOORS = 2
 """So many floors of a participant are given new ground: whoever announces more doesn't move the thread by it."""
 
@@ -206,10 +205,12 @@ class Desk:
         )
 
     @property
-    def others_need_ground(self) -> bool:
-        """Whether a restored party can ask for nothing before an agreement above its floor, which we alone lead."""
-        alone = self.options.operator_leads and self.ballot.leads(self.index)  # else it leads to there itself
-        return alone and any(floor > self.tip_nonce for floors in self.floors.values() for floor in floors)
+    def new_ground(self) -> int | None:
+        """The lowest nonce on which a restored party can ask for anything again, where we alone can lead to there."""
+        if not (self.options.operator_leads and self.ballot.leads(self.index)):
+            return None  # it leads to there itself
+        floors = [floor for announced in self.floors.values() for floor in announced if floor >= self.tip_nonce]
+        return min(floors) + 1 if floors else None
 
     def note_floor(self, peer: int, floor: int) -> None:
         """A participant announced its floor."""

@@ -45,6 +45,8 @@ class Leading:
         if not ballot.leads(desk.index):
             raise LocalProtocolError("another participant leads this thread")
         nonce = ballot.next_led_by(desk.index, desk.tip_nonce, desk.pacing.misses)
+        if empty and desk.new_ground is not None:
+            nonce = max(nonce, desk.new_ground)  # whoever alone leads, leads any nonce
         if desk.tip is None and nonce:
             raise LocalProtocolError(f"the genesis is participant {ballot.leader(0)}'s to propose")
         try:
@@ -81,7 +83,7 @@ class Leading:
         empty = self._rounds.empty_next or desk.ballot.open_proposals >= desk.thread.ruleset.open_proposals
         # What we, or a restored party, can't ask for on this agreement, can be asked for on the next.
         empty = empty or desk.has_to_clear
-        if desk.pool.barred or desk.others_need_ground:
+        if desk.pool.barred or desk.new_ground is not None:
             empty = empty or not desk.pool.collect(suspended=desk.thread.agreed_call is not None)
         if not desk.pool and not (empty and self._rounds.may_skip):
             return
