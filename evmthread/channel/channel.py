@@ -404,7 +404,8 @@ class Channel:
     def _send_again(self, *, greeted: bool = False) -> None:
         desk = self._desk
         if not greeted:
-            self._catch_up.greet(desk.others if desk.ballot.has_signed_aside else self._catch_up.unheard)
+            may_lack = desk.ballot.has_signed_aside or desk.may_lack_genesis
+            self._catch_up.greet(desk.others if may_lack else self._catch_up.unheard)
         if self._catch_up.is_behind:
             self._catch_up.ask_those_ahead()
         standing = desk.ballot.own_standing
@@ -423,6 +424,7 @@ class Channel:
             or self._catch_up.is_behind
             or self._closing.is_wanted
             or desk.new_ground is not None
+            or desk.may_lack_genesis
         ):
             desk.pacing.arm(desk.now)
         else:

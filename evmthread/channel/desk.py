@@ -205,6 +205,11 @@ class Desk:
         )
 
     @property
+    def may_lack_genesis(self) -> bool:
+        """Whether our restored store is from before the genesis: others may agree on it, and think that we have it."""
+        return self.wants_floor and self.tip is None
+
+    @property
     def new_ground(self) -> int | None:
         """The lowest nonce on which a restored party can ask for anything again, where we alone can lead to there."""
         if not (self.options.operator_leads and self.ballot.leads(self.index)):
