@@ -148,7 +148,7 @@ class Rounds:
             raise RemoteProtocolError(str(error)) from None
         self._watch.commitment(leader, commitment, propose.signature)
         standing = ballot.standing.get(nonce)
-        if standing is not None and standing.digest == signed_digest:
+        if standing is not None and standing.digest == signed_digest and not self._is_forgotten(standing):
             if leader < desk.parties:
                 standing.signatures.setdefault(leader, propose.signature)
             if standing.signed_here:
@@ -174,6 +174,11 @@ class Rounds:
             self._review(propose, signed_digest, leader, blamed)
         except (Refusal, Unsigned) as error:
             self._refuse(leader, propose, signed_digest, error)
+
+    def _is_forgotten(self, standing: Standing) -> bool:
+        """Whether our user was told of this proposal, then of another, and can decide on neither: it is told again."""
+        desk = self._desk
+        return desk.is_party and desk.options.manual and not standing.signed_here and not self.waits_for_user
 
     def _check_own(self, propose: Propose) -> None:
         """A peer shows a proposal that we lead: if we signed it, our store has to know it (signer law, rule 5)."""
