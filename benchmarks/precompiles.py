@@ -2,8 +2,8 @@
 
     python -m benchmarks.precompiles [--rounds N]
 
-A contract takes one input after the other from its call data and calls the precompile on it. `library` is what a user
-of the library would write for the same inputs; where the work is our own (bn254 on gmpy2's integers), the function
+A contract takes one input after the other from its call data and calls the precompile on it. `by_library` is what a
+user of the library would write for the same inputs; where the work is our own (bn254 on gmpy2's integers), the function
 itself. Exit code 1 when the results differ.
 """
 
@@ -40,7 +40,7 @@ class Subject:
     name: str
     address: int
     inputs: list[bytes]
-    library: Callable[[bytes], bytes]
+    by_library: Callable[[bytes], bytes]
 
     @property
     def code(self) -> bytes:
@@ -125,7 +125,7 @@ def timed(subject: Subject, rounds: int) -> tuple[float, float]:
     data = b"".join(subject.inputs)
     wanted = 0
     for each in subject.inputs:
-        wanted ^= int.from_bytes(subject.library(each)[:32])
+        wanted ^= int.from_bytes(subject.by_library(each)[:32])
     for _ in range(WARM_UP):
         if world.call(HERE, data, gas=GAS).output != wanted.to_bytes(32):
             raise ValueError(f"{subject.name}: the loop and the library differ")
@@ -135,7 +135,7 @@ def timed(subject: Subject, rounds: int) -> tuple[float, float]:
         world.call(HERE, data, gas=GAS)
         middle = time.process_time()
         for each in subject.inputs:
-            subject.library(each)
+            subject.by_library(each)
         loops.append(middle - start)
         libraries_.append(time.process_time() - middle)
     return statistics.median(loops), statistics.median(libraries_)

@@ -42,7 +42,7 @@ OPEN = {
     102_954: "as 104079",
     103_082: "a call isn't executed; why is not known yet",
     104_079: "a party that begins anew at a whole state can't follow a fork across it, and stops",
-    104_110: "a restored party stops where its peer lies and the end that it signed is in no store of its own",
+    104_110: "a restored party signs above an end that it signed, was lost with its store, and its lying peer hides",
 }
 
 
