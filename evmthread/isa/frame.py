@@ -7,6 +7,7 @@ indexes it directly.
 
 from collections.abc import Callable
 from functools import lru_cache
+from itertools import repeat
 from struct import Struct
 from typing import TYPE_CHECKING, Any, cast
 
@@ -18,7 +19,11 @@ if TYPE_CHECKING:
     from evmthread.isa.host import Host
 
 MEMORY_WORD_PRICE = 3  # G_memory, Yellow Paper appendix G
-from_bytes = int.from_bytes  # found sooner by this name
+from_bytes = int.from_bytes  # found sooner by these names
+to_bytes = int.to_bytes
+_WORD_SIZES = repeat(32)
+_LOW = tuple([(1 << (count << 3)) - 1 for count in range(33)])  # masks of a word's low bytes
+_WORD = _LOW[32]
 LAZY_BYTES = 1024  # call data up to here is copied at once: most is, and plain bytes are read fastest
 FEW_WORDS = 4  # of a range up to which it is handled as one number (measured)
 SPLIT_WORDS = 64  # words that are made of bytes in one go
@@ -190,7 +195,7 @@ def read_memory(memory: list[int], offset: int, size: int) -> bytes:
             number = number << 256 | memory[index]
         raw = number.to_bytes(last - first << 5)
     else:
-        raw = b"".join([word.to_bytes(32) for word in memory[first:last]])
+        raw = b"".join(map(to_bytes, memory[first:last], _WORD_SIZES))
     return raw if len(raw) == size else raw[start : start + size]
 
 
@@ -257,18 +262,27 @@ def write_memory(memory: list[int], offset: int, data: bytes) -> None:
     start = offset & 31
     tail = (last << 5) - offset - size
     words = last - first
+    if words == 1:
+        number = from_bytes(data) << (tail << 3)
+        kept = memory[first]
+        if kept:
+            number |= kept & (_LOW[32 - start] ^ _LOW[32] ^ _LOW[tail] if start else _LOW[tail])
+        memory[first] = number
+        return
     if words <= FEW_WORDS:
         number = from_bytes(data)
         if tail:
-            number = number << (tail << 3) | memory[last - 1] & (1 << (tail << 3)) - 1
-        if start:
-            number |= memory[first] >> (256 - (start << 3)) << ((words << 8) - (start << 3))
+            number = number << (tail << 3) | memory[last - 1] & _LOW[tail]
         if words == 2:
-            memory[first + 1] = number & (1 << 256) - 1
+            if start:
+                number |= (memory[first] & ~_LOW[32 - start]) << 256
             memory[first] = number >> 256
+            memory[first + 1] = number & _WORD
             return
+        if start:
+            number |= (memory[first] & ~_LOW[32 - start]) << ((words - 1) << 8)
         for index in range(last - 1, first, -1):
-            memory[index] = number & (1 << 256) - 1
+            memory[index] = number & _WORD
             number >>= 256
         memory[first] = number
         return
