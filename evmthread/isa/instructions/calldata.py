@@ -18,6 +18,9 @@ def copy_to_memory(frame: Frame, data: bytes, destination: int, source: int, siz
     if gas < 0:
         raise OutOfGas
     frame.gas = gas
+    if type(data) is not bytes:  # a long range of another call's memory
+        data.copy(memory, destination, source, size)  # type: ignore[attr-defined]
+        return
     part = data[source : source + size]
     write_memory(memory, destination, part if len(part) == size else part.ljust(size, b"\0"))
 
