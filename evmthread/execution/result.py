@@ -66,7 +66,10 @@ class CallResult:
     @property
     def output(self) -> bytes:
         """Return data, revert data, or the code that a creation left."""
-        return self._frame.output
+        output = self._frame.output
+        if type(output) is not bytes:  # a long range of memory that nobody has read as bytes
+            output = self._frame.output = bytes(output)
+        return output
 
     @property
     def gas_left(self) -> int:
