@@ -42,6 +42,7 @@ from evmthread.execution.receipts import Receipt
 from evmthread.execution.result import CallResult, TransactionResult
 from evmthread.execution.world import World
 from evmthread.machine.traps import Question, Suspended
+from evmthread.primitives.quick import quick
 from evmthread.primitives.types import ZERO_HASH, Log
 from evmthread.state.overlay import OverlayState
 from evmthread.state.view import StateChanges
@@ -50,6 +51,7 @@ NEW_SLOT_PRICE = 20_000
 """G_sset (Yellow Paper, appendix G): what making a slot non-zero costs at least, in every fork, before refunds."""
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class InputOutcome:
     """One input that ended: its tree of calls, the gas that it used after refunds, the logs that stand."""
@@ -61,6 +63,7 @@ class InputOutcome:
     breaks: bool = False
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class BatchOutcome:
     """What running a batch gave: `changes` to the state before it; `slots` counts the root's non-zero slots.

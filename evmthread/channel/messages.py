@@ -19,6 +19,7 @@ from evmthread.commit.commitment import Commitment, Suspension
 from evmthread.commit.records import VERSION_BYTE, decode_versioned, decoded_list, plain_type
 from evmthread.errors import DecodingError
 from evmthread.primitives import rlp
+from evmthread.primitives.quick import quick
 from evmthread.primitives.types import ZERO_HASH
 
 OVERHEAD_BYTES = 64 * 1024
@@ -68,6 +69,7 @@ class Hello:
     floor: int = 0
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Request:
     """An input that its actor wants in a batch."""
@@ -75,6 +77,7 @@ class Request:
     signed: SignedInput
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Propose:
     """A leader's commitment, what leads to it, and its signature."""
@@ -85,6 +88,7 @@ class Propose:
     signature: bytes
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Accept:
     """A party's signature on a proposal, for all to see."""
@@ -94,6 +98,7 @@ class Accept:
     signature: bytes
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Agreed:
     """An agreement with all that it takes to execute it. Nothing is verified."""

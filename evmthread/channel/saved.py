@@ -12,12 +12,14 @@ from evmthread.commit.records import MAX_DEPTH, VERSION_BYTE, decoded_list
 from evmthread.errors import DecodingError
 from evmthread.primitives import rlp
 from evmthread.primitives.keccak import keccak256
+from evmthread.primitives.quick import quick
 from evmthread.state.view import Account, AccountChange, StateChanges
 
 _WORD_BYTES = 32
 _STEP_ITEMS, _CHANGE_ITEMS, _ACCOUNT_ITEMS, _SLOT_ITEMS, _OPEN_ITEMS = 6, 4, 3, 3, 5
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class SavedStep:
     """The changes of one batch, and where the thread stands after it.

@@ -41,12 +41,14 @@ from evmthread.machine.code_cache import CodeCache
 from evmthread.machine.hooks import Hook
 from evmthread.merkle.accounts import StateRoots
 from evmthread.primitives.keccak import EMPTY_HASH
+from evmthread.primitives.quick import quick
 from evmthread.primitives.types import ZERO_ADDRESS, ZERO_HASH
 from evmthread.state.memory import MemoryState
 from evmthread.state.overlay import OverlayState
 from evmthread.state.view import AccountChange, ListsAccounts, ListsSlots, StateBackend, StateChanges, joined
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Prepared:
     """An executed batch that waits for its agreement."""

@@ -34,11 +34,13 @@ from evmthread.commit.signature import Recoveries, recover_signer, signer_of
 from evmthread.commit.terms import KeyGrant, Resume, Terms, check_terms, thread_id
 from evmthread.errors import InvalidInput
 from evmthread.primitives import rlp
+from evmthread.primitives.quick import quick
 
 _BITMAP = plain_type("uint16")  # sixteen parties at most
 _SIGNATURES = plain_type("bytes[]")
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class SignatureSet:
     """Signatures of several parties: bit i of the bitmap stands for keys[i]; signatures follow in ascending i.
@@ -79,6 +81,7 @@ class SignatureSet:
         return cls(bitmap, signatures)  # type: ignore[arg-type] # checked at construction
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class SignedCommitment:
     """A commitment with signatures as it was read: nothing is verified. `verify` makes an Agreement of it."""

@@ -42,6 +42,7 @@ from evmthread.commit.terms import Ruleset, Terms, thread_address, thread_id
 from evmthread.errors import InvalidInput
 from evmthread.primitives import rlp
 from evmthread.primitives.keccak import keccak256
+from evmthread.primitives.quick import quick
 from evmthread.primitives.types import ZERO_HASH
 
 MACHINE_HASH_BYTES = 32
@@ -56,6 +57,7 @@ class InputKind(IntEnum):
     ABORT = 3
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Input(Record):
     """One owner's move: a call, the creation of the root contract, an answer to a TRAP, or an open call's abort."""
@@ -108,6 +110,7 @@ class Input(Record):
 _INPUT_TYPE_HASH = Input.STRUCT.type_hash
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Environment(Record):
     """The block that the inputs of a batch see."""
@@ -150,6 +153,7 @@ class Environment(Record):
 _ENVIRONMENT_TYPE_HASH = Environment.STRUCT.type_hash
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Batch(Record):
     """What was executed between a commitment and its parent. Its hashStruct is batchHash."""
@@ -171,6 +175,7 @@ _BATCH_TYPE_HASH = Batch.STRUCT.type_hash
 _SIGNATURES = plain_type("bytes[]")
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class SignedBatch:
     """A batch with one signature for each of its inputs, in order: as it travels and is stored. Nothing is verified."""

@@ -11,6 +11,7 @@ from typing import Self
 from evmthread.commit.records import Json, Record, check_object, plain_type
 from evmthread.errors import InvalidInput
 from evmthread.primitives.keccak import keccak256
+from evmthread.primitives.quick import quick
 
 DOMAIN_NAME = "evmthread"
 DOMAIN_VERSION = "1"
@@ -88,6 +89,7 @@ def digest(domain: Domain, record: Record) -> bytes:
     return keccak256(b"\x19\x01" + domain.separator + record.hash_struct())
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class TypedData:
     """What a signer is asked to sign: a record under a domain."""

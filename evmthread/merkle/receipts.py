@@ -12,6 +12,7 @@ from evmthread.merkle.proofs import ProofError, prove, verify_item
 from evmthread.merkle.trie import index_key, ordered_root, ordered_trie
 from evmthread.primitives import rlp
 from evmthread.primitives.keccak import keccak256
+from evmthread.primitives.quick import quick
 from evmthread.primitives.types import Log
 
 BLOOM_BYTES = 256  # Yellow Paper, section 4.4.1: 2,048 bits
@@ -30,6 +31,7 @@ def logs_bloom(logs: Iterable[Log]) -> bytes:
     return bits.to_bytes(BLOOM_BYTES, "big")
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Receipt:
     """What became of a transaction. `cumulative_gas` counts from the block's, or the batch's, first transaction."""
