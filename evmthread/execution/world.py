@@ -185,12 +185,14 @@ class World:
         apply = getattr(self.view, "apply", None)
         if apply is None:
             raise InvalidInput("this world's view can't be written: it has no apply")
-        self.begin_transaction()
+        host = self._free_host()
+        if known is None:
+            self.begin_transaction()
         changes = self.changes() if known is None else known
         apply(changes)
-        self._host.rebase()
-        self._host.forget_marks()
+        host.forget_marks()
         self.begin_transaction()
+        host.rebase()
         return changes
 
     def roots(self) -> StateRoots:
