@@ -52,8 +52,10 @@ class SignatureSet:
     signatures: tuple[bytes, ...]
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "bitmap", _BITMAP.plain(self.bitmap, "SignatureSet.bitmap"))
-        object.__setattr__(self, "signatures", _SIGNATURES.plain(self.signatures, "SignatureSet.signatures"))
+        if not _BITMAP.is_plain(self.bitmap):
+            object.__setattr__(self, "bitmap", _BITMAP.plain(self.bitmap, "SignatureSet.bitmap"))
+        if not _SIGNATURES.is_plain(self.signatures):
+            object.__setattr__(self, "signatures", _SIGNATURES.plain(self.signatures, "SignatureSet.signatures"))
 
     @classmethod
     def of(cls, signatures: Mapping[int, bytes]) -> Self:

@@ -78,6 +78,10 @@ class Input(Record):
     data: bytes
     _hash_struct: bytes | None = remembered_slot()
     _to_rlp: bytes | None = remembered_slot()
+    _digest: tuple[bytes, bytes] | None = remembered_slot()
+
+    def __hash__(self) -> int:
+        return hash(self.hash_struct())  # which is remembered: equal records have the same
 
     @remembered
     def to_rlp(self) -> bytes:
@@ -187,7 +191,8 @@ class SignedBatch:
     def __post_init__(self) -> None:
         if type(self.batch) is not Batch:
             raise InvalidInput("SignedBatch.batch: a Batch is wanted")
-        object.__setattr__(self, "signatures", _SIGNATURES.plain(self.signatures, "SignedBatch.signatures"))
+        if not _SIGNATURES.is_plain(self.signatures):
+            object.__setattr__(self, "signatures", _SIGNATURES.plain(self.signatures, "SignedBatch.signatures"))
 
     @remembered
     def to_rlp(self) -> bytes:

@@ -60,6 +60,7 @@ class Commitment(Record):
     fee: int
     _hash_struct: bytes | None = remembered_slot()
     _to_rlp: bytes | None = remembered_slot()
+    _digest: tuple[bytes, bytes] | None = remembered_slot()
 
     @remembered
     def to_rlp(self) -> bytes:

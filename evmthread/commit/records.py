@@ -45,6 +45,9 @@ class MemberType(Protocol):
         another would pass a check as one value and be signed as another. Its own methods are never asked.
         """
 
+    def is_plain(self, value: object) -> bool:
+        """Whether `plain` would give this very value. Hot: nearly all are, and need no name for an error."""
+
     def to_json(self, value: Any) -> Json:
         """The canonical JSON of a checked value."""
 
@@ -95,6 +98,9 @@ class _Uint:
         self.limit = 1 << bits
         self.to_rlp: Callable[[int], bytes] = rlp.encode_int
 
+    def is_plain(self, value: object) -> bool:
+        return type(value) is int and 0 <= value < self.limit
+
     def plain(self, value: object, where: str) -> int:
         if not _is(value, int) or _is(value, bool):
             raise InvalidInput(f"{where}: {_show(value)} where an integer is wanted")
@@ -129,6 +135,9 @@ class _Bytes:
         # A byte string of 2 to 55 bytes is its length's byte and itself (Yellow Paper, appendix B).
         self.to_rlp: Callable[[bytes], bytes] = rlp.encode_bytes if size is None else bytes((0x80 + size,)).__add__
 
+    def is_plain(self, value: object) -> bool:
+        return type(value) is bytes and (self.size is None or len(value) == self.size)
+
     def plain(self, value: object, where: str) -> bytes:
         if not _is(value, bytes):
             raise InvalidInput(f"{where}: {_show(value)} where bytes are wanted")
@@ -150,6 +159,9 @@ class _Bytes:
 
 
 class _Text:
+    def is_plain(self, value: object) -> bool:
+        return type(value) is str and value.isascii()
+
     def plain(self, value: object, where: str) -> str:
         if not _is(value, str):
             raise InvalidInput(f"{where}: {_show(value)} where a string is wanted")
@@ -177,6 +189,9 @@ class _Text:
 
 
 class _Bool:
+    def is_plain(self, value: object) -> bool:
+        return type(value) is bool
+
     def plain(self, value: object, where: str) -> bool:
         if not _is(value, bool):
             raise InvalidInput(f"{where}: {_show(value)} where a bool is wanted")
@@ -202,6 +217,9 @@ class _Array:
     def __init__(self, inner: MemberType) -> None:
         self.inner = inner
 
+    def is_plain(self, value: object) -> bool:
+        return type(value) is tuple and all(map(self.inner.is_plain, value))
+
     def plain(self, value: object, where: str) -> tuple[Any, ...]:
         if not _is(value, tuple):
             raise InvalidInput(f"{where}: {_show(value)} where a tuple is wanted")
@@ -220,13 +238,19 @@ class _Array:
         return rlp.encode_list([self.inner.to_rlp(item) for item in value])
 
     def from_rlp(self, item: rlp.Decoded, where: str) -> object:
-        items = _list_item(item, where)
-        return tuple([self.inner.from_rlp(child, f"{where}[{index}]") for index, child in enumerate(items)])
+        items, read = _list_item(item, where), self.inner.from_rlp
+        try:
+            return tuple([read(child, where) for child in items])
+        except DecodingError:  # the first that is wrong is named
+            return tuple([read(child, f"{where}[{index}]") for index, child in enumerate(items)])
 
 
 class _Struct:
     def __init__(self, record: "type[Record]") -> None:
         self.record = record
+
+    def is_plain(self, value: object) -> bool:
+        return type(value) is self.record
 
     def plain(self, value: object, where: str) -> "Record":
         if type(value) is not self.record:
@@ -354,9 +378,8 @@ class Record:
         struct = self.STRUCT
         for member in struct.varying if struct.fixed.hold(self) else struct.members:
             value = getattr(self, member.attribute)
-            plain = member.handling.plain(value, member.where)
-            if plain is not value:
-                object.__setattr__(self, member.attribute, plain)
+            if not member.handling.is_plain(value):
+                object.__setattr__(self, member.attribute, member.handling.plain(value, member.where))
 
     def __reduce__(self) -> tuple[Callable[..., "Record"], tuple[object, ...]]:
         # Through the constructor, so that unpickled and copied records are checked as all others are.
