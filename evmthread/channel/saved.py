@@ -56,14 +56,9 @@ def _change_rlp(address: bytes, change: AccountChange) -> bytes:
         rlp.encode_list([rlp.encode_int(key), rlp.encode_int(before), rlp.encode_int(after)])
         for key, (before, after) in sorted(change.slots.items())
     ]
-    return rlp.encode_list(
-        [
-            rlp.encode_bytes(address),
-            _account_rlp(change.before),
-            _account_rlp(change.after),
-            rlp.encode_list(slots),
-        ]
-    )
+    before = _account_rlp(change.before)
+    after = before if change.after == change.before else _account_rlp(change.after)  # a contract's changes seldom
+    return rlp.encode_list([rlp.encode_bytes(address), before, after, rlp.encode_list(slots)])
 
 
 def _account_rlp(account: Account | None) -> bytes:
