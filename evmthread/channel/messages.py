@@ -16,7 +16,8 @@ from evmthread.channel.party import SignedInput
 from evmthread.commit.agreement import SignedCommitment
 from evmthread.commit.batch import Input, SignedBatch
 from evmthread.commit.commitment import Commitment, Suspension
-from evmthread.commit.records import VERSION_BYTE, decode_versioned, decoded_list, plain_type
+from evmthread.commit.members import plain_type
+from evmthread.commit.records import VERSION_BYTE, decode_versioned, decoded_list
 from evmthread.errors import DecodingError
 from evmthread.primitives import rlp
 from evmthread.primitives.quick import quick

@@ -10,15 +10,8 @@ from typing import NoReturn, Self, TypeAlias, final
 
 from evmthread.commit.commitment import Commitment, Status, check_successor, check_well_formed
 from evmthread.commit.eip712 import Domain, digest
-from evmthread.commit.records import (
-    SMALL_RECORD_BYTES,
-    VERSION_BYTE,
-    Json,
-    check_object,
-    decode_versioned,
-    decoded_list,
-    plain_type,
-)
+from evmthread.commit.members import Json, plain_type
+from evmthread.commit.records import SMALL_RECORD_BYTES, VERSION_BYTE, check_object, decode_versioned, decoded_list
 from evmthread.commit.refusals import (
     BrokenParent,
     MalformedSignature,

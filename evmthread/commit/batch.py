@@ -17,15 +17,14 @@ from typing import ClassVar, NamedTuple, Self
 
 from evmthread.commit.commitment import Commitment, Status
 from evmthread.commit.eip712 import ADDRESS_PADDING, Domain, digest, word
+from evmthread.commit.members import Json, plain_type
 from evmthread.commit.records import (
     VERSION_BYTE,
-    Json,
     Record,
     StructType,
     check_object,
     decode_versioned,
     decoded_list,
-    plain_type,
     remembered,
     remembered_slot,
 )

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Self
 
-from evmthread.commit.records import Json, Record, check_object, plain_type
+from evmthread.commit.members import Json, plain_type
+from evmthread.commit.records import Record, check_object
 from evmthread.errors import InvalidInput
 from evmthread.primitives.keccak import keccak256
 from evmthread.primitives.quick import quick

@@ -12,7 +12,7 @@ from typing import NoReturn, Protocol, Self
 from evmthread.commit.batch import Input
 from evmthread.commit.commitment import Commitment, Status
 from evmthread.commit.eip712 import TypedData
-from evmthread.commit.records import plain_type
+from evmthread.commit.members import plain_type
 from evmthread.commit.refusals import MalformedSignature
 from evmthread.commit.signature import Recoveries, join_signature, signer_of
 from evmthread.commit.terms import KeyGrant, Resume
