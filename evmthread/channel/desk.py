@@ -169,8 +169,9 @@ class Desk:
     @property
     def is_greeted(self) -> bool:
         """Whether as many as it takes have told us what they have signed (signer law, rule 5)."""
+        heard = len(self.heard) - (self.parties in self.heard)  # an operator that is no party comes after them
         needed = self.thread.terms.threshold if self.tip is not None else self.parties
-        return len([each for each in self.heard if each < self.parties]) + int(self.is_party) >= needed
+        return heard + self.is_party >= needed
 
     @property
     def may_sign(self) -> bool:

@@ -76,6 +76,8 @@ class Leading:
     def lead_if_wanted(self) -> None:
         """Proposes where it is our turn and there is something to propose; else, and where that can't be, nothing."""
         desk = self._desk
+        if not desk.pool and not self._rounds.may_skip:  # most often: nothing waits
+            return
         if not self.is_our_turn or self._rounds.waits_for_user or desk.tip is None or not desk.is_live:
             return
         if desk.ready_to_close is not None or desk.ballot.final is not None:

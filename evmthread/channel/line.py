@@ -18,6 +18,7 @@ from evmthread.commit.agreement import Agreement
 from evmthread.commit.batch import Input, InputKind
 from evmthread.commit.commitment import Status
 from evmthread.commit.terms import Terms
+from evmthread.primitives.quick import quick
 
 WHOLE_EVERY = 64
 """Each so many agreements the whole state is kept, so that a restart reads at most so many changes."""
@@ -31,6 +32,7 @@ def kept_back(terms: Terms) -> int:
     return 1 if terms.threshold == len(terms.keys) else KEPT_BACK
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Adoption:
     """An agreement, all that it takes to execute it, and the step that led to its state."""
