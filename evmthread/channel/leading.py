@@ -17,9 +17,6 @@ from evmthread.commit.commitment import Commitment, Status
 from evmthread.commit.eip712 import digest
 from evmthread.commit.refusals import Refusal
 
-BATCH_ENDS = ("no input follows", "a call that suspends", "the batch's gas")
-"""How the rules begin by which an input has to wait for another batch, and all after it (inputs.py)."""
-
 
 class Leading:
     """One participant's proposals."""
@@ -135,7 +132,7 @@ def _without(inputs: list[SignedInput], index: int, error: Refusal) -> list[Sign
 
     Else all others but the same actor's, whose nonces need it: nobody's nonsense keeps out what others want.
     """
-    if not isinstance(error, InvalidBatch) or error.rule.startswith(BATCH_ENDS):
+    if not isinstance(error, InvalidBatch) or error.ends_batch:
         return inputs[:index] if index else inputs[1:]
     actor = inputs[index].input.actor
     return inputs[:index] + [each for each in inputs[index + 1 :] if each.input.actor != actor]
