@@ -19,7 +19,6 @@ from evmthread.channel.rounds import Rounds
 from evmthread.commit import (
     DIALECT,
     Batch,
-    Commitment,
     Input,
     InputKind,
     SignatureSet,
@@ -32,7 +31,7 @@ from evmthread.commit.commitment import MAX_NONCE_STEP
 from evmthread.commit.refusals import IllFormedBatch
 from evmthread.store.endpoint import Endpoint
 from tests.assembler import assemble
-from tests.channel.endpoints import ASKS, GAS, OUTSIDER, Table, word
+from tests.channel.endpoints import ASKS, GAS, OUTSIDER, Table, empty_batch, word
 from tests.channel.games import DEPOSIT, START
 from tests.channel.test_wishes import request_of
 
@@ -382,13 +381,6 @@ def test_what_can_not_be_proposed_leaves_everything_as_it_was() -> None:
     assert rounds.empty_next
     table.ends[1].do(lambda channel: channel.propose(empty=True))
     assert not any((rounds.waits_for_user, rounds.may_skip, rounds.empty_next))
-
-
-def empty_batch(table: Table, *, nonce: int) -> tuple[Commitment, SignedBatch]:
-    """An empty batch on the latest agreement, and what follows from it."""
-    thread = table.channel(0).thread
-    signed = SignedBatch(Batch(thread.environment(), ()), ())
-    return thread.execute(signed, nonce=nonce), signed
 
 
 def test_new_ground_is_an_empty_batchs_by_who_alone_leads() -> None:
