@@ -60,9 +60,11 @@ class Outbox:
         self._waiting[self._token] = _Waiting(then, failed, signs=True, urgent=True)
         self._effects.append(Sign(self._token, typed_data, content))
 
-    def send(self, to: int, message: Message) -> None:
-        """One message for one participant."""
-        self._effects.append(Send(to, encode_message(self._thread_id, message)))
+    def send(self, to: int, message: Message) -> int:
+        """One message for one participant; of how many bytes."""
+        data = encode_message(self._thread_id, message)
+        self._effects.append(Send(to, data))
+        return len(data)
 
     def send_all(self, participants: tuple[int, ...], message: Message) -> None:
         """The same message for several."""

@@ -180,7 +180,7 @@ class Wishes:
         if each.parent == thread.parent:
             desk.pool.add(request.signed, desk.now)
         elif desk.tip is not None:
-            desk.outbox.send(peer, desk.tip)  # whoever asks on an older agreement may lack ours
+            desk.answer(peer, desk.tip)  # whoever asks on an older agreement may lack ours
             desk.fetch_unknown(peer, each.parent)
 
 
