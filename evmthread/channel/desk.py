@@ -11,7 +11,7 @@ from typing import Protocol
 
 from evmthread.channel.allowance import Allowance
 from evmthread.channel.ballot import Ballot
-from evmthread.channel.events import Stopped, StopReason
+from evmthread.channel.events import CloseAsked, Stopped, StopReason
 from evmthread.channel.kept import AgreedRecord
 from evmthread.channel.messages import Agreed, Fetch, Hello, Message
 from evmthread.channel.outbox import Outbox
@@ -143,6 +143,8 @@ class Desk:
         self.ready_to_close: bytes | None = None
         """The digest on which we said that we are ready to close; nothing else is signed then."""
         self.close_answers: dict[int, bytes] = {}
+        self.close_told: dict[int, bytes] = {}
+        """Of whom our user was told that it wants to close, and on which agreement."""
 
     @property
     def all_ready(self) -> bool:
@@ -267,6 +269,12 @@ class Desk:
         if self.is_party:
             self.owner_nonce = self.thread.account_nonce(self.owner)
             self.balance = self.thread.account_balance(self.owner)
+
+    def tell_close(self, peer: int) -> None:
+        """Tells our user, unless it wants that itself, that a participant wants to close: once on each agreement."""
+        if not self.wants_end and self.close_told.get(peer) != self.thread.parent:
+            self.close_told[peer] = self.thread.parent
+            self.outbox.notify(CloseAsked(peer))
 
     def stop(self, reason: StopReason, detail: str) -> None:
         """Signs nothing more."""

@@ -9,7 +9,7 @@ from operator import itemgetter
 from evmthread.channel.ballot import Standing
 from evmthread.channel.desk import Desk
 from evmthread.channel.errors import DivergentField, LocalProtocolError, RemoteProtocolError
-from evmthread.channel.events import CloseAsked, Proposed, Rejected, StopReason, Unexecutable
+from evmthread.channel.events import Proposed, Rejected, StopReason, Unexecutable
 from evmthread.channel.kept import SignedRecord
 from evmthread.channel.line import Line
 from evmthread.channel.messages import Accept, Agreed, Propose, Reject, RejectCode
@@ -164,8 +164,7 @@ class Rounds:
             ballot.note_used(leader, nonce)
         if commitment.status == Status.FINAL and commitment.parent == thread.parent:
             ballot.note_bound(leader)
-            if not desk.wants_end:
-                desk.outbox.notify(CloseAsked(leader))
+            desk.tell_close(leader)
         try:
             check_proposed(thread, commitment)
             blamed = leader if tells_steps(thread, commitment, propose.batch) else peer

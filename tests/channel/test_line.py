@@ -94,6 +94,7 @@ def test_the_clock_and_the_timer_go_by_what_is_agreed() -> None:
     table.wait(100)
     table.play(1)
     assert desk.begun == START + 50
+    assert not table.channel(1)._desk.pool
 
 
 def test_an_end_and_a_question_are_told_of_to_whom_they_concern() -> None:
