@@ -8,7 +8,7 @@ from evmthread.channel.desk import Desk
 from evmthread.channel.errors import RemoteProtocolError
 from evmthread.channel.events import StopReason
 from evmthread.channel.line import KEPT_BACK, Adoption, Line
-from evmthread.channel.messages import Agreed, Fetch, Hello, decode_agreed
+from evmthread.channel.messages import Agreed, Fetch, Hello, Propose, decode_agreed
 from evmthread.channel.review import check_batch_of
 from evmthread.channel.rounds import Rounds
 from evmthread.channel.watch import Watch
@@ -101,11 +101,18 @@ class CatchUp:
                 desk.charge(peer, len(standing.content))
 
     def _show_signature(self, party: int, commitment: Commitment | None, signature: bytes) -> None:
-        """Sends a party its own signature on what its store may lack: an Agreed with that alone, and any batch."""
-        if commitment is not None:
+        """Sends a party its own signature on what its store may lack: an Agreed with that alone, and any batch.
+
+        To an operator that is no party, whose signature makes no Agreed, it comes as the proposal that it was.
+        """
+        if commitment is None:
+            return
+        batch = SignedBatch(Batch(self._desk.thread.environment(), ()), ())
+        if party < self._desk.parties:
             signed = SignedCommitment(commitment, SignatureSet.of({party: signature}))
-            batch = SignedBatch(Batch(self._desk.thread.environment(), ()), ())
             self._desk.answer(party, Agreed(signed, batch, None))
+        else:
+            self._desk.answer(party, Propose(commitment, batch, None, signature))
 
     def _check_shown(self, shown: SignedCommitment) -> None:
         """Our signature alone, which makes no agreement: our store has to know it. Raises RemoteProtocolError."""
