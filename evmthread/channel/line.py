@@ -93,7 +93,7 @@ class Line:
         events: list[Event] = [Adopted(agreement, agreed.batch, outcome)]
         if commitment.status == Status.FINAL:
             events.append(Closed(agreement))
-        if desk.is_party and commitment.status == Status.SUSPENDED and commitment.awaiting == desk.owner:
+        if desk.is_party and commitment.awaiting == desk.owner:  # nobody is, but by a suspended call
             assert agreed.suspension is not None
             events.append(Asked(agreed.suspension.question))
 

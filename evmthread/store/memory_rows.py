@@ -9,10 +9,9 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from evmthread.channel.kept import AgreedRecord, EvidenceRecord, InputRecord, Record, SignedRecord
-from evmthread.commit.signing import AlreadyFinal, LogState
+from evmthread.commit.signing import AlreadyFinal, InputEquivocationError, LogState
 from evmthread.store.thread_store import (
     FloorWanted,
-    InputEquivocationError,
     check_parent,
     check_record,
     check_signed,
