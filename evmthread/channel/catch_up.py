@@ -170,14 +170,38 @@ class CatchUp:
             branch.append(child)
         if branch[-1][0].commitment.nonce <= desk.tip_nonce:
             return
-        parent = agreement.commitment.parent
-        if parent == desk.thread.parent or (desk.tip is not None and self._line.reaches(parent)):
+        if not self._is_here(agreement.commitment.parent):
+            branch = self._left_before(agreement.commitment.parent) + branch
+        parent = branch[0][0].commitment.parent
+        if self._is_here(parent):
             if self._follow(branch):
                 self._go_on()
         elif desk.history.agreed(parent) is not None:
             desk.stop(StopReason.FORKED, f"nonce {agreement.commitment.nonce}")
         else:
             self._wait_for_parent(peer, agreement, agreed)
+
+    def _is_here(self, digest: bytes) -> bool:
+        """Whether the line stands at this agreement, or can be taken back to it."""
+        desk = self._desk
+        return digest == desk.thread.parent or (desk.tip is not None and self._line.reaches(digest))
+
+    def _left_before(self, digest: bytes) -> list[tuple[Agreement, Agreed]]:
+        """The agreements, oldest first, that lead from our line to this one: we had them, and others superseded them.
+
+        As many as can be gone back at most; none where this one isn't here.
+        """
+        desk, thread = self._desk, self._desk.thread
+        left: list[tuple[Agreement, Agreed]] = []
+        while len(left) < KEPT_BACK and not self._is_here(digest):
+            record = desk.history.agreed(digest)
+            if record is None:
+                break
+            agreed = decode_agreed(record.content, batch_bytes=thread.ruleset.batch_bytes)
+            agreement = verify(thread.domain, thread.terms, agreed.signed, recoveries=thread.recoveries)
+            left.insert(0, (agreement, agreed))
+            digest = agreement.commitment.parent
+        return left
 
     def _wait_for_parent(self, peer: int, agreement: Agreement, agreed: Agreed) -> None:
         parent = agreement.commitment.parent

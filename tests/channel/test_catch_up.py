@@ -218,6 +218,25 @@ def test_a_fork_is_followed_from_below() -> None:
     assert channel.thread.storage(0) == 61
 
 
+def test_a_branch_that_was_left_is_gone_on_from_again() -> None:
+    """b superseded a, which is kept; then c, on a, is higher than b: a is taken from the store, and nothing fetched."""
+    table, source = Table(3, threshold=2), Table(3, threshold=2)
+    a, b, c = fork(source)
+    table.tell(2, 0, a)
+    table.tell(2, 0, b)
+    table.ends[2].flush()
+    table.sent()
+    table.tell(2, 0, c)
+    table.ends[2].flush()
+    assert not [message for _, _, message in table.sent() if isinstance(message, Fetch)]
+    assert table.channel(2)._desk.tip_nonce == 6
+    assert [event.agreement.commitment.nonce for event in table.told(2, Superseded)] == [3, 4]  # type: ignore[attr-defined]
+    assert [event.agreement.commitment.nonce for event in table.told(2, Adopted)][-4:] == [3, 4, 3, 6]  # type: ignore[attr-defined]
+    channel = table.restart(2)
+    assert channel._desk.tip_nonce == 6
+    assert channel.thread.storage(0) == 61
+
+
 def test_where_a_fork_does_not_execute_all_is_as_it_was() -> None:
     table, source = Table(3, threshold=2), Table(3, threshold=2)
     a, b, _ = fork(source)
