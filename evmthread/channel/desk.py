@@ -21,6 +21,9 @@ from evmthread.channel.thread import Thread
 from evmthread.commit.opening import DEFAULT_INCLUSION
 from evmthread.primitives.types import ZERO_ADDRESS, ZERO_HASH
 
+WHOLE_EVERY = 64
+"""How often the whole state is kept by default."""
+
 MAX_FLOORS = 2
 """So many floors of a participant are given new ground: whoever announces more doesn't move the thread by it."""
 
@@ -57,7 +60,8 @@ class ChannelOptions:
     `base_timer`: seconds until something is sent again. `operator_leads`: the operator orders all batches, else the
     parties in turn. `on_chain`: there is a registry, and nothing above nonce 0 is signed before it says LIVE. `manual`:
     the user decides on each proposal. `automatic`: who leads proposes as soon as there are inputs, else when told to.
-    `linger`: how many seconds it waits for more of them. `inclusion`: as check_opening takes it.
+    `linger`: how many seconds it waits for more of them. `inclusion`: as check_opening takes it. `whole_every`: each so
+    many agreements the whole state is kept, so that a restart reads at most so many changes.
     """
 
     base_timer: float = 2.0
@@ -67,6 +71,7 @@ class ChannelOptions:
     automatic: bool = True
     linger: float = 0.0
     inclusion: int = DEFAULT_INCLUSION
+    whole_every: int = WHOLE_EVERY
 
 
 class History(Protocol):
