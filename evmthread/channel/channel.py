@@ -187,7 +187,8 @@ class Channel:
         """Wants a call executed, by default of the root contract, by this party's owner.
 
         It is bound to the latest agreement: where the thread moves on without it, it lapses, or is signed anew if
-        `lasting`. `kind` CREATE is the creation in the genesis. Raises NotNow, InvalidInput for values out of range.
+        `lasting`. `kind` CREATE is the creation in the genesis. Raises NotNow, InvalidInput for values out of range,
+        LocalProtocolError where too many inputs wait, or this party has signed the end.
         """
         check_decision(self.phase, What.ASK)
         return self._wish(kind, self.thread.address if to is None else to, value, gas, data, lasting=lasting)
@@ -221,6 +222,8 @@ class Channel:
         desk = self._desk
         if not desk.is_party:
             raise LocalProtocolError("the operator has no account in the thread")
+        if desk.ballot.final is not None:
+            raise LocalProtocolError("this party signed the end, and signs nothing else")
         wish = Wish(kind, to, value, gas, data, desk.thread.parent, lasting)
         wish.as_input(desk.thread.thread_id, desk.owner, 0, desk.thread.parent)  # refuses what is out of range
         if desk.pool.is_full(kind):

@@ -18,6 +18,7 @@ from evmthread.channel.pacing import Pacing
 from evmthread.channel.pool import Pool
 from evmthread.channel.review import highest_nonce
 from evmthread.channel.thread import Thread
+from evmthread.commit.commitment import Status
 from evmthread.commit.opening import DEFAULT_INCLUSION
 from evmthread.primitives.types import ZERO_ADDRESS, ZERO_HASH
 
@@ -152,6 +153,17 @@ class Desk:
         """The latest agreement's nonce, -1 before the genesis."""
         agreement = self.thread.agreement
         return -1 if agreement is None else agreement.commitment.nonce
+
+    @property
+    def rank(self) -> tuple[int, bytes]:
+        """By which the latest agreement is compared with another: its nonce, then its digest."""
+        return self.tip_nonce, self.thread.parent
+
+    @property
+    def is_ended(self) -> bool:
+        """Whether the end is agreed: all have signed it, and nothing counts more."""
+        agreement = self.thread.agreement
+        return agreement is not None and agreement.commitment.status == Status.FINAL
 
     @property
     def owner(self) -> bytes:
