@@ -29,7 +29,6 @@ from evmthread.channel.messages import (
     decode_message,
 )
 from evmthread.channel.phases import Phase, What, allows, check_decision, check_led
-from evmthread.channel.pool import Wish
 from evmthread.channel.restoring import SavedChannel, restored_floor
 from evmthread.channel.rounds import Rounds
 from evmthread.channel.suspension import OpenCall
@@ -219,16 +218,8 @@ class Channel:
         return opened
 
     def _wish(self, kind: InputKind, to: bytes, value: int, gas: int, data: bytes, *, lasting: bool) -> list[Effect]:
-        desk = self._desk
-        if not desk.is_party:
-            raise LocalProtocolError("the operator has no account in the thread")
-        if desk.ballot.final is not None:
-            raise LocalProtocolError("this party signed the end, and signs nothing else")
-        wish = Wish(kind, to, value, gas, data, desk.thread.parent, lasting)
-        wish.as_input(desk.thread.thread_id, desk.owner, 0, desk.thread.parent)  # refuses what is out of range
-        if desk.pool.is_full(kind):
-            raise LocalProtocolError(f"{desk.thread.ruleset.batch_inputs} inputs of this party wait already")
-        return self._happen(What.ASK, lambda: desk.pool.wishes.append(wish))
+        wish = self._wishes.wish(kind, to, value, gas, data, lasting=lasting)
+        return self._happen(What.ASK, lambda: self._desk.pool.wishes.append(wish))
 
     def propose(self, *, empty: bool = False, steps: int = 0) -> list[Effect]:
         """Proposes what waits, where this participant leads; the genesis is proposed in no other way.

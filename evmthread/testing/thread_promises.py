@@ -133,7 +133,7 @@ class StorePromises(TestCase):
         assert lease.sign_log().final(lease.thread_id) == lease.load().final == DIGESTS[1]
 
     def test_the_line_ends_in_the_highest_nonce(self) -> None:
-        """Where agreements part, what the tip isn't built on is kept beside the line. Of equals the higher digest wins."""
+        """Where agreements part, what the tip isn't built on is kept beside the line; the higher digest wins."""
         lease = self.store.acquire(next(iter(HEADS)))
 
         def agreed(nonce: int, name: int, parent: int | None, *, whole: bool = False) -> AgreedRecord:
