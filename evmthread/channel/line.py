@@ -20,9 +20,6 @@ from evmthread.commit.commitment import Status
 from evmthread.commit.terms import Terms
 from evmthread.primitives.quick import quick
 
-WHOLE_EVERY = 64
-"""Each so many agreements the whole state is kept, so that a restart reads at most so many changes."""
-
 KEPT_BACK = 16
 """So many agreements can be gone back, where a threshold below n decides."""
 
@@ -79,9 +76,9 @@ class Line:
 
     def _keep(self, agreement: Agreement, agreed: Agreed, step: SavedStep, outcome: BatchOutcome) -> None:
         desk, commitment = self._desk, agreement.commitment
-        whole = desk.thread.whole_step() if desk.count % WHOLE_EVERY == 0 else None
+        whole = desk.thread.whole_step() if desk.count % desk.options.whole_every == 0 else None
         if whole is not None:
-            whole = replace(whole, turn_since=step.turn_since)
+            whole = replace(whole, turn_since=step.turn_since, since=step.changes)
         record = AgreedRecord(
             commitment.nonce,
             agreement.digest,

@@ -114,7 +114,7 @@ def _put_agreed(rows: Rows, record: AgreedRecord, undo: Undo) -> None:
     check_parent(record, None if parent is None else parent.nonce)
     rows.agreed[record.digest] = record
     undo.append(lambda: rows.agreed.pop(record.digest))
-    if rows.line and record.nonce <= rows.line[-1].nonce:
+    if rows.line and (record.nonce, record.digest) < (rows.line[-1].nonce, rows.line[-1].digest):
         return
     branch, under = [record], parent
     while under is not None and under.digest not in rows.places:
