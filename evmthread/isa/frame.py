@@ -25,7 +25,7 @@ _WORD_SIZES = repeat(32)
 _LOW = tuple([(1 << (count << 3)) - 1 for count in range(33)])  # masks of a word's low bytes
 _WORD = _LOW[32]
 LAZY_BYTES = 1024  # call data up to here is copied at once: most is, and plain bytes are read fastest
-LAZY_OUTPUT_BYTES = 128  # output up to here: it is seldom read word by word, and mostly copied to memory again
+LAZY_OUTPUT_BYTES = 128  # output up to here: it is never read word by word, and mostly copied to memory again
 FEW_WORDS = 4  # of a range up to which it is handled as one number (measured)
 SPLIT_WORDS = 64  # words that are made of bytes in one go
 MEMORY_QUADRATIC_SHIFT = 9  # words squared / 512, Yellow Paper section H.1
@@ -243,13 +243,6 @@ class MemoryBytes:
             _copy_words(self._words, start, memory, destination, size)
         else:
             write_memory(memory, destination, self[source : source + size].ljust(size, b"\0"))
-
-
-def output_data(memory: list[int], offset: int, size: int) -> bytes:
-    """`size` bytes from `offset`, to be handed back to a caller; memory already holds the range."""
-    if size <= LAZY_OUTPUT_BYTES:
-        return read_memory(memory, offset, size)
-    return cast("bytes", MemoryBytes(memory, offset, size))
 
 
 def call_data(memory: list[int], offset: int, size: int) -> bytes:
