@@ -1,0 +1,157 @@
+"""What a user decides on, and a leader hears of it."""
+
+import pytest
+
+from evmthread.channel.desk import ChannelOptions
+from evmthread.channel.errors import LocalProtocolError
+from evmthread.channel.events import (
+    Proposed,
+    Rejected,
+)
+from evmthread.channel.messages import (
+    Propose,
+    Reject,
+    RejectCode,
+)
+from evmthread.channel.phases import Phase
+from tests.channel.endpoints import Table
+
+
+def test_rejections_do_not_set_our_pace() -> None:
+    table = Table(3)
+    proposal = table.proposal(1)
+    nonces = [proposal.commitment.nonce]
+    for _ in range(10):
+        last = nonces[-1]
+        digest = table.channel(1)._desk.ballot.standing[last].digest
+        table.tell(1, 0, Reject(last, digest, RejectCode.CLOCK, ""))
+        made = [message.commitment.nonce for _, _, message in table.sent() if isinstance(message, Propose)]
+        nonces += sorted(set(made) - set(nonces))
+    assert len(nonces) == 2, "one more at once, then by the clock"
+    assert len(table.told(1, Rejected)) == 2
+
+
+def test_only_a_rejection_of_what_stands_is_told() -> None:
+    table = Table(3)
+    proposal = table.proposal(1)
+    table.tell(1, 0, Reject(1, bytes(32), 0, ""))
+    table.tell(1, 0, Reject(4, table.digest(proposal.commitment), 0, ""))
+    assert table.told(1, Rejected) == []
+    table.tell(1, 0, Reject(1, table.digest(proposal.commitment), 99, "because"))
+    table.tell(1, 2, Reject(1, table.digest(proposal.commitment), 0, ""))
+    assert [(event.party, event.code, event.where) for event in table.told(1, Rejected)] == [(0, 99, "because")]  # type: ignore[attr-defined]
+
+
+def test_a_user_decides() -> None:
+    manual = ChannelOptions(manual=True)
+    table = Table(3, each={0: manual})
+    table.ends[0].do(lambda channel: channel.accept(0)) if table.told(0, Proposed) else None
+    table.pump()
+    table.ask(1)
+    table.pump()
+    (event,) = [each for each in table.told(0, Proposed) if each.proposal.commitment.nonce == 1]  # type: ignore[attr-defined]
+    assert event
+    with pytest.raises(LocalProtocolError, match="no proposal of nonce 2"):
+        table.ends[0].do(lambda channel: channel.accept(2))
+    table.ends[0].do(lambda channel: channel.reject(1, "too dear"))
+    table.pump()
+    assert [each.where for each in table.told(1, Rejected)][-1:] == ["too dear"]  # type: ignore[attr-defined]
+    with pytest.raises(LocalProtocolError):
+        table.ends[0].do(lambda channel: channel.accept(1))
+    assert table.stores[0].look(table.id).load().highest == 0
+
+
+def test_a_decision_that_can_not_be_taken_now_waits() -> None:
+    table = Table(3, each={0: ChannelOptions(manual=True)}, begin=False)
+    table.greet()
+    table.ends[0].do(lambda channel: channel.propose())
+    table.pump()
+    table.ask(1)
+    table.pump()
+    table.ends[0].do(lambda channel: channel.close())
+    with pytest.raises(LocalProtocolError, match="closing"):
+        table.ends[0].do(lambda channel: channel.accept(1))
+    table.wait(80)
+    asked = [event for event in table.told(0, Proposed) if event.proposal.commitment.nonce == 1]  # type: ignore[attr-defined]
+    assert len(asked) > 1, "asked again with each try"
+    last = table.told(0, Proposed)[-1].proposal.commitment.nonce  # type: ignore[attr-defined]
+    table.ends[0].do(lambda channel: channel.accept(last))
+    table.pump()
+    assert len(table.tips()) == 1
+    assert table.channel(0)._desk.tip_nonce == last
+
+
+def test_a_decision_is_on_what_still_stands() -> None:
+    table = Table(3, manual=True, begin=False)
+    table.greet()
+    table.ends[0].do(lambda channel: channel.propose())
+    table.pump()
+    for index in (1, 2):
+        table.ends[index].do(lambda channel: channel.accept(0))
+    table.pump()
+    table.ask(1)
+    table.pump()
+    assert table.channel(0)._rounds.waits_for_user
+    del table.channel(0)._desk.ballot.standing[1]
+    assert not table.channel(0)._rounds.waits_for_user
+    with pytest.raises(LocalProtocolError, match="no proposal of nonce 1"):
+        table.ends[0].do(lambda channel: channel.accept(1))
+    assert table.stores[0].look(table.id).load().highest == 0
+
+
+def test_showing_a_proposal_again_decides_nothing() -> None:
+    table = Table(3, manual=True, begin=False)
+    table.greet()
+    table.ends[0].do(lambda channel: channel.propose())
+    table.pump()
+    for index in (1, 2):
+        table.ends[index].do(lambda channel: channel.accept(0))
+    table.pump()
+    proposal = table.proposal(1)
+    for _ in range(2):
+        table.tell(0, 1, proposal)
+    assert table.sent() == []
+    assert table.stores[0].look(table.id).load().signed == ()
+    assert len([event for event in table.told(0, Proposed) if event.proposal == proposal]) == 2  # type: ignore[attr-defined]
+
+
+def test_a_final_one_needs_no_decision_of_the_user() -> None:
+    """The user has wanted the end."""
+    table = Table(2, manual=True, begin=False)
+    table.greet()
+    table.ends[0].do(lambda channel: channel.propose())
+    table.pump()
+    table.ends[1].do(lambda channel: channel.accept(0))
+    table.pump()
+    for index in (0, 1):
+        table.ends[index].do(lambda channel: channel.close())
+    table.pump()
+    assert table.channel(0).phase == table.channel(1).phase == Phase.CLOSED
+    assert [event.proposal.commitment.nonce for event in table.told(0, Proposed)] == []  # type: ignore[attr-defined]
+
+
+def test_a_user_can_not_accept_what_may_not_be_signed_any_more() -> None:
+    table = Table(3, each={0: ChannelOptions(manual=True)}, begin=False)
+    table.greet()
+    table.ends[0].do(lambda channel: channel.propose())
+    table.pump()
+    proposal = table.proposal(1)
+    table.tell(0, 1, proposal)
+    channel = table.channel(0)
+    assert channel._rounds.waits_for_user
+    channel._desk.ready_to_close = channel.thread.parent
+    with pytest.raises(LocalProtocolError, match="closing"):
+        channel._rounds.decide(1, accept=True)
+    assert channel._desk.ballot.signed == {}
+    assert channel._desk.outbox.take() == []
+
+
+def test_what_a_user_rejects_is_refused() -> None:
+    table = Table(3, each={0: ChannelOptions(manual=True)}, begin=False)
+    table.greet()
+    table.ends[0].do(lambda channel: channel.propose())
+    table.pump()
+    table.tell(0, 1, table.proposal(1))
+    table.ends[0].do(lambda channel: channel.reject(1, "no"))
+    ballot = table.channel(0)._desk.ballot
+    assert (ballot.refused, ballot.standing) == ({1}, {})
