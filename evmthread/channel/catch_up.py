@@ -18,7 +18,6 @@ from evmthread.commit.commitment import Commitment
 from evmthread.commit.eip712 import digest
 from evmthread.commit.refusals import Refusal, WrongThread
 from evmthread.errors import InvalidInput
-from evmthread.primitives.types import ZERO_HASH
 
 PAGE = 16
 """So many agreements answer one Hello."""
@@ -130,14 +129,15 @@ class CatchUp:
         desk = self._desk
         if not desk.may_answer(peer):
             return
-        at = desk.history.line_after(hello.agreed - 1, 1)
-        on_line = hello.digest == ZERO_HASH or (at and at[0].digest == hello.digest)
+        assert desk.tip is not None
+        at = desk.history.line_after(hello.agreed - 1, 1)  # nothing, where our latest agreement isn't kept yet
+        on_line = bool(at) and at[0].digest == hello.digest
         # Whoever left our line gets it from before it can have left it.
         records = desk.history.line_after(hello.agreed if on_line else max(-1, hello.agreed - KEPT_BACK - 1), PAGE)
         for record in records:
             if record.nonce < desk.tip_nonce:
                 desk.answer(peer, decode_agreed(record.content, batch_bytes=desk.thread.ruleset.batch_bytes))
-        if len(records) < PAGE and desk.tip is not None:
+        if len(records) < PAGE or records[-1].nonce == desk.tip_nonce:
             desk.answer(peer, desk.tip)
 
     def on_fetch(self, peer: int, digest: bytes) -> None:
@@ -145,7 +145,8 @@ class CatchUp:
         desk = self._desk
         if not desk.may_answer(peer):
             return
-        if desk.tip is not None and digest == desk.thread.parent:
+        if digest == desk.thread.parent:
+            assert desk.tip is not None, "nothing is fetched before the genesis"
             desk.answer(peer, desk.tip)
         elif (record := desk.history.agreed(digest)) is not None:
             desk.answer(peer, decode_agreed(record.content, batch_bytes=desk.thread.ruleset.batch_bytes))
@@ -153,7 +154,7 @@ class CatchUp:
     def on_agreed(self, peer: int, agreed: Agreed) -> None:
         """Verifies, executes and adopts what enough parties signed. Raises RemoteProtocolError."""
         desk, commitment = self._desk, agreed.signed.commitment
-        if agreed.signed.signatures.bitmap == 1 << desk.index and desk.is_party:
+        if agreed.signed.signatures.bitmap == 1 << desk.index:
             self._check_shown(agreed.signed)
             return
         signed_digest = digest(desk.thread.domain, commitment)
