@@ -181,10 +181,12 @@ class CatchUp:
         branch = [(agreement, agreed)]
         while (child := self._orphans.get(branch[-1][0].digest)) is not None:
             branch.append(child)
-        if branch[-1][0].commitment.nonce <= desk.tip_nonce:
+        if desk.is_ended or not self._is_above(branch[-1][0]):
             return
-        parent = agreement.commitment.parent
-        if parent == desk.thread.parent or (desk.tip is not None and self._line.reaches(parent)):
+        if not self._is_here(agreement.commitment.parent):
+            branch = self._left_before(agreement.commitment.parent) + branch
+        parent = branch[0][0].commitment.parent
+        if self._is_here(parent):
             if self._follow(branch):
                 self._go_on()
         elif desk.history.agreed(parent) is not None:
@@ -192,10 +194,40 @@ class CatchUp:
         else:
             self._wait_for_parent(peer, agreement, agreed)
 
+    def _is_above(self, agreement: Agreement) -> bool:
+        """Whether it counts more than our latest one: by its nonce, and of equals by its digest.
+
+        Two agreements of one nonce take a party that signed both, where fewer than all decide; what then counts has to
+        be the same for everyone who sees both.
+        """
+        return _rank(agreement) > self._desk.rank
+
+    def _is_here(self, digest: bytes) -> bool:
+        """Whether the line stands at this agreement, or can be taken back to it."""
+        desk = self._desk
+        return digest == desk.thread.parent or (desk.tip is not None and self._line.reaches(digest))
+
+    def _left_before(self, digest: bytes) -> list[tuple[Agreement, Agreed]]:
+        """The agreements, oldest first, that lead from our line to this one: we had them, and others superseded them.
+
+        As many as can be gone back at most; none where this one isn't here.
+        """
+        desk, thread = self._desk, self._desk.thread
+        left: list[tuple[Agreement, Agreed]] = []
+        while len(left) < KEPT_BACK and not self._is_here(digest):
+            record = desk.history.agreed(digest)
+            if record is None:
+                break
+            agreed = decode_agreed(record.content, batch_bytes=thread.ruleset.batch_bytes)
+            agreement = verify(thread.domain, thread.terms, agreed.signed, recoveries=thread.recoveries)
+            left.insert(0, (agreement, agreed))
+            digest = agreement.commitment.parent
+        return left
+
     def _wait_for_parent(self, peer: int, agreement: Agreement, agreed: Agreed) -> None:
         parent = agreement.commitment.parent
         waiting = self._orphans.get(parent)
-        if waiting is None or waiting[0].commitment.nonce < agreement.commitment.nonce:
+        if waiting is None or _rank(waiting[0]) < _rank(agreement):
             self._orphans[parent] = (agreement, agreed)
         if len(self._orphans) > MAX_ORPHANS:  # the lowest are the first that come again with a page
             del self._orphans[min(self._orphans, key=lambda each: self._orphans[each][0].commitment.nonce)]
@@ -207,10 +239,10 @@ class CatchUp:
         Its first may be lower than what we have, and its last is higher.
         """
         desk, start = self._desk, branch[0][0].commitment.parent
-        before = desk.tip_nonce
+        before = desk.rank
         undone = self._line.go_back_to(start) if desk.tip is not None else []
         try:
-            leads_on = all(self._rounds.adopt(*each) for each in branch) or desk.tip_nonce > before
+            leads_on = all(self._rounds.adopt(*each) for each in branch) or desk.rank > before
         except RemoteProtocolError:
             self._undo(start, undone)
             raise
@@ -227,11 +259,13 @@ class CatchUp:
 
     def _go_on(self) -> None:
         desk = self._desk
-        self._orphans = {
-            parent: each for parent, each in self._orphans.items() if each[0].commitment.nonce > desk.tip_nonce
-        }
+        self._orphans = {parent: each for parent, each in self._orphans.items() if self._is_above(each[0])}
         if not self.is_behind:
             desk.hears_until = None
         self._since_hello += 1
         if self.is_behind and self._since_hello >= PAGE:
             self.ask_those_ahead()
+
+
+def _rank(agreement: Agreement) -> tuple[int, bytes]:
+    return agreement.commitment.nonce, agreement.digest

@@ -50,7 +50,8 @@ class Closing:
             return
         tip = desk.thread.parent
         desk.ready_to_close = desk.close_answers[desk.index] = tip
-        self.deadline = desk.now + PATIENCE * desk.options.base_timer
+        if self.deadline is None:  # else others would put it off by agreeing on something again and again
+            self.deadline = desk.now + PATIENCE * desk.options.base_timer
         desk.pacing.arm(desk.now)
         self.say()
 
@@ -97,7 +98,7 @@ class Closing:
         """Another agreement is the latest: whoever was ready has to say it again."""
         desk = self._desk
         if desk.ready_to_close is not None and desk.ready_to_close != desk.thread.parent:
-            desk.ready_to_close, self.deadline = None, None
+            desk.ready_to_close = None
             desk.close_answers.pop(desk.index, None)
 
     def tick(self, now: float) -> None:

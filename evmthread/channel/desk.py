@@ -19,9 +19,13 @@ from evmthread.channel.pacing import Pacing
 from evmthread.channel.pool import Pool
 from evmthread.channel.review import highest_nonce
 from evmthread.channel.thread import Thread
+from evmthread.commit.commitment import Status
 from evmthread.commit.opening import DEFAULT_INCLUSION
 from evmthread.errors import InvalidInput
 from evmthread.primitives.types import ZERO_ADDRESS, ZERO_HASH
+
+WHOLE_EVERY = 64
+"""How often the whole state is kept by default."""
 
 MAX_FLOORS = 2
 """So many floors of a participant are given new ground: whoever announces more doesn't move the thread by it."""
@@ -61,6 +65,7 @@ class ChannelOptions:
     the user decides on each proposal. `automatic`: who leads proposes as soon as there are inputs, else when told to.
     `linger`: how many seconds it waits for more of them. `answer_rate`: bytes a second that each other one gets in
     answer to what it asks, above 0; at once as many as in 16 seconds. `inclusion`: as check_opening takes it.
+    `whole_every`: each so many agreements the whole state is kept, so that a restart reads at most so many changes.
     """
 
     base_timer: float = 2.0
@@ -71,10 +76,17 @@ class ChannelOptions:
     linger: float = 0.0
     answer_rate: float = 1 << 20
     inclusion: int = DEFAULT_INCLUSION
+    whole_every: int = WHOLE_EVERY
 
     def __post_init__(self) -> None:
+        if not self.base_timer > 0:
+            raise InvalidInput(f"a base timer above 0 seconds, not {self.base_timer}")
+        if not self.linger >= 0:
+            raise InvalidInput(f"to linger for 0 seconds or more, not {self.linger}")
         if not self.answer_rate > 0:
             raise InvalidInput(f"answers at a rate above 0, not {self.answer_rate}")
+        if self.whole_every < 1:
+            raise InvalidInput(f"the whole state is kept each so many agreements, 1 at least, not {self.whole_every}")
 
 
 class History(Protocol):
@@ -160,6 +172,17 @@ class Desk:
         return -1 if agreement is None else agreement.commitment.nonce
 
     @property
+    def rank(self) -> tuple[int, bytes]:
+        """By which the latest agreement is compared with another: its nonce, then its digest."""
+        return self.tip_nonce, self.thread.parent
+
+    @property
+    def is_ended(self) -> bool:
+        """Whether the end is agreed: all have signed it, and nothing counts more."""
+        agreement = self.thread.agreement
+        return agreement is not None and agreement.commitment.status == Status.FINAL
+
+    @property
     def owner(self) -> bytes:
         """The account that this party acts for inside the thread."""
         return self.thread.terms.owners[self.index]
@@ -180,8 +203,9 @@ class Desk:
     @property
     def is_greeted(self) -> bool:
         """Whether as many as it takes have told us what they have signed (signer law, rule 5)."""
+        heard = len(self.heard) - (self.parties in self.heard)  # an operator that is no party comes after them
         needed = self.thread.terms.threshold if self.tip is not None else self.parties
-        return len([each for each in self.heard if each < self.parties]) + int(self.is_party) >= needed
+        return heard + self.is_party >= needed
 
     @property
     def may_sign(self) -> bool:

@@ -12,7 +12,8 @@ from evmthread.channel.thread import Thread
 from evmthread.commit.batch import SignedBatch, check_input_signatures
 from evmthread.commit.commitment import Commitment, Status, Suspension
 from evmthread.commit.eip712 import digest
-from evmthread.commit.records import Json, check_object, plain_type
+from evmthread.commit.members import Json, plain_type
+from evmthread.commit.records import check_object
 from evmthread.commit.refusals import BrokenParent, Refusal, WrongHash, WrongThread
 from evmthread.commit.terms import signing_addresses
 from evmthread.errors import InvalidInput

@@ -70,6 +70,8 @@ class Leading:
     def lead_if_wanted(self) -> None:
         """Proposes where it is our turn and there is something to propose; else, and where that can't be, nothing."""
         desk = self._desk
+        if not desk.pool and not self._rounds.may_skip:  # most often: nothing waits
+            return
         if not self.is_our_turn or self._rounds.waits_for_user or desk.tip is None:
             return
         empty = self._rounds.empty_next or desk.ballot.open_proposals >= desk.thread.ruleset.open_proposals

@@ -26,9 +26,11 @@ from evmthread.commit.opening import DEFAULT_INCLUSION, check_opening
 from evmthread.commit.signing import GuardedSigner, InputEquivocationError
 from evmthread.errors import InvalidInput
 from evmthread.primitives import rlp
+from evmthread.primitives.quick import quick
 from evmthread.primitives.types import ZERO_ADDRESS, ZERO_HASH
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class SignedInput:
     """An input with its actor's signature."""

@@ -5,7 +5,7 @@ ours can contradict each other.
 """
 
 from evmthread.channel.desk import Desk
-from evmthread.channel.errors import RemoteProtocolError
+from evmthread.channel.errors import LocalProtocolError, RemoteProtocolError
 from evmthread.channel.events import StopReason, Undone
 from evmthread.channel.kept import InputRecord
 from evmthread.channel.messages import Request
@@ -34,6 +34,19 @@ class Wishes:
     def __init__(self, desk: Desk, watch: Watch) -> None:
         self._desk = desk
         self._watch = watch
+
+    def wish(self, kind: InputKind, to: bytes, value: int, gas: int, data: bytes, *, lasting: bool) -> Wish:
+        """What our user wants, where it can want that now. Raises LocalProtocolError, InvalidInput."""
+        desk = self._desk
+        if not desk.is_party:
+            raise LocalProtocolError("the operator has no account in the thread")
+        if desk.ballot.final is not None:
+            raise LocalProtocolError("this party signed the end, and signs nothing else")
+        wish = Wish(kind, to, value, gas, data, desk.thread.parent, lasting)
+        wish.as_input(desk.thread.thread_id, desk.owner, 0, desk.thread.parent)  # refuses what is out of range
+        if desk.pool.is_full(kind):
+            raise LocalProtocolError(f"{desk.thread.ruleset.batch_inputs} inputs of this party wait already")
+        return wish
 
     def sign_waiting(self) -> None:
         """Makes inputs of all wishes, unless a proposal is on its way after which they would be void."""

@@ -10,7 +10,8 @@ from typing import NoReturn, Self, final
 from evmthread.commit.batch import Input, check_input_signature
 from evmthread.commit.commitment import Commitment
 from evmthread.commit.eip712 import Domain, digest
-from evmthread.commit.records import Json, check_object, plain_type
+from evmthread.commit.members import Json, plain_type
+from evmthread.commit.records import check_object
 from evmthread.commit.refusals import MalformedSignature, NoEquivocation, UnknownSigner, WrongSignature, WrongThread
 from evmthread.commit.signature import recover_signer
 from evmthread.commit.terms import Terms, check_terms, signing_addresses, thread_id

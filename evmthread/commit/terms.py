@@ -9,7 +9,7 @@ from typing import ClassVar
 
 from evmthread.commit.eip712 import ADDRESS_PADDING, Domain, digest, hash_addresses, hash_integers, word
 from evmthread.commit.money import equal_shares
-from evmthread.commit.records import Record, StructType
+from evmthread.commit.records import Record, StructType, remembered, remembered_slot
 from evmthread.commit.refusals import IllFormedRuleset, IllFormedTerms, WrongHash
 from evmthread.primitives.keccak import keccak256
 from evmthread.primitives.types import ZERO_ADDRESS, ZERO_HASH
@@ -66,7 +66,12 @@ class Terms(Record):
     challenge_period: int
     open_before: int
     salt: int
+    _hash_struct: bytes | None = remembered_slot()
 
+    def __hash__(self) -> int:
+        return hash(self.hash_struct())  # which is remembered: equal records have the same
+
+    @remembered
     def hash_struct(self) -> bytes:
         """The EIP-712 hashStruct: 32 bytes."""
         return keccak256(

@@ -74,10 +74,10 @@ class SavedThread:
     """What a channel goes on from.
 
     `base` is what the state at the tip is rebuilt of, oldest first: the newest `whole` record on the tip's line, or the
-    genesis, and all after it to the tip, which is the agreed record with the highest nonce, and of equals the one kept
-    first. `signed` are the own signatures above the tip's nonce, ascending; `highest` is the highest nonce ever signed,
-    -1 for none; `final` the digest of the final commitment that was signed. `inputs` are the own ones whose parent is
-    the tip (zero before the genesis). `agreed` counts all agreed records, superseded ones too.
+    genesis, and all after it to the tip, which is the agreed record with the highest nonce, and of equals the one with
+    the higher digest. `signed` are the own signatures above the tip's nonce, ascending; `highest` is the highest nonce
+    ever signed, -1 for none; `final` the digest of the final commitment that was signed. `inputs` are the own ones
+    whose parent is the tip (zero before the genesis). `agreed` counts all agreed records, superseded ones too.
     """
 
     base: tuple[AgreedRecord, ...]

@@ -106,7 +106,7 @@ class ThreadModel:
     @property
     def line(self) -> list[AgreedRecord]:
         """From the genesis to the tip."""
-        found = sorted(self.agreed, key=lambda each: each.nonce, reverse=True)[:1]  # of equals the first kept
+        found = sorted(self.agreed, key=lambda each: (each.nonce, each.digest))[-1:]
         while found and found[0].parent != ZERO:
             parent = found[0].parent
             found.insert(0, next(each for each in self.agreed if each.digest == parent))

@@ -3,11 +3,11 @@
 from dataclasses import replace
 
 from evmthread.channel.catch_up import MAX_ORPHANS, PAGE, PATIENCE
-from evmthread.channel.events import Adopted, PeerFault, Stopped, StopReason, Superseded, Unexecutable
+from evmthread.channel.events import Adopted, Convicted, PeerFault, Stopped, StopReason, Superseded, Unexecutable
 from evmthread.channel.line import KEPT_BACK
 from evmthread.channel.messages import Accept, Agreed, Fetch, Hello, Message, Propose, Request, decode_agreed
 from evmthread.channel.phases import Phase
-from evmthread.commit import Batch, SignedBatch
+from evmthread.commit import Batch, Input, InputKind, SignedBatch
 from evmthread.commit.agreement import SignatureSet, SignedCommitment, verify
 from evmthread.store.memory_threads import MemoryThreadStore
 from tests.channel.endpoints import OUTSIDER, Table, word
@@ -213,6 +213,90 @@ def test_a_fork_is_followed_from_below() -> None:
     assert table.channel(2)._desk.tip_nonce == 6
     assert table.channel(2).thread.storage(0) == 61
     table.ends[2].flush()
+    channel = table.restart(2)
+    assert channel._desk.tip_nonce == 6
+    assert channel.thread.storage(0) == 61
+
+
+def twins(table: Table) -> tuple[Agreed, Agreed]:
+    """Two agreements of one nonce on one parent, as a party makes them that signs both; the one that counts is last."""
+    thread = table.channel(0).thread
+    made = []
+    for seconds, pair in ((0, (0, 1)), (1, (0, 2))):
+        batch = Batch(thread.environment(timestamp=int(table.now) + seconds), (_call(table, 7),))
+        signed = SignedBatch(batch, tuple([table.sign(0, each) for each in batch.inputs]))
+        commitment = thread.execute(signed, nonce=3)
+        signatures = SignatureSet.of({index: table.sign(index, commitment) for index in pair})
+        made.append(Agreed(SignedCommitment(commitment, signatures), signed, None))
+    one, other = sorted(made, key=lambda each: table.digest(each.signed.commitment))
+    return one, other
+
+
+def _call(table: Table, number: int) -> Input:
+    thread, owner = table.channel(0).thread, table.terms.owners[0]
+    nonce = thread.account_nonce(owner)
+    return Input(table.id, nonce, thread.parent, InputKind.CALL, owner, thread.address, 0, 100_000, word(number))
+
+
+def test_of_two_agreements_with_one_nonce_all_go_on_from_the_same() -> None:
+    """The higher digest counts, whichever comes first, and after a restart too; both are evidence."""
+    for swapped in (False, True):
+        table = Table(3, threshold=2)
+        lower, higher = twins(table)
+        for agreed in (higher, lower) if swapped else (lower, higher):
+            table.tell(1, 0, agreed)
+        assert table.channel(1).thread.parent == table.digest(higher.signed.commitment)
+        assert len(table.told(1, Superseded)) == (not swapped)
+        table.ends[1].flush()
+        assert [event.party for event in table.told(1, Convicted)] == [0]  # type: ignore[attr-defined]
+        assert table.restart(1).thread.parent == table.digest(higher.signed.commitment)
+
+
+def test_two_who_hold_different_agreements_of_one_nonce_find_together() -> None:
+    table = Table(3, threshold=2)
+    lower, higher = twins(table)
+    table.tell(1, 0, lower)
+    table.tell(2, 0, higher)
+    table.lost = lambda sender, receiver, message: 0 in (sender, receiver)
+    for index in (1, 2):
+        table.restart(index)
+    table.pump()
+    table.ask(1, 9, lasting=True)
+    table.pump()
+    table.wait(40)
+    assert table.channel(1).thread.parent == table.channel(2).thread.parent
+    assert table.channel(1).thread.storage(0) == 10
+
+
+def test_nothing_supersedes_the_end() -> None:
+    """Two who signed the end with all others sign something higher beside it: who holds the end stays there."""
+    table, source = Table(3, threshold=2), Table(3, threshold=2)
+    a, _, _ = fork(source)
+    for end in table.ends:
+        end.do(lambda channel: channel.close())
+    table.pump()
+    assert table.channel(2).phase == Phase.CLOSED
+    assert table.channel(2)._desk.tip_nonce < a.signed.commitment.nonce
+    tip = table.channel(2).thread.parent
+    table.tell(2, 0, a)
+    assert table.channel(2).phase == Phase.CLOSED
+    assert table.channel(2).thread.parent == tip
+
+
+def test_a_branch_that_was_left_is_gone_on_from_again() -> None:
+    """b superseded a, which is kept; then c, on a, is higher than b: a is taken from the store, and nothing fetched."""
+    table, source = Table(3, threshold=2), Table(3, threshold=2)
+    a, b, c = fork(source)
+    table.tell(2, 0, a)
+    table.tell(2, 0, b)
+    table.ends[2].flush()
+    table.sent()
+    table.tell(2, 0, c)
+    table.ends[2].flush()
+    assert not [message for _, _, message in table.sent() if isinstance(message, Fetch)]
+    assert table.channel(2)._desk.tip_nonce == 6
+    assert [event.agreement.commitment.nonce for event in table.told(2, Superseded)] == [3, 4]  # type: ignore[attr-defined]
+    assert [event.agreement.commitment.nonce for event in table.told(2, Adopted)][-4:] == [3, 4, 3, 6]  # type: ignore[attr-defined]
     channel = table.restart(2)
     assert channel._desk.tip_nonce == 6
     assert channel.thread.storage(0) == 61

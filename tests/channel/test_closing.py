@@ -114,6 +114,8 @@ def test_the_final_word_binds_for_ever() -> None:
     table.pump()
     with pytest.raises(NotNow):
         table.ends[1].do(lambda channel: channel.propose(empty=True))
+    with pytest.raises(LocalProtocolError, match="signed the end"):
+        table.ask(1, lasting=True)
     assert table.stores[1].look(table.id).load().final is not None
     close(table, 0, 2)
     table.wait(30)
@@ -283,7 +285,25 @@ def test_an_agreement_in_between_takes_back_our_own_word_alone() -> None:
     assert desk.ready_to_close == tip
     desk.ready_to_close = desk.close_answers[0] = desk.close_answers[1] = word(1)
     closing.tip_moved()
-    assert (desk.ready_to_close, closing.deadline, desk.close_answers) == (None, None, {1: word(1)})
+    assert (desk.ready_to_close, desk.close_answers) == (None, {1: word(1)})
+
+
+def test_a_close_fails_at_its_time_whatever_is_agreed_meanwhile() -> None:
+    """Who is ready on one agreement after the other has waited all that time, and so has what its user asked for."""
+    table = Table(3, threshold=2)
+    close(table, 0)
+    table.ask(0, 30, lasting=True)
+    for _ in range(PATIENCE // 4):
+        table.wait(8)
+        leader = table.channel(1)._desk.free_nonce % 3
+        if leader:
+            table.ends[leader].do(lambda channel: channel.propose(empty=True))
+        table.pump()
+    table.wait(8)
+    assert table.channel(0)._desk.tip_nonce > 3
+    assert len(table.told(0, CloseFailed)) == 1
+    table.wait(20)
+    assert table.channel(1).thread.storage(0) == 31
 
 
 def test_only_who_leads_what_follows_the_agreement_leads_the_end() -> None:

@@ -2,11 +2,14 @@
 
 from dataclasses import replace
 
-from evmthread.channel.desk import ChainHead, Mode
+import pytest
+
+from evmthread.channel.desk import WHOLE_EVERY, ChainHead, Mode
 from evmthread.channel.effects import Notify
 from evmthread.channel.events import Adopted, Asked, ChallengeDue, Closed, Lapsed, Superseded
-from evmthread.channel.line import KEPT_BACK, WHOLE_EVERY, kept_back
+from evmthread.channel.line import KEPT_BACK, kept_back
 from evmthread.channel.pool import Own, Wish
+from evmthread.channel.saved import decode_step
 from evmthread.commit import DIALECT, Batch, Input, InputKind, SignedBatch
 from tests.channel.endpoints import ASKS, GAS, OUTSIDER, Table, word
 from tests.channel.games import START
@@ -57,6 +60,24 @@ def test_a_fork_can_be_followed_after_a_restart() -> None:
     table.tell(2, 0, b)
     assert table.channel(2)._desk.tip_nonce == 4
     assert table.channel(2).thread.storage(0) == 41
+
+
+@pytest.mark.parametrize("whole_every", [1, 2, 3])
+def test_a_fork_is_followed_across_a_whole_state_after_a_restart(whole_every: int) -> None:
+    """b and a stand on one agreement; who has a, or the whole state at it, goes back to before it, also twice."""
+    from tests.channel.test_catch_up import fork
+
+    table, source = Table(3, threshold=2, whole_every=whole_every), Table(3, threshold=2)
+    a, b, c = fork(source)
+    for agreed, slot in ((a, 31), (b, 41), (c, 61)):
+        table.tell(2, 0, agreed)
+        table.ends[2].flush()
+        channel = table.restart(2)
+        assert channel.thread.storage(0) == slot
+        assert len(channel._line._past) == len(table.stores[2].look(table.id).line_after(-1, 100))
+    kept = [decode_step(record.state) for record in table.stores[2].look(table.id).line_after(-1, 100) if record.whole]
+    assert len(kept) == {1: 3, 2: 1, 3: 0}[whole_every], "of genesis, a and c; with 3 it is b"
+    assert all(step.since is not None and step.one.changes == step.since for step in kept)
 
 
 def test_a_challenge_is_due_while_our_turn_runs_out() -> None:

@@ -23,7 +23,8 @@ from evmthread.commit import (
     verify_chain,
     verify_resume,
 )
-from evmthread.commit.records import Json, Record
+from evmthread.commit.members import Json
+from evmthread.commit.records import Record
 from evmthread.errors import VerificationError
 
 DOMAIN = samples.DOMAIN
