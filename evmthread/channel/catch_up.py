@@ -210,7 +210,7 @@ class CatchUp:
     def _left_before(self, digest: bytes) -> list[tuple[Agreement, Agreed]]:
         """The agreements, oldest first, that lead from our line to this one: we had them, and others superseded them.
 
-        As many as can be gone back at most; none where this one isn't here.
+        As many as can be gone back at most; none where they don't lead there.
         """
         desk, thread = self._desk, self._desk.thread
         left: list[tuple[Agreement, Agreed]] = []
@@ -222,7 +222,7 @@ class CatchUp:
             agreement = verify(thread.domain, thread.terms, agreed.signed, recoveries=thread.recoveries)
             left.insert(0, (agreement, agreed))
             digest = agreement.commitment.parent
-        return left
+        return left if self._is_here(digest) else []
 
     def _wait_for_parent(self, peer: int, agreement: Agreement, agreed: Agreed) -> None:
         parent = agreement.commitment.parent

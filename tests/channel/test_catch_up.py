@@ -7,10 +7,10 @@ from evmthread.channel.events import Adopted, Convicted, PeerFault, Stopped, Sto
 from evmthread.channel.line import KEPT_BACK
 from evmthread.channel.messages import Accept, Agreed, Fetch, Hello, Message, Propose, Request, decode_agreed
 from evmthread.channel.phases import Phase
-from evmthread.commit import Batch, Input, InputKind, SignedBatch
+from evmthread.commit import DIALECT, Batch, Input, InputKind, SignedBatch
 from evmthread.commit.agreement import SignatureSet, SignedCommitment, verify
 from evmthread.store.memory_threads import MemoryThreadStore
-from tests.channel.endpoints import OUTSIDER, Table, word
+from tests.channel.endpoints import ASKS, OUTSIDER, Table, word
 
 
 def far(table: Table, count: int, *, without: int) -> None:
@@ -338,6 +338,98 @@ def test_orphans_are_bounded() -> None:
     orphans = table.channel(0)._catch_up._orphans
     assert len(orphans) == MAX_ORPHANS
     assert word(100 + MAX_ORPHANS + 9) in orphans
+
+
+def test_a_fork_further_below_than_can_be_gone_back_stops_us() -> None:
+    """Where all decide, none is more than one agreement below; whoever made this one signed two on one parent."""
+    table = line_of(4)
+    thread = Table(2).channel(0).thread
+    empty = SignedBatch(Batch(thread.environment(), ()), ())
+    commitment = thread.execute(empty, nonce=9)
+    table.channel(0)._desk.ballot.signed[9] = table.digest(commitment)
+    signatures = SignatureSet.of({index: table.sign(index, commitment) for index in (0, 1)})
+    table.tell(0, 1, Agreed(SignedCommitment(commitment, signatures), empty, None))
+    (event,) = table.told(0, Stopped)
+    assert isinstance(event, Stopped)
+    assert event.reason == StopReason.FORKED
+    assert table.channel(0)._desk.tip_nonce == 4
+    assert [message for _, _, message in table.sent() if isinstance(message, Fetch)] == []
+
+
+def test_who_reaches_what_others_have_waits_for_nobody_any_more() -> None:
+    """A whole page leads to a question for the next one, at once; the last agreement to signing again."""
+    table = line_of(PAGE + 3)
+    records = [agreed_at(table, 0, place) for place in range(PAGE + 4)]
+    other = Table(2)
+    end, channel = other.ends[0], other.channel(0)
+    channel._desk.ballot.signed.update(
+        {each.signed.commitment.nonce: digest for each, digest in _digests(table, records)}
+    )
+    channel._desk.heard.discard(1)
+    other.tell(0, 1, Hello(PAGE + 2, PAGE + 2, word(1)))
+    other.sent()
+    assert channel._desk.hears_until is not None
+    asked = []
+    for each in records[1 : PAGE + 3]:
+        assert channel._desk.hears_until is not None
+        other.tell(0, 1, each)
+        asked.append([type(message) for _, _, message in other.sent()].count(Hello))
+    assert asked == [0] * (PAGE - 1) + [1] + [0] * 2
+    assert channel._desk.tip_nonce == PAGE + 2
+    assert channel._desk.hears_until is None
+    end.flush()
+
+
+def _digests(table: Table, records: list[Agreed]) -> list[tuple[Agreed, bytes]]:
+    return [(each, table.digest(each.signed.commitment)) for each in records]
+
+
+def test_of_what_waits_for_one_parent_the_highest_stays_and_what_is_reached_goes() -> None:
+    table, source = Table(3, threshold=2), Table(3, threshold=2)
+    made = source.proposal(1)
+    orphans = table.channel(2)._catch_up._orphans
+
+    def orphan(nonce: int, parent: bytes) -> Agreed:
+        commitment = replace(made.commitment, nonce=nonce, parent=parent)
+        signatures = SignatureSet.of({index: table.sign(index, commitment) for index in (0, 1)})
+        return Agreed(SignedCommitment(commitment, signatures), made.batch, None)
+
+    for nonce, kept in ((10, 10), (12, 12), (11, 12), (12, 12)):
+        table.tell(2, 0, orphan(nonce, word(1)))
+        assert orphans[word(1)][0].commitment.nonce == kept
+    a, b, _ = fork(source)
+    table.tell(2, 0, orphan(3, word(2)))
+    table.tell(2, 0, b)
+    orphans = table.channel(2)._catch_up._orphans
+    assert word(1) in orphans
+    assert word(2) not in orphans
+    table.tell(2, 0, a)
+    assert table.channel(2)._desk.tip_nonce == 4
+
+
+def test_what_came_beside_a_fork_leaves_the_line_as_it_was() -> None:
+    """A batch that suspends, with a Suspension that nobody signed: that is whoever's who sent it."""
+    rules = {"dialect": DIALECT, "transcript": False}
+    table = Table(3, threshold=2, code=ASKS, rules=rules)
+    source = Table(3, threshold=2, code=ASKS, rules=rules)
+    a, _, _ = fork(source)
+    table.tell(2, 0, a)
+    assert table.channel(2)._desk.tip_nonce == 3
+    other = Table(3, threshold=2, code=ASKS, rules=rules)
+    other.ask(1, 5, rest=bytes(12) + table.terms.owners[1])
+    proposal = next(message for _, _, message in other.sent() if isinstance(message, Propose))
+    assert proposal.suspension is not None
+    commitment = replace(proposal.commitment, nonce=4)
+    signatures = SignatureSet.of({index: table.sign(index, commitment) for index in (0, 1)})
+    signed = SignedCommitment(commitment, signatures)
+    wrong = replace(proposal.suspension, question=b"another")
+    table.tell(2, 0, Agreed(signed, proposal.batch, wrong))
+    assert len(table.told(2, PeerFault)) == 1
+    assert table.told(2, Superseded) == []
+    assert table.channel(2)._desk.tip_nonce == 3
+    assert table.channel(2).thread.storage(0) == 31
+    table.tell(2, 0, Agreed(signed, proposal.batch, proposal.suspension))
+    assert table.channel(2)._desk.tip_nonce == 4
 
 
 # Greetings ------------------------------------------------------------------------------------------------------------
