@@ -8,6 +8,7 @@ from evmthread.channel.desk import ChainHead, Mode
 from evmthread.channel.effects import Notify, Send
 from evmthread.channel.events import (
     Adopted,
+    Diverged,
     PeerFault,
     Rejected,
     Unexecutable,
@@ -16,18 +17,20 @@ from evmthread.channel.local import LOCAL_DOMAIN
 from evmthread.channel.messages import (
     Accept,
     Agreed,
+    CloseReady,
     Fetch,
     Hello,
     Propose,
     Reject,
     RejectCode,
+    Request,
     encode_message,
 )
 from evmthread.channel.phases import Phase
 from evmthread.channel.review import FLOOR_STEP, SECONDS_FACTOR
 from evmthread.channel.thread import Thread
-from evmthread.commit import Batch, SignedBatch, Status
-from tests.channel.endpoints import Table, word
+from evmthread.commit import Batch, Commitment, SignedBatch, Status
+from tests.channel.endpoints import Table, empty_batch, word
 from tests.channel.games import START
 
 
@@ -208,6 +211,60 @@ def test_a_batch_that_passes_over_our_request_is_not_signed() -> None:
     assert [event.code for event in table.told(1, Rejected)] == [RejectCode.PASSED_OVER]  # type: ignore[attr-defined]
     assert table.stores[0].look(table.id).load().signed == ()
     assert table.channel(0)._desk.ballot.standing == {}
+
+
+def test_what_is_signed_up_to_the_limit_is_not_executed_to_find_more() -> None:
+    other = Table(3, rules={"open_proposals": 1})
+    made = other.proposal(1)
+    other.tell(0, 1, made)
+    assert other.channel(0)._desk.ballot.open_proposals == 1
+    other.sent()
+    other.tell(0, 1, other.signed(1, made, nonce=4, state_root=word(1)))
+    assert [reject.code for reject in rejects(other, 0)] == [RejectCode.TOO_MANY]
+    assert other.told(0, Diverged) == []
+    empty = other.signed(1, Propose(*empty_batch(other, nonce=7), None, b""))
+    other.tell(0, 1, empty)
+    assert {type(message) for _, _, message in other.sent()} == {Accept}, "an empty batch finds room"
+
+
+def test_what_breaks_a_rule_is_no_reason_to_show_what_is_agreed() -> None:
+    table = Table(3)
+    table.tell(0, 1, table.signed(1, table.proposal(1), parent=word(1), status=9))
+    (reject,) = [message for _, _, message in table.sent() if not isinstance(message, Request)]
+    assert isinstance(reject, Reject)
+    assert (reject.code, reject.agreed) == (RejectCode.INVALID, None)
+
+
+def test_what_we_lead_is_shown_once_with_a_refusal() -> None:
+    table = Table(3)
+    made = table.proposal(1)
+    table.channel(1)._rounds.may_skip = True
+    table.ends[1].do(lambda channel: channel.propose(empty=True))
+    table.sent()
+    table.tell(1, 0, table.signed(0, made, nonce=3))
+    sent = [message for _, to, message in table.sent() if to == 0]
+    assert [type(message) for message in sent] == [Reject, Propose]
+
+
+def test_a_final_one_waits_until_all_are_ready() -> None:
+    table = Table(3)
+    table.ends[0].do(lambda channel: channel.close())
+    table.tell(0, 1, CloseReady(table.channel(0).thread.parent))
+    commitment, batch = final_of(table, 1)
+    table.sent()
+    table.tell(0, 1, Propose(commitment, batch, None, table.sign(1, commitment)))
+    assert table.sent() == []
+    table.tell(0, 2, CloseReady(table.channel(0).thread.parent))
+    accept = Accept(1, table.digest(commitment), table.sign(0, commitment))
+    assert {message for _, _, message in table.sent()} == {accept}
+    table.channel(0)._rounds.review_held()
+    assert table.sent() == [], "it is reviewed once"
+
+
+def final_of(table: Table, nonce: int) -> tuple[Commitment, SignedBatch]:
+    thread = table.channel(1).thread
+    batch = SignedBatch(Batch(thread.environment(), ()), ())
+    return thread.execute(batch, nonce=nonce, final=True), batch
 
 
 def test_a_refusal_shows_what_was_signed_at_or_above_its_nonce_alone() -> None:

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from evmthread.channel.ballot import MAX_EARLY, Standing
+from evmthread.channel.desk import ChannelOptions
 from evmthread.channel.effects import Persist, Sign
 from evmthread.channel.events import (
     CloseAsked,
@@ -38,6 +39,18 @@ def test_an_accept_needs_a_partys_signature() -> None:
     agreement = table.channel(1).agreement
     assert agreement is not None
     assert agreement.commitment.nonce == 1, "whoever brings it"
+
+
+def test_a_signature_of_ours_that_others_have_is_not_our_word() -> None:
+    """It may be from a store that is lost: what our user hasn't decided on, isn't decided."""
+    table = Table(3, each={0: ChannelOptions(manual=True)})
+    proposal = table.proposal(1)
+    table.tell(0, 1, proposal)
+    for index in (0, 2):
+        accept = Accept(1, table.digest(proposal.commitment), table.sign(index, proposal.commitment))
+        table.tell(0, 2, accept)
+    assert set(table.channel(0)._desk.ballot.standing[1].signatures) == {1, 2}
+    assert table.channel(0)._desk.tip_nonce == 0
 
 
 def test_signatures_that_come_before_the_proposal_count() -> None:

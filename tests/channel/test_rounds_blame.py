@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from evmthread.channel.errors import DivergentField, RemoteProtocolError
 from evmthread.channel.events import (
     Adopted,
     Convicted,
@@ -21,10 +22,10 @@ from evmthread.channel.messages import (
     Request,
 )
 from evmthread.channel.phases import Phase
-from evmthread.channel.rounds import MAX_DIVERGENT
+from evmthread.channel.rounds import MAX_DIVERGENT, Rounds
 from evmthread.channel.watch import MAX_REMEMBERED
-from evmthread.commit import Batch, SignatureSet, SignedBatch, SignedCommitment, Suspension, digest
-from tests.channel.endpoints import OUTSIDER, Table, word
+from evmthread.commit import DIALECT, Batch, SignatureSet, SignedBatch, SignedCommitment, Suspension, digest
+from tests.channel.endpoints import ASKS, OUTSIDER, Table, word
 from tests.channel.test_rounds import rejects
 
 
@@ -115,6 +116,88 @@ def test_a_suspension_that_its_leader_never_sent_is_not_held_against_it(transcri
     table.sent()
     table.tell(0, 1, proposal)
     assert table.channel(0).phase == Phase.PENDING
+
+
+def test_a_suspension_beside_an_empty_batch_is_not_its_leaders() -> None:
+    table = Table(3, code=ASKS, rules={"dialect": DIALECT, "transcript": False})
+    table.play(0, 5, rest=bytes(12) + table.terms.owners[1])
+    opened = table.channel(0).thread.agreed_call
+    assert opened is not None
+    leader = table.channel(0)._desk.free_nonce % 3
+    table.ends[leader].do(lambda channel: channel.propose(empty=True))
+    proposal = next(message for _, _, message in table.sent() if isinstance(message, Propose))
+    assert proposal.suspension == opened.suspension
+    other, judge = (index for index in range(3) if index != leader)
+    wrong = replace(proposal, suspension=replace(opened.suspension, question=b"another"))
+    table.tell(judge, other, wrong)
+    table.ends[judge].flush()
+    assert table.told(judge, Diverged) == []
+    assert len(table.told(judge, PeerFault)) == 1
+    assert table.stores[judge].look(table.id).evidence() == []
+    assert isinstance(Rounds._not_signed(DivergentField("suspension.question", b"", b"x")), RemoteProtocolError)
+    field = DivergentField("machineHash", b"", b"x")
+    assert Rounds._not_signed(field) is field
+
+
+def test_who_passes_on_what_does_not_execute_is_muted_where_nobody_else_signed_it() -> None:
+    """What a leader signed is its own fault whoever shows it; where a machine is found, whoever says so."""
+    table = Table(3)
+    proposal = table.proposal(1)
+    for number in range(MAX_DIVERGENT):
+        table.tell(0, 2, table.signed(1, proposal, nonce=1 + 3 * number, state_root=word(1)))
+    table.ends[0].flush()
+    assert len(table.told(0, Diverged)) == MAX_DIVERGENT
+    table.sent()
+    table.tell(0, 1, table.signed(1, proposal, nonce=31))
+    assert [reject.code for reject in rejects(table, 0)] == [RejectCode.UNWANTED]
+    assert table.told(0, PeerFault) == []
+    suspends = Table(3, rules={"transcript": False}, automatic=False)
+    suspends.ask(1)
+    suspends.pump()
+    suspends.ends[1].do(lambda channel: channel.propose(steps=5))
+    made = next(message for _, _, message in suspends.sent() if isinstance(message, Propose))
+    assert made.suspension is not None
+    for steps in range(10, 10 + MAX_DIVERGENT + 1):
+        suspends.tell(0, 2, replace(made, suspension=replace(made.suspension, steps=steps)))
+    faults = [event for event in suspends.told(0, PeerFault) if isinstance(event, PeerFault)]
+    assert [str(event.error) for event in faults[-1:]] == ["too many proposals that don't execute to what was signed"]
+    suspends.sent()
+    suspends.tell(0, 1, made)
+    assert suspends.channel(0).phase == Phase.PENDING
+
+
+def test_who_was_muted_is_heard_again_on_the_next_agreement() -> None:
+    table = Table(3)
+    proposal = table.proposal(1)
+    for number in range(MAX_DIVERGENT):
+        table.tell(0, 1, table.signed(1, proposal, nonce=1 + 3 * number, state_root=word(1)))
+    divergent = table.channel(0)._rounds._divergent
+    assert divergent == {1: MAX_DIVERGENT}
+    table.sent()
+    signatures = SignatureSet.of({index: table.sign(index, proposal.commitment) for index in range(3)})
+    table.channel(0)._desk.ballot.signed[1] = table.digest(proposal.commitment)
+    agreed = Agreed(SignedCommitment(proposal.commitment, signatures), proposal.batch, None)
+    table.tell(0, 2, agreed)
+    assert table.channel(0)._desk.tip_nonce == 1
+    assert divergent == {}
+
+
+def test_the_highest_that_we_saw_of_a_party() -> None:
+    table = Table(3)
+    proposal = table.proposal(1)
+    rounds = table.channel(0)._rounds
+    assert rounds.highest_of(3) is None
+    assert rounds.seen_of(3) == -1
+    table.tell(0, 1, proposal)
+    signature = table.sign(1, proposal.commitment)
+    assert rounds.highest_of(1) == (1, proposal.commitment, signature)
+    assert rounds.seen_of(1) == 1
+    other = replace(proposal.commitment, nonce=7)
+    early = table.sign(1, other)
+    table.tell(0, 1, Accept(7, table.digest(other), early))
+    assert rounds.highest_of(1) == (7, None, early)
+    table.channel(0)._desk.ballot.tip_moved(9)
+    assert rounds.highest_of(1) == (1, proposal.commitment, signature)
 
 
 def test_batches_that_cannot_be_executed_are_tried_a_few_times() -> None:

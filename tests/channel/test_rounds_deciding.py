@@ -9,12 +9,13 @@ from evmthread.channel.events import (
     Rejected,
 )
 from evmthread.channel.messages import (
+    Accept,
     Propose,
     Reject,
     RejectCode,
 )
 from evmthread.channel.phases import Phase
-from tests.channel.endpoints import Table
+from tests.channel.endpoints import OUTSIDER, Table
 
 
 def test_rejections_do_not_set_our_pace() -> None:
@@ -40,6 +41,75 @@ def test_only_a_rejection_of_what_stands_is_told() -> None:
     table.tell(1, 0, Reject(1, table.digest(proposal.commitment), 99, "because"))
     table.tell(1, 2, Reject(1, table.digest(proposal.commitment), 0, ""))
     assert [(event.party, event.code, event.where) for event in table.told(1, Rejected)] == [(0, 99, "because")]  # type: ignore[attr-defined]
+
+
+def test_only_what_we_lead_is_rejected_to_us_and_what_follows_hangs_on_why() -> None:
+    table = Table(3)
+    proposal = table.proposal(1)
+    table.tell(0, 1, proposal)
+    table.tell(0, 1, Reject(1, table.digest(proposal.commitment), RejectCode.TOO_MANY, ""))
+    assert table.told(0, Rejected) == []
+    assert not table.channel(0)._rounds.empty_next
+    for code, follows, empty in (
+        (RejectCode.UNWANTED, False, False),
+        (RejectCode.CLOCK, True, False),
+        (RejectCode.STALE, True, False),
+        (RejectCode.TOO_MANY, True, True),
+    ):
+        leading = Table(3, automatic=False)
+        leading.ends[1].do(lambda channel: channel.propose(empty=True))
+        made = next(message for _, _, message in leading.sent() if isinstance(message, Propose))
+        leading.tell(1, 0, Reject(1, leading.digest(made.commitment), code, ""))
+        rounds = leading.channel(1)._rounds
+        assert (rounds.may_skip, rounds.empty_next) == (follows, empty)
+
+
+def two_told() -> tuple[Table, Propose, Propose]:
+    """The user of party 0 was told of one proposal of party 1, then of another."""
+    table = Table(3, each={0: ChannelOptions(manual=True)})
+    first = table.proposal(1)
+    second = table.signed(1, first, nonce=4)
+    table.tell(0, 1, first)
+    table.tell(0, 1, second)
+    table.sent()
+    return table, first, second
+
+
+def told(table: Table) -> list[int]:
+    events = [event for event in table.told(0, Proposed) if isinstance(event, Proposed)]
+    return [event.proposal.commitment.nonce for event in events]
+
+
+def test_what_was_told_and_can_not_be_decided_on_any_more_is_told_again() -> None:
+    table, first, second = two_told()
+    assert told(table) == [1, 4]
+    table.tell(0, 1, first)
+    assert told(table) == [1, 4], "the user decides on the other one"
+    table.tell(0, 1, second)
+    assert told(table) == [1, 4, 4]
+    table.channel(0).thread.discard()
+    table.tell(0, 1, second)
+    assert told(table) == [1, 4, 4], "something else was executed since"
+    table.ends[0].do(lambda channel: channel.reject(4))
+    table.tell(0, 1, first)
+    assert told(table) == [1, 4, 4, 1]
+    table.ends[0].do(lambda channel: channel.accept(1))
+    table.sent()
+    table.tell(0, 1, first)
+    sent = [message for _, _, message in table.sent()]
+    assert [type(message) for message in sent] == [Accept], "what is accepted is accepted"
+    assert told(table) == [1, 4, 4, 1]
+
+
+def test_who_decides_on_nothing_is_told_of_nothing() -> None:
+    """An operator that is no party, and whose user would decide if it were one."""
+    table = Table(3, operator=OUTSIDER, each={3: ChannelOptions(manual=True)})
+    proposal = table.proposal(1)
+    table.tell(3, 1, proposal)
+    table.tell(3, 0, Accept(1, table.digest(proposal.commitment), table.sign(0, proposal.commitment)))
+    table.tell(3, 1, proposal)
+    assert table.told(3, Proposed) == []
+    assert set(table.channel(3)._desk.ballot.standing[1].signatures) == {0, 1}
 
 
 def test_a_user_decides() -> None:

@@ -1,6 +1,6 @@
 """What we sign: kept first, then signed, then sent, and what stops us on the way."""
 
-from evmthread.channel.effects import Persist, Send, Sign
+from evmthread.channel.effects import Persist, Send, SetTimer, Sign
 from evmthread.channel.errors import RemoteProtocolError
 from evmthread.channel.events import (
     Diverged,
@@ -37,6 +37,26 @@ def test_a_proposal_is_signed_once_and_shown_again_as_the_same_bytes() -> None:
     table.tell(0, 1, proposal)
     again = [message for _, _, message in table.sent() if isinstance(message, Accept)]
     assert again in ([], accepts)
+
+
+def test_what_was_kept_and_not_signed_is_signed_when_it_is_to_be_sent() -> None:
+    """As after a crash between the two: by who leads it, and by who accepts it."""
+    table = Table(3)
+    proposal = table.proposal(1)
+    table.tell(0, 1, proposal)
+    table.sent()
+    for index in (1, 0):
+        channel = table.restart(index, start=False)
+        standing = channel._desk.ballot.own_standing
+        assert standing is not None
+        assert index not in standing.signatures
+        channel._rounds.send_standing(standing, channel._desk.others)
+        (sign,) = channel._desk.outbox.take()
+        assert isinstance(sign, Sign)
+        assert sign.content == standing.content
+        sent = channel.signed(sign.token, table.sign(index, proposal.commitment))
+        assert {type(effect) for effect in sent if not isinstance(effect, SetTimer)} == {Send}
+        assert standing.propose == proposal
 
 
 def test_a_signature_that_comes_too_late_is_dropped() -> None:
