@@ -109,6 +109,8 @@ _ARMED = "it is done, or undone, at the end of each event, by what stands then"
 _UNREAD = "what is written then is never read"
 _OTHERS = "party != self._index and party < self._parties"
 _SIZED = "isinstance(handling, _Bytes) and handling.size is not None"
+_LONG = "len(wish.data) + ROOM_BESIDE_DATA > most"
+_NOT_PREPARED = "prepared is None or prepared.digest != agreement.digest"
 _SIZE = "_size_at_most(signed) > ruleset.batch_bytes"
 SAME: dict[tuple[str, str, str, str], str] = {
     ("evmthread/commit/signing.py", "_signature", "always False", "type(self._signer) is LocalSigner"): _SHORTCUT,
@@ -142,6 +144,15 @@ SAME: dict[tuple[str, str, str, str], str] = {
     ("evmthread/channel/closing.py", "want", "not called", "self.try_ready()"): _ARMED,
     ("evmthread/channel/closing.py", "try_ready", "not called", "desk.pacing.arm(desk.now)"): _ARMED,
     ("evmthread/channel/channel.py", "act", "not called", "self._desk.pacing.arm(self._desk.now)"): _ARMED,
+    ("evmthread/channel/wishes.py", "sign_waiting", "left out", "not desk.pool.wishes"): _SHORTCUT,
+    ("evmthread/channel/wishes.py", "_why_never", "left out", _LONG): _SHORTCUT,
+    ("evmthread/channel/wishes.py", "_why_never", "the other boundary of Gt 0", _LONG): _SHORTCUT,
+    ("evmthread/channel/catch_up.py", "unheard", "always False", "len(desk.heard) == len(desk.others)"): _SHORTCUT,
+    ("evmthread/channel/catch_up.py", "on_agreed", "left out", "signed_digest == desk.thread.parent"): _SHORTCUT,
+    ("evmthread/channel/catch_up.py", "_left_before", "left out", "len(left) < KEPT_BACK"): _SHORTCUT,
+    ("evmthread/channel/rounds.py", "adopt", "always True", _NOT_PREPARED): _SHORTCUT,
+    ("evmthread/channel/closing.py", "_go_on", "always False", "not desk.all_ready"): _SHORTCUT,
+    ("evmthread/channel/closing.py", "tip_moved", "left out", "desk.ready_to_close is not None"): _SHORTCUT,
     ("evmthread/channel/review.py", "check_fields", "always False", "executed == committed"): _SHORTCUT,
     ("evmthread/store/signed_rows.py", "state", "always True", "nonce < signed"): _SHORTCUT,
     ("evmthread/store/signed_rows.py", "state", "the other boundary of Lt 0", "nonce < signed"): _SHORTCUT,

@@ -204,8 +204,7 @@ class CatchUp:
 
     def _is_here(self, digest: bytes) -> bool:
         """Whether the line stands at this agreement, or can be taken back to it."""
-        desk = self._desk
-        return digest == desk.thread.parent or (desk.tip is not None and self._line.reaches(digest))
+        return digest == self._desk.thread.parent or self._line.reaches(digest)
 
     def _left_before(self, digest: bytes) -> list[tuple[Agreement, Agreed]]:
         """The agreements, oldest first, that lead from our line to this one: we had them, and others superseded them.
