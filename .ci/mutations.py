@@ -51,7 +51,7 @@ _ROUNDS = (
     *("tests/channel/test_rounds_agreeing.py", "tests/channel/test_rounds_deciding.py"),
     *("tests/channel/test_leading.py", "tests/channel/test_closing.py", "tests/channel/test_catch_up.py"),
     *("tests/channel/test_wishes.py", "tests/channel/test_line.py", "tests/channel/test_restoring.py"),
-    *("tests/channel/test_watch.py", "tests/channel/test_allowance.py"),
+    *("tests/channel/test_watch.py", "tests/channel/test_allowance.py", "tests/channel/test_catch_up_answers.py"),
 )
 _PLAYED = ("tests/store/test_endpoint.py", *[f"tests/acceptance/test_c{number}.py" for number in (22, 13, 11, 32, 23)])
 _EXECUTING = ("calls", "divergence", "inputs", "messages", "replay", "roots", "rules", "saved", "suspension", "thread")
@@ -149,7 +149,21 @@ SAME: dict[tuple[str, str, str, str], str] = {
     ("evmthread/channel/wishes.py", "_why_never", "the other boundary of Gt 0", _LONG): _SHORTCUT,
     ("evmthread/channel/catch_up.py", "unheard", "always False", "len(desk.heard) == len(desk.others)"): _SHORTCUT,
     ("evmthread/channel/catch_up.py", "on_agreed", "left out", "signed_digest == desk.thread.parent"): _SHORTCUT,
+    ("evmthread/channel/catch_up.py", "_send_line", "always False", "not desk.may_answer(peer)"): _SHORTCUT,
+    ("evmthread/channel/catch_up.py", "on_fetch", "always False", "not desk.may_answer(peer)"): _SHORTCUT,
     ("evmthread/channel/catch_up.py", "_left_before", "left out", "len(left) < KEPT_BACK"): _SHORTCUT,
+    (
+        "evmthread/channel/catch_up.py",
+        "_left_before",
+        "the other boundary of Lt 0",
+        "len(left) < KEPT_BACK",
+    ): _SHORTCUT,
+    (
+        "evmthread/channel/catch_up.py",
+        "_wait_for_parent",
+        "the other boundary of Lt 0",
+        "_rank(waiting[0]) < _rank(agreement)",
+    ): "it takes its own place",
     ("evmthread/channel/rounds.py", "adopt", "always True", _NOT_PREPARED): _SHORTCUT,
     ("evmthread/channel/closing.py", "_go_on", "always False", "not desk.all_ready"): _SHORTCUT,
     ("evmthread/channel/closing.py", "tip_moved", "left out", "desk.ready_to_close is not None"): _SHORTCUT,

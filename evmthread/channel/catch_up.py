@@ -183,8 +183,7 @@ class CatchUp:
             branch.append(child)
         if desk.is_ended or not self._is_above(branch[-1][0]):
             return
-        if not self._is_here(agreement.commitment.parent):
-            branch = self._left_before(agreement.commitment.parent) + branch
+        branch = self._left_before(agreement.commitment.parent) + branch
         parent = branch[0][0].commitment.parent
         if self._is_here(parent):
             if self._follow(branch):
@@ -209,7 +208,7 @@ class CatchUp:
     def _left_before(self, digest: bytes) -> list[tuple[Agreement, Agreed]]:
         """The agreements, oldest first, that lead from our line to this one: we had them, and others superseded them.
 
-        As many as can be gone back at most; none where they don't lead there.
+        As many as can be gone back at most; none where they don't lead there, or it is here.
         """
         desk, thread = self._desk, self._desk.thread
         left: list[tuple[Agreement, Agreed]] = []
@@ -262,7 +261,7 @@ class CatchUp:
         if not self.is_behind:
             desk.hears_until = None
         self._since_hello += 1
-        if self.is_behind and self._since_hello >= PAGE:
+        if self._since_hello >= PAGE:
             self.ask_those_ahead()
 
 

@@ -328,6 +328,62 @@ def test_who_left_the_line_gets_it_from_before() -> None:
     assert KEPT_BACK >= PAGE
 
 
+def waiting(table: Table, *agreements: Agreed) -> None:
+    """Puts agreements among party 2's that wait for their parents."""
+    for each in agreements:
+        found = verify(table.head.domain, table.terms, each.signed)
+        table.channel(2)._catch_up._orphans[found.commitment.parent] = (found, each)
+
+
+def wrong_on(table: Table, below: Agreed, nonce: int) -> Agreed:
+    """By parties 0 and 1, on this agreement, and not what its batch leads to."""
+    signed = below.signed.commitment
+    commitment = replace(signed, nonce=nonce, parent=table.digest(signed), state_root=word(7))
+    signatures = SignatureSet.of({index: table.sign(index, commitment) for index in (0, 1)})
+    return Agreed(SignedCommitment(commitment, signatures), below.batch, None)
+
+
+def test_where_a_fork_executes_in_part_all_is_as_it_was() -> None:
+    table, source = Table(3, threshold=2), Table(3, threshold=2)
+    a, b, _ = fork(source)
+    table.tell(2, 0, b)
+    waiting(table, wrong_on(table, a, 6))
+    table.tell(2, 0, a)
+    assert len(table.told(2, Unexecutable)) == 1
+    assert table.told(2, Superseded) == []
+    channel = table.channel(2)
+    assert channel._desk.tip_nonce == 4
+    assert channel.thread.storage(0) == 41
+    assert [each.agreement.commitment.nonce for each in channel._line._past] == [0, 4]
+
+
+def test_nothing_is_superseded_by_itself() -> None:
+    """What was agreed in a round may still be among what waited for its parent."""
+    table, source = Table(3, threshold=2), Table(3, threshold=2)
+    a, _, c = fork(source)
+    table.tell(2, 0, a)
+    table.tell(2, 0, c)
+    channel = table.channel(2)
+    for wrong in ((), (wrong_on(table, c, 9),)):
+        waiting(table, c, *wrong)
+        table.tell(2, 0, a)
+        assert table.told(2, Superseded) == []
+        assert channel._desk.tip_nonce == 6
+        assert channel.thread.storage(0) == 61
+    assert len(table.told(2, Unexecutable)) == 1
+
+
+def test_a_genesis_that_does_not_execute_is_told_and_not_adopted() -> None:
+    table, source = Table(2, begin=False), Table(2)
+    genesis = agreed_at(source, 0, 0)
+    commitment = replace(genesis.signed.commitment, state_root=word(7))
+    table.channel(0)._desk.ballot.signed[0] = table.digest(commitment)
+    signatures = SignatureSet.of({index: table.sign(index, commitment) for index in (0, 1)})
+    table.tell(0, 1, Agreed(SignedCommitment(commitment, signatures), genesis.batch, None))
+    assert len(table.told(0, Unexecutable)) == 1
+    assert table.channel(0).agreement is None
+
+
 def test_orphans_are_bounded() -> None:
     table = Table(3, threshold=2)
     made = table.proposal(1)
