@@ -111,6 +111,7 @@ _OTHERS = "party != self._index and party < self._parties"
 _SIZED = "isinstance(handling, _Bytes) and handling.size is not None"
 _LONG = "len(wish.data) + ROOM_BESIDE_DATA > most"
 _NOT_PREPARED = "prepared is None or prepared.digest != agreement.digest"
+_NUMBER = "isinstance(item, bytes) and len(item) <= _WORD_BYTES and (item[:1] != b'\\x00')"
 _SIZE = "_size_at_most(signed) > ruleset.batch_bytes"
 SAME: dict[tuple[str, str, str, str], str] = {
     ("evmthread/commit/signing.py", "_signature", "always False", "type(self._signer) is LocalSigner"): _SHORTCUT,
@@ -167,6 +168,9 @@ SAME: dict[tuple[str, str, str, str], str] = {
     ("evmthread/channel/rounds.py", "adopt", "always True", _NOT_PREPARED): _SHORTCUT,
     ("evmthread/channel/closing.py", "_go_on", "always False", "not desk.all_ready"): _SHORTCUT,
     ("evmthread/channel/closing.py", "tip_moved", "left out", "desk.ready_to_close is not None"): _SHORTCUT,
+    ("evmthread/channel/saved.py", "_change_rlp", "always False", "change.after == change.before"): _SHORTCUT,
+    ("evmthread/channel/saved.py", "_number", "always False", _NUMBER): _SHORTCUT,
+    ("evmthread/channel/saved.py", "_number", "the other boundary of LtE 0", "len(item) <= _WORD_BYTES"): _SHORTCUT,
     ("evmthread/channel/review.py", "check_fields", "always False", "executed == committed"): _SHORTCUT,
     ("evmthread/store/signed_rows.py", "state", "always True", "nonce < signed"): _SHORTCUT,
     ("evmthread/store/signed_rows.py", "state", "the other boundary of Lt 0", "nonce < signed"): _SHORTCUT,
