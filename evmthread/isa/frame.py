@@ -7,6 +7,7 @@ indexes it directly.
 
 from collections.abc import Callable
 from functools import lru_cache
+from itertools import repeat
 from struct import Struct
 from typing import TYPE_CHECKING, Any, cast
 
@@ -18,8 +19,13 @@ if TYPE_CHECKING:
     from evmthread.isa.host import Host
 
 MEMORY_WORD_PRICE = 3  # G_memory, Yellow Paper appendix G
-from_bytes = int.from_bytes  # found sooner by this name
+from_bytes = int.from_bytes  # found sooner by these names
+to_bytes = int.to_bytes
+_WORD_SIZES = repeat(32)
+_LOW = tuple([(1 << (count << 3)) - 1 for count in range(33)])  # masks of a word's low bytes
+_WORD = _LOW[32]
 LAZY_BYTES = 1024  # call data up to here is copied at once: most is, and plain bytes are read fastest
+LAZY_OUTPUT_BYTES = 128  # output up to here: it is never read word by word, and mostly copied to memory again
 FEW_WORDS = 4  # of a range up to which it is handled as one number (measured)
 SPLIT_WORDS = 64  # words that are made of bytes in one go
 MEMORY_QUADRATIC_SHIFT = 9  # words squared / 512, Yellow Paper section H.1
@@ -190,15 +196,16 @@ def read_memory(memory: list[int], offset: int, size: int) -> bytes:
             number = number << 256 | memory[index]
         raw = number.to_bytes(last - first << 5)
     else:
-        raw = b"".join([word.to_bytes(32) for word in memory[first:last]])
+        raw = b"".join(map(to_bytes, memory[first:last], _WORD_SIZES))
     return raw if len(raw) == size else raw[start : start + size]
 
 
 class MemoryBytes:
-    """A long range of memory as bytes, which are only made when somebody reads them: calls hand over such ranges.
+    """A long range of memory as bytes, which are only made when somebody reads them: calls and returns hand over such.
 
-    A call charges nothing for the length of its data, so handing it over must cost next to nothing, whoever is called.
-    The words are those at the time of the call. Reads like `bytes`: its length, slices, and all of it by `bytes(...)`.
+    A call charges nothing for the length of its data, so handing it over must cost next to nothing, whoever is called;
+    what is returned goes to the caller's memory mostly, word by word as it is. The words are those at the time of the
+    call or return. Reads like `bytes`: its length, slices, and all of it by `bytes(...)`.
     """
 
     __slots__ = ("_patience", "_size", "_start", "_whole", "_words")
@@ -229,6 +236,14 @@ class MemoryBytes:
                 return read_memory(self._words, self._start + start, stop - start) if start < stop else b""
         return bytes(self)[key]
 
+    def copy(self, memory: list[int], destination: int, source: int, size: int) -> None:
+        """Writes a range of it to memory, which holds the destination; zeros beyond its end."""
+        start = self._start + source
+        if self._whole is None and not (destination | start) & 31 and source + size <= self._size:
+            _copy_words(self._words, start, memory, destination, size)
+        else:
+            copy_data(memory, destination, self[source : source + size], 0, size)
+
 
 def call_data(memory: list[int], offset: int, size: int) -> bytes:
     """`size` bytes from `offset`, to be handed over to a call; memory already holds the range."""
@@ -257,31 +272,74 @@ def write_memory(memory: list[int], offset: int, data: bytes) -> None:
     start = offset & 31
     tail = (last << 5) - offset - size
     words = last - first
+    if words == 1:
+        number = from_bytes(data) << (tail << 3)
+        kept = memory[first]
+        if kept:
+            number |= kept & (_LOW[32 - start] ^ _LOW[32] ^ _LOW[tail] if start else _LOW[tail])
+        memory[first] = number
+        return
     if words <= FEW_WORDS:
         number = from_bytes(data)
         if tail:
-            number = number << (tail << 3) | memory[last - 1] & (1 << (tail << 3)) - 1
-        if start:
-            number |= memory[first] >> (256 - (start << 3)) << ((words << 8) - (start << 3))
+            number = number << (tail << 3) | memory[last - 1] & _LOW[tail]
         if words == 2:
-            memory[first + 1] = number & (1 << 256) - 1
+            if start:
+                number |= (memory[first] & ~_LOW[32 - start]) << 256
             memory[first] = number >> 256
+            memory[first + 1] = number & _WORD
             return
+        if start:
+            number |= (memory[first] & ~_LOW[32 - start]) << ((words - 1) << 8)
         for index in range(last - 1, first, -1):
-            memory[index] = number & (1 << 256) - 1
+            memory[index] = number & _WORD
             number >>= 256
         memory[first] = number
         return
     if start:
         data = memory[first].to_bytes(32)[:start] + data
     if tail:
-        data += (memory[last - 1] & (1 << (tail << 3)) - 1).to_bytes(tail)
+        data += (memory[last - 1] & _LOW[tail]).to_bytes(tail)
+    place = 0
     while words > SPLIT_WORDS:
-        memory[first : first + SPLIT_WORDS] = map(from_bytes, _splitting(SPLIT_WORDS)(data[: SPLIT_WORDS << 5]))
-        data = data[SPLIT_WORDS << 5 :]
+        part = data[place : place + (SPLIT_WORDS << 5)]
+        memory[first : first + SPLIT_WORDS] = map(from_bytes, _splitting(SPLIT_WORDS)(part))
+        place += SPLIT_WORDS << 5
         first += SPLIT_WORDS
         words -= SPLIT_WORDS
-    memory[first:last] = map(from_bytes, _splitting(words)(data))
+    memory[first:last] = map(from_bytes, _splitting(words)(data[place:]))
+
+
+def clear_memory(memory: list[int], offset: int, size: int) -> None:
+    """Writes `size` zeros at `offset`; memory already holds the range."""
+    first, start = offset >> 5, offset & 31
+    end = offset + size
+    last, rest = end >> 5, end & 31
+    if start:
+        if last == first:
+            memory[first] &= _LOW[32 - rest] | ~_LOW[32 - start]
+            return
+        memory[first] &= ~_LOW[32 - start]
+        first += 1
+    memory[first:last] = [0] * (last - first)
+    if rest:
+        memory[last] &= _LOW[32 - rest]
+
+
+def copy_data(memory: list[int], destination: int, data: bytes, source: int, size: int) -> None:
+    """Writes a range of `data` to memory, which holds the destination; zeros beyond the end of `data`."""
+    if type(data) is not bytes:  # a long range of another call's memory
+        data.copy(memory, destination, source, size)  # type: ignore[attr-defined]
+        return
+    part = data[source : source + size]
+    rest = size - len(part)
+    if not rest:
+        write_memory(memory, destination, part)
+    elif rest < 32:
+        write_memory(memory, destination, part.ljust(size, b"\0"))
+    else:
+        write_memory(memory, destination, part)
+        clear_memory(memory, destination + size - rest, rest)
 
 
 def copy_memory(memory: list[int], destination: int, source: int, size: int) -> None:
@@ -289,11 +347,16 @@ def copy_memory(memory: list[int], destination: int, source: int, size: int) -> 
     if (destination | source) & 31:
         write_memory(memory, destination, read_memory(memory, source, size))
         return
-    words, rest = size >> 5, size & 31
-    first, end = source >> 5, (source >> 5) + words
+    _copy_words(memory, source, memory, destination, size)
+
+
+def _copy_words(words: list[int], source: int, memory: list[int], destination: int, size: int) -> None:
+    """Copies a range of words to memory; both offsets are multiples of 32, and the lists may be the same."""
+    count, rest = size >> 5, size & 31
+    first, end = source >> 5, (source >> 5) + count
     place = destination >> 5
-    last = memory[end] if rest else 0
-    memory[place : place + words] = memory[first:end]
+    last = words[end] if rest else 0
+    memory[place : place + count] = words[first:end]
     if rest:
-        kept = (1 << (256 - (rest << 3))) - 1
-        memory[place + words] = last & ~kept | memory[place + words] & kept
+        kept = _LOW[32 - rest]
+        memory[place + count] = last & ~kept | memory[place + count] & kept

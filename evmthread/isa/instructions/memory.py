@@ -40,6 +40,9 @@ def msize(frame: Frame) -> int:
 
 @framed(0x5E, "MCOPY")
 def mcopy(frame: Frame, destination: int, source: int, size: int) -> None:
-    frame.grow_range(max(destination, source), size)
+    memory = frame.memory
+    end = (destination if destination > source else source) + size if size else 0  # noqa: FURB136 - it is lifted
+    if end > len(memory) << 5:
+        frame.grow(end)
     frame.charge(COPY_WORD_PRICE * ((size + 31) >> 5))
-    copy_memory(frame.memory, destination, source, size)
+    copy_memory(memory, destination, source, size)
