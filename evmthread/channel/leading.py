@@ -44,9 +44,10 @@ class Leading:
         ballot = desk.ballot
         if not ballot.leads(desk.index):
             raise LocalProtocolError("another participant leads this thread")
-        nonce = ballot.next_led_by(desk.index, desk.tip_nonce, desk.pacing.misses)
-        if empty and desk.new_ground is not None:
-            nonce = max(nonce, desk.new_ground)  # whoever alone leads, leads any nonce
+        if desk.is_party and desk.is_restored:
+            raise LocalProtocolError("a restored store signs only what others have signed")
+        least = (desk.new_ground or 0) if empty else 0
+        nonce = ballot.next_led_by(desk.index, desk.tip_nonce, desk.pacing.misses, least=least)
         if desk.tip is None and nonce:
             raise LocalProtocolError(f"the genesis is participant {ballot.leader(0)}'s to propose")
         try:
@@ -81,8 +82,9 @@ class Leading:
         if desk.ready_to_close is not None or desk.ballot.final is not None:
             return
         empty = self._rounds.empty_next or desk.ballot.open_proposals >= desk.thread.ruleset.open_proposals
-        # What we, or a restored party, can't ask for on this agreement, can be asked for on the next.
-        empty = empty or desk.has_to_clear
+        # What we, or a restored party, can't ask for on this agreement, can be asked for on the next. Who isn't
+        # automatic does nothing else without being told to.
+        empty = empty or desk.has_to_clear or not desk.options.automatic
         if desk.pool.barred or desk.new_ground is not None:
             empty = empty or not desk.pool.collect(suspended=desk.thread.agreed_call is not None)
         if not desk.pool and not (empty and self._rounds.may_skip):

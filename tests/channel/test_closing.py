@@ -198,9 +198,15 @@ def test_readiness_waits_until_nothing_of_ours_can_stand_above() -> None:
     desk.ballot.highest_signed = 3
     closing.try_ready()
     assert desk.ready_to_close is None, "a signature that we don't know of any more"
-    desk.own_floor = 3
+    desk.ballot.highest_signed, desk.own_floor = 0, 3
     closing.try_ready()
-    assert desk.ready_to_close == desk.thread.parent, "below the floor it is the lost store's, and void"
+    assert desk.ready_to_close is None, "nothing is agreed above the floor"
+    desk.own_floor, desk.floors = 0, {2: {3}}
+    closing.try_ready()
+    assert desk.ready_to_close is None, "nor above another's"
+    desk.floors = {2: {-1}}
+    closing.try_ready()
+    assert desk.ready_to_close == desk.thread.parent
     assert desk.close_answers == {0: desk.thread.parent}
     assert closing.deadline == desk.now + PATIENCE * desk.options.base_timer
     desk.now += 1

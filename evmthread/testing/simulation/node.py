@@ -189,4 +189,5 @@ class Node:
         if self.endpoint is not None:
             self.crash()
         self.store, self._backup = self._backup, None
-        self.ledger.restored(self.index, marked=self.member.marked)
+        final = self.store.look(self.thread_id).load().final
+        self.ledger.restored(self.index, marked=self.member.marked, final=final)

@@ -33,18 +33,21 @@ FOUND = (
     15163,
     15198,
     25979,
+    100_976,
     102_954,
     103_082,
     104_079,
+    104_110,
+    104_704,
+    105_259,
     106_926,
+    109_079,
+    109_622,
 )
 
 
 # Seeds that found what isn't mended, and what that is; docs/channel.md tells of it.
-OPEN = {
-    100_976: "an operator that is no party and lost the last agreement isn't told of it again until it speaks",
-    104_110: "a restored party signs above an end that it signed, was lost with its store, and its lying peer hides",
-}
+OPEN: dict[int, str] = {}
 
 
 def play(seeds: Iterable[int]) -> list[Outcome]:
