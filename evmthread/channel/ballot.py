@@ -99,6 +99,8 @@ class Ballot:
         more are counted on, and fewer again, in turn.
         """
         level = max(agreed, self.highest_signed, -1)
+        if all([used <= level for used in self._used.values()]):  # noqa: C419 - hot, and a list is made faster
+            return level + 1
         others = sorted(self._used.get(each, -1) for each in range(self._parties) if each != self._index)
         more = misses // 2 % (self._parties - self._threshold + 1)
         wanted = self._threshold + more - (self._index < self._parties)

@@ -8,7 +8,7 @@ from evmthread.channel.desk import Desk
 from evmthread.channel.errors import RemoteProtocolError
 from evmthread.channel.events import StopReason
 from evmthread.channel.line import KEPT_BACK, Adoption, Line
-from evmthread.channel.messages import Agreed, Fetch, Hello, decode_agreed
+from evmthread.channel.messages import Agreed, Fetch, Hello, Propose, decode_agreed
 from evmthread.channel.review import check_batch_of
 from evmthread.channel.rounds import Rounds
 from evmthread.channel.watch import Watch
@@ -129,15 +129,23 @@ class CatchUp:
             self._send_line(peer, hello)
         elif hello.digest == desk.thread.parent:
             standing = desk.ballot.own_standing
-            if standing is not None:
+            if standing is not None and desk.may_answer(peer):
                 self._rounds.send_standing(standing, (peer,))
+                desk.charge(peer, len(standing.content))
 
     def _show_signature(self, party: int, commitment: Commitment | None, signature: bytes) -> None:
-        """Sends a party its own signature on what its store may lack: an Agreed with that alone, and any batch."""
-        if commitment is not None:
+        """Sends a party its own signature on what its store may lack: an Agreed with that alone, and any batch.
+
+        To an operator that is no party, whose signature makes no Agreed, it comes as the proposal that it was.
+        """
+        if commitment is None:
+            return
+        batch = SignedBatch(Batch(self._desk.thread.environment(), ()), ())
+        if party < self._desk.parties:
             signed = SignedCommitment(commitment, SignatureSet.of({party: signature}))
-            batch = SignedBatch(Batch(self._desk.thread.environment(), ()), ())
-            self._desk.outbox.send(party, Agreed(signed, batch, None))
+            self._desk.answer(party, Agreed(signed, batch, None))
+        else:
+            self._desk.answer(party, Propose(commitment, batch, None, signature))
 
     def _check_shown(self, shown: SignedCommitment) -> None:
         """Our signature alone, which makes no agreement: our store has to know it. Raises RemoteProtocolError."""
@@ -153,23 +161,27 @@ class CatchUp:
 
     def _send_line(self, peer: int, hello: Hello) -> None:
         desk = self._desk
+        if not desk.may_answer(peer):
+            return
         at = desk.history.line_after(hello.agreed - 1, 1)
         on_line = hello.digest == ZERO_HASH or (at and at[0].digest == hello.digest)
         # Whoever left our line gets it from before it can have left it.
         records = desk.history.line_after(hello.agreed if on_line else max(-1, hello.agreed - KEPT_BACK - 1), PAGE)
         for record in records:
             if record.nonce < desk.tip_nonce:
-                desk.outbox.send(peer, decode_agreed(record.content, batch_bytes=desk.thread.ruleset.batch_bytes))
+                desk.answer(peer, decode_agreed(record.content, batch_bytes=desk.thread.ruleset.batch_bytes))
         if len(records) < PAGE and desk.tip is not None:
-            desk.outbox.send(peer, desk.tip)
+            desk.answer(peer, desk.tip)
 
     def on_fetch(self, peer: int, digest: bytes) -> None:
         """Sends an agreement that we have."""
         desk = self._desk
+        if not desk.may_answer(peer):
+            return
         if desk.tip is not None and digest == desk.thread.parent:
-            desk.outbox.send(peer, desk.tip)
+            desk.answer(peer, desk.tip)
         elif (record := desk.history.agreed(digest)) is not None:
-            desk.outbox.send(peer, decode_agreed(record.content, batch_bytes=desk.thread.ruleset.batch_bytes))
+            desk.answer(peer, decode_agreed(record.content, batch_bytes=desk.thread.ruleset.batch_bytes))
 
     def on_agreed(self, peer: int, agreed: Agreed) -> None:
         """Verifies, executes and adopts what enough parties signed. Raises RemoteProtocolError."""

@@ -376,8 +376,8 @@ class Channel:
 
     def _lead(self) -> None:
         desk = self._desk
-        wanted = desk.options.automatic or desk.has_to_clear or desk.new_ground is not None
-        if not wanted or desk.outbox.waits or not desk.may_sign:
+        for_others = desk.has_to_clear or (self._rounds.may_skip and desk.new_ground is not None)
+        if not (desk.options.automatic or for_others) or desk.outbox.waits or not desk.may_sign:
             return
         if desk.options.linger and desk.pool and not self._rounds.may_skip:
             if self._linger_until is None:
@@ -385,7 +385,7 @@ class Channel:
             if desk.now < self._linger_until:
                 return
         self._linger_until = None
-        self._leading.lead_if_wanted()
+        self._leading.lead_if_wanted(clears=not desk.options.automatic)
 
     def _try_again(self) -> None:
         desk, phase = self._desk, self.phase

@@ -8,7 +8,7 @@ from contextlib import suppress
 
 from evmthread.channel.desk import Desk
 from evmthread.channel.errors import LocalProtocolError
-from evmthread.channel.events import CloseAsked, CloseFailed
+from evmthread.channel.events import CloseFailed
 from evmthread.channel.leading import Leading
 from evmthread.channel.messages import Close, CloseReady
 from evmthread.channel.rounds import Rounds
@@ -73,8 +73,8 @@ class Closing:
         desk.others_want_end = not desk.is_party
         if desk.ready_to_close is not None:
             desk.outbox.send(peer, CloseReady(desk.ready_to_close))
-        elif not desk.wants_end:
-            desk.outbox.notify(CloseAsked(peer))
+        else:
+            desk.tell_close(peer)
 
     def on_close_ready(self, peer: int, digest: bytes) -> None:
         """A party is ready."""
@@ -82,8 +82,7 @@ class Closing:
         if peer >= desk.parties:
             return
         desk.close_answers[peer] = digest
-        if desk.ready_to_close is None and not desk.wants_end:
-            desk.outbox.notify(CloseAsked(peer))
+        desk.tell_close(peer)
         self._go_on()
 
     def _go_on(self) -> None:
@@ -111,4 +110,5 @@ class Closing:
             return
         desk.wants_end, self.deadline, desk.ready_to_close = False, None, None
         desk.close_answers.clear()
+        desk.close_told.clear()
         desk.outbox.notify(CloseFailed())

@@ -9,10 +9,11 @@ from enum import IntEnum
 from random import Random
 from typing import Protocol
 
+from evmthread.channel.allowance import Allowance
 from evmthread.channel.ballot import Ballot
-from evmthread.channel.events import Stopped, StopReason
+from evmthread.channel.events import CloseAsked, Stopped, StopReason
 from evmthread.channel.kept import AgreedRecord
-from evmthread.channel.messages import Agreed, Fetch, Hello
+from evmthread.channel.messages import Agreed, Fetch, Hello, Message
 from evmthread.channel.outbox import Outbox
 from evmthread.channel.pacing import Pacing
 from evmthread.channel.pool import Pool
@@ -20,6 +21,7 @@ from evmthread.channel.review import highest_nonce
 from evmthread.channel.thread import Thread
 from evmthread.commit.commitment import Status
 from evmthread.commit.opening import DEFAULT_INCLUSION
+from evmthread.errors import InvalidInput
 from evmthread.primitives.types import ZERO_ADDRESS, ZERO_HASH
 
 WHOLE_EVERY = 64
@@ -64,10 +66,11 @@ class ChannelOptions:
     `base_timer`: seconds until something is sent again. `operator_leads`: the operator orders all batches, else the
     parties in turn. `on_chain`: there is a registry, and nothing above nonce 0 is signed before it says LIVE. `manual`:
     the user decides on each proposal. `automatic`: who leads proposes as soon as there are inputs, else when told to.
-    `linger`: how many seconds it waits for more of them. `inclusion`: as check_opening takes it. `whole_every`: each so
-    many agreements the whole state is kept, so that a restart reads at most so many changes. `trusts_others`: a party
-    whose store was put back from a copy signs again, last, beside others of which fewer than threshold - 1 lie; else it
-    only reads (docs/channel.md, Restored stores).
+    `linger`: how many seconds it waits for more of them. `answer_rate`: bytes a second that each other one gets in
+    answer to what it asks, above 0; at once as many as in 16 seconds. `inclusion`: as check_opening takes it.
+    `whole_every`: each so many agreements the whole state is kept, so that a restart reads at most so many changes.
+    `trusts_others`: a party whose store was put back from a copy signs again, last, beside others of which fewer than
+    threshold - 1 lie; else it only reads (docs/channel.md, Restored stores).
     """
 
     base_timer: float = 2.0
@@ -76,9 +79,20 @@ class ChannelOptions:
     manual: bool = False
     automatic: bool = True
     linger: float = 0.0
+    answer_rate: float = 1 << 20
     inclusion: int = DEFAULT_INCLUSION
     whole_every: int = WHOLE_EVERY
     trusts_others: bool = False
+
+    def __post_init__(self) -> None:
+        if not self.base_timer > 0:
+            raise InvalidInput(f"a base timer above 0 seconds, not {self.base_timer}")
+        if not self.linger >= 0:
+            raise InvalidInput(f"to linger for 0 seconds or more, not {self.linger}")
+        if not self.answer_rate > 0:
+            raise InvalidInput(f"answers at a rate above 0, not {self.answer_rate}")
+        if self.whole_every < 1:
+            raise InvalidInput(f"the whole state is kept each so many agreements, 1 at least, not {self.whole_every}")
 
 
 class History(Protocol):
@@ -111,6 +125,7 @@ class Desk:
         self.everyone = tuple(range(self.participants))
         self.others = tuple(each for each in self.everyone if each != index)
         self.outbox = Outbox(thread.thread_id)
+        self._allowances = {each: Allowance(options.answer_rate, now) for each in self.others}
         # The leader that is always the same is the operator: as a party, or as the one participant beyond them.
         always = operator_index(thread) if options.operator_leads else None
         self.ballot = Ballot(parties, terms.threshold, index, always=always)
@@ -148,6 +163,8 @@ class Desk:
         self.ready_to_close: bytes | None = None
         """The digest on which we said that we are ready to close; nothing else is signed then."""
         self.close_answers: dict[int, bytes] = {}
+        self.close_told: dict[int, bytes] = {}
+        """Of whom our user was told that it wants to close, and on which agreement."""
 
     @property
     def all_ready(self) -> bool:
@@ -194,8 +211,9 @@ class Desk:
     @property
     def is_greeted(self) -> bool:
         """Whether as many as it takes have told us what they have signed (signer law, rule 5)."""
+        heard = len(self.heard) - (self.parties in self.heard)  # an operator that is no party comes after them
         needed = self.thread.terms.threshold if self.tip is not None else self.parties
-        return len([each for each in self.heard if each < self.parties]) + int(self.is_party) >= needed
+        return heard + self.is_party >= needed
 
     @property
     def may_sign(self) -> bool:
@@ -308,6 +326,20 @@ class Desk:
         floor = 0 if self.own_floor == NEVER else self.own_floor  # no ground lies above it that could be given
         return Hello(highest, min(self.tip_nonce, MAX_TOLD), self.thread.parent, floor)
 
+    # Answers ----------------------------------------------------------------------------------------------------------
+    def may_answer(self, peer: int) -> bool:
+        """Whether what a peer asks is answered with more than it sent: it may ask again when time has passed."""
+        return self._allowances[peer].is_left(self.now)
+
+    def answer(self, peer: int, message: Message) -> None:
+        """Sends a peer what it asked for, or shows that it lacks, if anything is left of its allowance."""
+        if self.may_answer(peer):
+            self.charge(peer, self.outbox.send(peer, message))
+
+    def charge(self, peer: int, size: int) -> None:
+        """So many bytes went to a peer in answer."""
+        self._allowances[peer].take(size)
+
     def fetch_unknown(self, peer: int, digest: bytes) -> None:
         """Somebody builds on an agreement: asks it for that, where we don't have it."""
         if digest not in (ZERO_HASH, self.thread.parent) and self.history.agreed(digest) is None:
@@ -319,6 +351,12 @@ class Desk:
         if self.is_party:
             self.owner_nonce = self.thread.account_nonce(self.owner)
             self.balance = self.thread.account_balance(self.owner)
+
+    def tell_close(self, peer: int) -> None:
+        """Tells our user, unless it wants that itself, that a participant wants to close: once on each agreement."""
+        if not self.wants_end and self.close_told.get(peer) != self.thread.parent:
+            self.close_told[peer] = self.thread.parent
+            self.outbox.notify(CloseAsked(peer))
 
     def stop(self, reason: StopReason, detail: str) -> None:
         """Signs nothing more."""

@@ -11,8 +11,10 @@ from evmthread.channel.pool import Wish
 from evmthread.commit.agreement import Agreement
 from evmthread.commit.batch import SignedBatch
 from evmthread.commit.evidence import Equivocation, InputEquivocation
+from evmthread.primitives.quick import quick
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Adopted:
     """A commitment was agreed, executed here and is durable; `outcome` is what its batch did."""

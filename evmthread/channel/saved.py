@@ -12,12 +12,14 @@ from evmthread.commit.records import MAX_DEPTH, VERSION_BYTE, decoded_list
 from evmthread.errors import DecodingError
 from evmthread.primitives import rlp
 from evmthread.primitives.keccak import keccak256
+from evmthread.primitives.quick import quick
 from evmthread.state.view import Account, AccountChange, StateChanges
 
 _WORD_BYTES = 32
 _STEP_ITEMS, _SINCE_ITEMS, _CHANGE_ITEMS, _ACCOUNT_ITEMS, _SLOT_ITEMS, _OPEN_ITEMS = 6, 2, 4, 3, 3, 5
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class SavedStep:
     """The changes of one batch, and where the thread stands after it.
@@ -69,14 +71,9 @@ def _change_rlp(address: bytes, change: AccountChange) -> bytes:
         rlp.encode_list([rlp.encode_int(key), rlp.encode_int(before), rlp.encode_int(after)])
         for key, (before, after) in sorted(change.slots.items())
     ]
-    return rlp.encode_list(
-        [
-            rlp.encode_bytes(address),
-            _account_rlp(change.before),
-            _account_rlp(change.after),
-            rlp.encode_list(slots),
-        ]
-    )
+    before = _account_rlp(change.before)
+    after = before if change.after == change.before else _account_rlp(change.after)  # a contract's changes seldom
+    return rlp.encode_list([rlp.encode_bytes(address), before, after, rlp.encode_list(slots)])
 
 
 def _account_rlp(account: Account | None) -> bytes:

@@ -7,6 +7,7 @@ indexes it directly.
 
 from collections.abc import Callable
 from functools import lru_cache
+from itertools import repeat
 from struct import Struct
 from typing import TYPE_CHECKING, Any, cast
 
@@ -18,8 +19,13 @@ if TYPE_CHECKING:
     from evmthread.isa.host import Host
 
 MEMORY_WORD_PRICE = 3  # G_memory, Yellow Paper appendix G
-from_bytes = int.from_bytes  # found sooner by this name
+from_bytes = int.from_bytes  # found sooner by these names
+to_bytes = int.to_bytes
+_WORD_SIZES = repeat(32)
+_LOW = tuple([(1 << (count << 3)) - 1 for count in range(33)])  # masks of a word's low bytes
+_WORD = _LOW[32]
 LAZY_BYTES = 1024  # call data up to here is copied at once: most is, and plain bytes are read fastest
+LAZY_OUTPUT_BYTES = 128  # output up to here: it is seldom read word by word, and mostly copied to memory again
 FEW_WORDS = 4  # of a range up to which it is handled as one number (measured)
 SPLIT_WORDS = 64  # words that are made of bytes in one go
 MEMORY_QUADRATIC_SHIFT = 9  # words squared / 512, Yellow Paper section H.1
@@ -190,15 +196,16 @@ def read_memory(memory: list[int], offset: int, size: int) -> bytes:
             number = number << 256 | memory[index]
         raw = number.to_bytes(last - first << 5)
     else:
-        raw = b"".join([word.to_bytes(32) for word in memory[first:last]])
+        raw = b"".join(map(to_bytes, memory[first:last], _WORD_SIZES))
     return raw if len(raw) == size else raw[start : start + size]
 
 
 class MemoryBytes:
-    """A long range of memory as bytes, which are only made when somebody reads them: calls hand over such ranges.
+    """A long range of memory as bytes, which are only made when somebody reads them: calls and returns hand over such.
 
-    A call charges nothing for the length of its data, so handing it over must cost next to nothing, whoever is called.
-    The words are those at the time of the call. Reads like `bytes`: its length, slices, and all of it by `bytes(...)`.
+    A call charges nothing for the length of its data, so handing it over must cost next to nothing, whoever is called;
+    what is returned goes to the caller's memory mostly, word by word as it is. The words are those at the time of the
+    call or return. Reads like `bytes`: its length, slices, and all of it by `bytes(...)`.
     """
 
     __slots__ = ("_patience", "_size", "_start", "_whole", "_words")
@@ -229,6 +236,21 @@ class MemoryBytes:
                 return read_memory(self._words, self._start + start, stop - start) if start < stop else b""
         return bytes(self)[key]
 
+    def copy(self, memory: list[int], destination: int, source: int, size: int) -> None:
+        """Writes a range of it to memory, which holds the destination; zeros beyond its end."""
+        start = self._start + source
+        if self._whole is None and not (destination | start) & 31 and source + size <= self._size:
+            _copy_words(self._words, start, memory, destination, size)
+        else:
+            write_memory(memory, destination, self[source : source + size].ljust(size, b"\0"))
+
+
+def output_data(memory: list[int], offset: int, size: int) -> bytes:
+    """`size` bytes from `offset`, to be handed back to a caller; memory already holds the range."""
+    if size <= LAZY_OUTPUT_BYTES:
+        return read_memory(memory, offset, size)
+    return cast("bytes", MemoryBytes(memory, offset, size))
+
 
 def call_data(memory: list[int], offset: int, size: int) -> bytes:
     """`size` bytes from `offset`, to be handed over to a call; memory already holds the range."""
@@ -257,18 +279,27 @@ def write_memory(memory: list[int], offset: int, data: bytes) -> None:
     start = offset & 31
     tail = (last << 5) - offset - size
     words = last - first
+    if words == 1:
+        number = from_bytes(data) << (tail << 3)
+        kept = memory[first]
+        if kept:
+            number |= kept & (_LOW[32 - start] ^ _LOW[32] ^ _LOW[tail] if start else _LOW[tail])
+        memory[first] = number
+        return
     if words <= FEW_WORDS:
         number = from_bytes(data)
         if tail:
-            number = number << (tail << 3) | memory[last - 1] & (1 << (tail << 3)) - 1
-        if start:
-            number |= memory[first] >> (256 - (start << 3)) << ((words << 8) - (start << 3))
+            number = number << (tail << 3) | memory[last - 1] & _LOW[tail]
         if words == 2:
-            memory[first + 1] = number & (1 << 256) - 1
+            if start:
+                number |= (memory[first] & ~_LOW[32 - start]) << 256
             memory[first] = number >> 256
+            memory[first + 1] = number & _WORD
             return
+        if start:
+            number |= (memory[first] & ~_LOW[32 - start]) << ((words - 1) << 8)
         for index in range(last - 1, first, -1):
-            memory[index] = number & (1 << 256) - 1
+            memory[index] = number & _WORD
             number >>= 256
         memory[first] = number
         return
@@ -289,11 +320,16 @@ def copy_memory(memory: list[int], destination: int, source: int, size: int) -> 
     if (destination | source) & 31:
         write_memory(memory, destination, read_memory(memory, source, size))
         return
-    words, rest = size >> 5, size & 31
-    first, end = source >> 5, (source >> 5) + words
+    _copy_words(memory, source, memory, destination, size)
+
+
+def _copy_words(words: list[int], source: int, memory: list[int], destination: int, size: int) -> None:
+    """Copies a range of words to memory; both offsets are multiples of 32, and the lists may be the same."""
+    count, rest = size >> 5, size & 31
+    first, end = source >> 5, (source >> 5) + count
     place = destination >> 5
-    last = memory[end] if rest else 0
-    memory[place : place + words] = memory[first:end]
+    last = words[end] if rest else 0
+    memory[place : place + count] = words[first:end]
     if rest:
-        kept = (1 << (256 - (rest << 3))) - 1
-        memory[place + words] = last & ~kept | memory[place + words] & kept
+        kept = _LOW[32 - rest]
+        memory[place + count] = last & ~kept | memory[place + count] & kept

@@ -157,7 +157,7 @@ class Machine:
         succeeded = frame.status is SUCCESS
         if succeeded and creates:
             try:
-                code = frame.rules.deposit_code(frame, frame.output)
+                code = frame.rules.deposit_code(frame, bytes(frame.output))
                 host.set_code(message.address, code)
                 frame.output = code
             except ExceptionalHalt as halt:
@@ -173,6 +173,7 @@ class Machine:
             frame.memory = []
             frame.stack = []
         if not self.frames:
+            frame.output = bytes(frame.output)
             return
         # A result's tree outlives its calls, and must not keep what was made of their code (megabytes, for some).
         frame.program = None
@@ -190,4 +191,8 @@ class Machine:
         parent.return_data = output
         parent.stack.append(1 if succeeded else 0)
         if message.return_size and output:
-            write_memory(parent.memory, message.return_offset, output[: message.return_size])
+            size = message.return_size
+            if type(output) is bytes:
+                write_memory(parent.memory, message.return_offset, output[:size])
+            else:  # a long range of the callee's memory
+                output.copy(parent.memory, message.return_offset, 0, min(size, len(output)))  # type: ignore[attr-defined]

@@ -4,7 +4,7 @@ from evmthread.errors import Missing
 from evmthread.isa.frame import Frame
 from evmthread.isa.halts import ExceptionalHalt
 from evmthread.isa.instruction import HALTED
-from evmthread.machine.analysis import Program
+from evmthread.machine.analysis import VISITS_TO_DECODE, Program
 from evmthread.machine.compiler import RegionFunction, affordable, compile_region
 from evmthread.machine.stepper import Outcome, fail, finish, interpret
 
@@ -75,7 +75,7 @@ class TieredEngine:
         """Goes on at pc, which compiled code handed over (not `visited`), or where there is none yet."""
         # Hot path: no property, no isinstance, gas and stack checked once a segment.
         stack = frame.stack
-        segments, met, regions, heat = program.segments, program.met, program.regions, program.heat
+        segments, regions, heat = program.segments, program.regions, program.heat
         # What was called often will be called again: then fewer visits do.
         calls = program.calls
         threshold = self.threshold
@@ -93,6 +93,14 @@ class TieredEngine:
                         if visits > threshold:
                             region = self._compiled(frame, program, pc, earned)
                             earned = 0
+                        elif 0 < visits < VISITS_TO_DECODE:
+                            frame.pc = pc
+                            outcome = interpret(frame)
+                            if outcome is not None:
+                                return outcome
+                            pc = frame.pc
+                            segment = None
+                            continue
                     if region is not None:
                         segment = None
                         result = region(frame)
@@ -102,11 +110,11 @@ class TieredEngine:
                             pc = result
                             continue
                         pc = ~result
-                    visited = False
-                segment = segments.get(pc)
-                if segment is None:
-                    if pc not in met:
-                        met.add(pc)
+                        visited = False
+                following = segments.get(pc)
+                if following is None:
+                    if not visited and program.is_new(pc, segment):
+                        segment = None
                         frame.pc = pc
                         outcome = interpret(frame)
                         if outcome is not None:
@@ -114,7 +122,9 @@ class TieredEngine:
                         pc = frame.pc
                         visited = True
                         continue
-                    segment = program.segment(pc)
+                    following = program.segment(pc)
+                visited = False
+                segment = following
                 operations, last, price, low, high, next_pc, _, _ = segment
                 gas = frame.gas - price
                 if gas < 0 or not low <= len(stack) <= high or next_pc == pc:

@@ -141,6 +141,7 @@ class WatchedMachine(Machine):
         super()._undo(frame)
 
     def _leave(self, frame: Frame) -> None:
+        frame.output = bytes(frame.output)  # hooks see plain bytes
         super()._leave(frame)
         if frame.status is Status.SUCCESS and frame.message.kind.creates:
             self.observers.tell("created", frame)

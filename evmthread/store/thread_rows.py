@@ -14,7 +14,7 @@ from typing import Any
 
 from evmthread.channel.kept import AgreedRecord, EvidenceRecord, InputRecord, Record, SignedRecord
 from evmthread.commit.eip712 import Domain
-from evmthread.commit.signing import AlreadyFinal
+from evmthread.commit.signing import AlreadyFinal, InputEquivocationError
 from evmthread.commit.terms import Ruleset, Terms
 from evmthread.errors import EvmthreadError
 from evmthread.primitives.types import ZERO_HASH
@@ -22,7 +22,6 @@ from evmthread.store.database import Database, Run, above_bytes, nonce_bytes
 from evmthread.store.signed_rows import SignedRows
 from evmthread.store.thread_store import (
     FloorWanted,
-    InputEquivocationError,
     SavedThread,
     ThreadExists,
     check_parent,

@@ -68,24 +68,6 @@ class FloorWanted(SigningRefused):
         return f"thread 0x{self.thread_id.hex()} was restored from a copy: it needs a floor before anything is signed"
 
 
-@dataclass(eq=False)
-class InputEquivocationError(SigningRefused):
-    """Another input of this kind, nonce and parent was signed. It stays refused for ever."""
-
-    thread_id: bytes
-    kind: int
-    nonce: int
-    parent: bytes
-    signed: bytes
-    asked: bytes
-
-    def __str__(self) -> str:
-        return (
-            f"input of kind {self.kind}, nonce {self.nonce}, on 0x{self.parent.hex()}: 0x{self.signed.hex()} was "
-            f"signed, so 0x{self.asked.hex()} can't be"
-        )
-
-
 # What is read and written ---------------------------------------------------------------------------------------------
 @dataclass(frozen=True, slots=True)
 class SavedThread:

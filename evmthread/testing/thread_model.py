@@ -7,9 +7,15 @@ from copy import deepcopy
 from dataclasses import dataclass, field
 
 from evmthread.channel.kept import AgreedRecord, EvidenceRecord, InputRecord, Record, SignedRecord
-from evmthread.commit.signing import AlreadyFinal, EquivocationError, LogState, NonceNotAbove
+from evmthread.commit.signing import (
+    AlreadyFinal,
+    EquivocationError,
+    InputEquivocationError,
+    LogState,
+    NonceNotAbove,
+)
 from evmthread.errors import InvalidInput
-from evmthread.store.thread_store import FloorWanted, InputEquivocationError, SavedThread
+from evmthread.store.thread_store import FloorWanted, SavedThread
 
 ZERO = bytes(32)
 

@@ -7,10 +7,16 @@ from typing import Any, cast
 from unittest import TestCase
 
 from evmthread.channel.kept import AgreedRecord, EvidenceRecord, InputRecord, SignedRecord
-from evmthread.commit.signing import AlreadyFinal, EquivocationError, LogState, NonceNotAbove
+from evmthread.commit.signing import (
+    AlreadyFinal,
+    EquivocationError,
+    InputEquivocationError,
+    LogState,
+    NonceNotAbove,
+)
 from evmthread.errors import InvalidInput
 from evmthread.primitives.keccak import keccak256
-from evmthread.store.thread_store import InputEquivocationError, Lease, LeaseLost, ThreadStore
+from evmthread.store.thread_store import Lease, LeaseLost, ThreadStore
 from evmthread.testing.thread_model import ZERO
 from evmthread.testing.thread_samples import DIGESTS, HEADS, KEY, Ways, put
 

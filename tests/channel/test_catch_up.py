@@ -18,12 +18,12 @@ from evmthread.channel.events import (
     Unexecutable,
 )
 from evmthread.channel.line import KEPT_BACK
-from evmthread.channel.messages import Accept, Agreed, Fetch, Hello, Propose, decode_agreed
+from evmthread.channel.messages import Accept, Agreed, Fetch, Hello, Propose, Request, decode_agreed
 from evmthread.channel.phases import Phase
 from evmthread.commit import Batch, Input, InputKind, SignedBatch
 from evmthread.commit.agreement import SignatureSet, SignedCommitment
 from evmthread.store.memory_threads import MemoryThreadStore
-from tests.channel.endpoints import Table, word
+from tests.channel.endpoints import OUTSIDER, Table, word
 
 
 def far(table: Table, count: int, *, without: int) -> None:
@@ -383,6 +383,23 @@ def test_a_signature_above_the_agreement_is_shown_to_who_forgot_it() -> None:
     stale(table, 1, backup)
     table.pump()
     assert table.channel(1).phase == Phase.STOPPED
+
+
+def test_an_operator_who_forgot_a_proposal_is_shown_it() -> None:
+    """It is no party: what it signed comes as the proposal that it was."""
+    table = Table(2, operator=OUTSIDER, operator_leads=True)
+    backup = table.stores[2].copy(restored=False)
+    table.lost = lambda sender, receiver, message: receiver == 2 and not isinstance(message, Request)
+    table.ask(0)
+    table.pump()
+    table.net.clear()
+    table.lost = lambda sender, receiver, message: isinstance(message, Agreed)
+    stale(table, 2, backup)
+    table.pump()
+    (event,) = table.told(2, Stopped)
+    assert isinstance(event, Stopped)
+    assert event.reason == StopReason.STALE_STORE
+    assert table.told(2, PeerFault) == []
 
 
 def test_what_was_only_seen_counts_as_well() -> None:

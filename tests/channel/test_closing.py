@@ -235,6 +235,34 @@ def test_who_is_asked_answers_with_what_it_has_said() -> None:
     assert [(to, message) for _, to, message in other.sent()] == [(1, CloseReady(other.channel(0).thread.parent))]
 
 
+def test_a_wish_to_end_is_told_once_on_each_agreement_and_again_where_an_end_failed() -> None:
+    table = Table(3)
+    tip = table.channel(0).thread.parent
+
+    def say() -> list[int]:
+        """What our user is told of when the others say it in every way."""
+        before = len(table.told(0, CloseAsked))
+        for _ in range(3):
+            for peer in (1, 2):
+                table.tell(0, peer, Close())
+                table.tell(0, peer, CloseReady(table.channel(0).thread.parent))
+        table.sent()
+        return [event.party for event in table.told(0, CloseAsked)[before:]]  # type: ignore[attr-defined]
+
+    assert say() == [1, 2]
+    assert say() == []
+    table.ends[0].do(lambda channel: channel.close())
+    table.sent()
+    table.channel(0)._desk.close_answers.clear()
+    table.wait(100, pump=False)
+    assert len(table.told(0, CloseFailed)) == 1
+    assert say() == [1, 2]
+    table.sent()
+    table.play(1)
+    assert table.channel(0).thread.parent != tip
+    assert say() == [1, 2]
+
+
 def test_a_close_fails_at_its_time_and_not_when_the_end_is_signed() -> None:
     table = Table(3)
     close(table, 0)

@@ -30,6 +30,24 @@ def test_it_reads_like_the_bytes_that_were_there(memory: list[int], data: st.Dat
     assert lazy[5:70] == expected[5:70]
 
 
+@given(WORDS, st.data())
+def test_it_is_copied_to_memory_as_its_bytes_are(words: list[int], data: st.DataObject) -> None:
+    offset = data.draw(st.integers(0, 100) | st.sampled_from((0, 32, 64)))
+    size = data.draw(st.integers(0, 32 * len(words) - offset))
+    lazy = MemoryBytes(words, offset, size)
+    expected = read_memory(words, offset, size)
+    memory = data.draw(st.lists(st.integers(0, 2**256 - 1), min_size=80, max_size=80))
+    model = bytearray(read_memory(memory, 0, 80 * 32))
+    for _ in range(data.draw(st.integers(1, 4))):
+        destination = data.draw(st.integers(0, 100) | st.sampled_from((0, 32, 64)))
+        source = data.draw(st.integers(0, size + 40) | st.sampled_from((0, 32, 64, 2**256 - 1)))
+        copied = data.draw(st.integers(0, 80 * 32 - destination) | st.just(max(0, min(size, 2400) - source)))
+        model[destination : destination + copied] = expected[source : source + copied].ljust(copied, b"\0")
+        lazy.copy(memory, destination, source, copied)
+        assert read_memory(memory, 0, 80 * 32) == model
+    assert bytes(lazy) == expected
+
+
 def test_short_data_is_plain_bytes() -> None:
     memory = [7] * 100
     kinds: list[object] = [type(call_data(memory, 3, LAZY_BYTES + more)) for more in (0, 1)]
@@ -63,6 +81,28 @@ def test_a_callee_sees_what_the_caller_handed_over(callee: str, engine: Engine) 
     assert (child.output, child.status) == (alone.output, alone.status)
     # The second look finds the same bytes, not the memory.
     assert child.message.data is child.message.data
+
+
+@pytest.mark.parametrize("ending", ["RETURN", "REVERT"])
+@pytest.mark.parametrize("size", [128, 129, 160, 1_000, 2_048])
+@pytest.mark.parametrize("offset", [0, 1, 32])
+def test_a_caller_sees_what_the_callee_gives_back(ending: str, size: int, offset: int, engine: Engine) -> None:
+    data = bytes(range(1, 256)) * 9
+    world = engine.world()
+    world.set_code(CALLEE, assemble(f"{FILL} PUSH2 {size} PUSH1 {offset} {ending}"))
+    # Through the call's own range, which is shorter, then by copies: all of it, and a part off the words.
+    call = f"PUSH1 64 PUSH2 100 CALLDATASIZE PUSH1 0 PUSH1 0 PUSH20 0x{CALLEE.hex()} GAS CALL"
+    copies = "PUSH1 90 PUSH1 7 PUSH2 200 RETURNDATACOPY RETURNDATASIZE PUSH1 0 PUSH2 320 RETURNDATACOPY"
+    world.set_code(CALLER, assemble(f"{FILL} {call} {copies} PUSH2 2400 PUSH1 0 RETURN"))
+    result = world.call(CALLER, data, gas=10**7)
+    expected = data[offset : offset + size]
+    memory = bytearray(data.ljust(2_400, b"\0"))
+    memory[100:164] = expected[:64]
+    memory[200:290] = expected[7:97]
+    memory[320 : 320 + size] = expected
+    assert result.output == memory[:2_400]
+    assert result.children[0].output == expected
+    assert [type(each.output) for each in (result, *result.children)] == [bytes, bytes]
 
 
 @pytest.mark.parametrize("address", range(1, 18))

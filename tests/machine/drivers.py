@@ -66,10 +66,10 @@ def seen(frame: Frame) -> tuple[object, ...]:
         frame.pc,
         frame.caller_pc,
         frame.gas,
-        frame.output,
+        bytes(frame.output),  # so is long output
         frame.stack,
         frame.memory,
-        frame.return_data,
+        bytes(frame.return_data),
         (frame.log_start, frame.log_end, frame.refund_start, frame.refund_end),
         [seen(child) for child in frame.children or ()],
     )

@@ -1,17 +1,28 @@
 """Call data, code and return data (Yellow Paper, appendix H.2, 30s; EIP-211)."""
 
 from evmthread.isa.frame import Frame, write_memory
-from evmthread.isa.halts import ExceptionalHalt, HaltReason
+from evmthread.isa.halts import ExceptionalHalt, HaltReason, OutOfGas
 from evmthread.isa.instruction import framed
 from evmthread.isa.instructions.memory import COPY_WORD_PRICE
 
 
 def copy_to_memory(frame: Frame, data: bytes, destination: int, source: int, size: int) -> None:
     """Copies a range of `data` to memory, zeros beyond its end; charges growth and words."""
-    frame.grow_range(destination, size)
-    frame.charge(COPY_WORD_PRICE * ((size + 31) >> 5))
+    # Hot path: most copies are of a few words.
+    if not size:
+        return
+    memory = frame.memory
+    if destination + size > len(memory) << 5:
+        frame.grow(destination + size)
+    gas = frame.gas - COPY_WORD_PRICE * ((size + 31) >> 5)
+    if gas < 0:
+        raise OutOfGas
+    frame.gas = gas
+    if type(data) is not bytes:  # a long range of another call's memory
+        data.copy(memory, destination, source, size)  # type: ignore[attr-defined]
+        return
     part = data[source : source + size]
-    write_memory(frame.memory, destination, part if len(part) == size else part.ljust(size, b"\0"))
+    write_memory(memory, destination, part if len(part) == size else part.ljust(size, b"\0"))
 
 
 @framed(0x35, "CALLDATALOAD", steady=True)

@@ -1,6 +1,6 @@
 """STOP, RETURN, REVERT, INVALID (Yellow Paper, appendix H.2, f0s; EIP-140, 141) and SELFDESTRUCT by fork."""
 
-from evmthread.isa.frame import Frame, read_memory
+from evmthread.isa.frame import Frame, output_data
 from evmthread.isa.halts import ExceptionalHalt, HaltReason, Status
 from evmthread.isa.host import Host
 from evmthread.isa.instruction import HALTED, Halted, control
@@ -16,7 +16,7 @@ def stop(frame: Frame, world: Host) -> Halted:
 @control(0xF3, "RETURN")
 def return_(frame: Frame, world: Host, offset: int, size: int) -> Halted:
     frame.grow_range(offset, size)
-    frame.output = read_memory(frame.memory, offset, size)
+    frame.output = output_data(frame.memory, offset, size)
     frame.status = Status.SUCCESS
     return HALTED
 
@@ -25,7 +25,7 @@ def return_(frame: Frame, world: Host, offset: int, size: int) -> Halted:
 def revert(frame: Frame, world: Host, offset: int, size: int) -> Halted:
     """EIP-140."""
     frame.grow_range(offset, size)
-    frame.output = read_memory(frame.memory, offset, size)
+    frame.output = output_data(frame.memory, offset, size)
     frame.status = Status.REVERT
     return HALTED
 
