@@ -2,6 +2,7 @@
 
 import pytest
 
+from evmthread.channel.catch_up import END_TRIES
 from evmthread.channel.closing import PATIENCE
 from evmthread.channel.desk import ChainHead, Mode
 from evmthread.channel.errors import LocalProtocolError, NotNow
@@ -373,3 +374,36 @@ def test_an_operator_has_no_say_in_the_end() -> None:
     table.tell(0, 2, CloseReady(tip))
     assert table.told(0, CloseAsked) == []
     assert table.channel(0)._desk.close_answers == {}
+
+
+def test_an_operator_that_lost_the_end_is_told_of_it_until_it_has_it() -> None:
+    """It signed nothing that it would ask for again; all others rest when it has greeted them with the end."""
+    table = Table(2, operator=OUTSIDER)
+    table.lost = lambda sender, receiver, message: receiver == 2
+    close(table, 0, 1)
+    table.wait(4)
+    assert {table.channel(0).phase, table.channel(1).phase} == {Phase.CLOSED}
+    assert table.channel(2).phase == Phase.READY
+    table.lost = lambda sender, receiver, message: sender == 2
+    table.wait(30)
+    assert table.channel(2).phase == Phase.CLOSED
+    assert table.ends[0].timer is not None
+    table.lost = lambda sender, receiver, message: False
+    table.wait(150)
+    assert [end.timer for end in table.ends] == [None] * 3
+    table.wait(100)
+    assert table.sent() == []
+
+
+def test_an_operator_that_is_silent_is_told_of_the_end_so_often_and_no_more() -> None:
+    table = Table(2, operator=OUTSIDER)
+    table.lost = lambda sender, receiver, message: 2 in (sender, receiver)
+    close(table, 0, 1)
+    told = 0
+    for _ in range(100):
+        table.wait(100, pump=False)
+        sent = table.sent()
+        assert {(to, type(message)) for _, to, message in sent} <= {(2, Agreed)}
+        told += len(sent)
+    assert told == 2 * END_TRIES
+    assert [table.ends[index].timer for index in (0, 1)] == [None, None]

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 import pytest
 
+from evmthread.testing.simulation.ledger import Broken
 from evmthread.testing.simulation.run import Outcome, Simulation, run
 
 FIXED = range(24)
@@ -46,10 +47,6 @@ FOUND = (
 )
 
 
-# Seeds that found what isn't mended, and what that is; docs/channel.md tells of it.
-OPEN: dict[int, str] = {}
-
-
 def play(seeds: Iterable[int]) -> list[Outcome]:
     """Plays seeds. What fails says how to play it again."""
     outcomes = []
@@ -72,21 +69,24 @@ def test_seeds_that_found_something(seed: int) -> None:
     play([seed])
 
 
-@pytest.mark.parametrize("seed", OPEN)
-@pytest.mark.xfail(strict=True, reason="found, and not mended: see OPEN")
-def test_seeds_whose_finding_is_open(seed: int) -> None:
-    play([seed])
-
-
 def test_fresh_seeds() -> None:
     print(f"EVMTHREAD_SEED={FRESH}")
     play(range(FRESH, FRESH + 8))
 
 
+def test_a_seed_that_fails_says_how_to_play_it_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(seed: int) -> Outcome:
+        raise Broken(f"no progress: {seed}")
+
+    monkeypatch.setattr("tests.testing.simulation.test_run.run", broken)
+    with pytest.raises(AssertionError, match=r"seed 77: python -m evmthread.testing.simulation 77\nno progress: 77"):
+        play([77])
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("first", range(100_000, 110_000, 100))
 def test_ten_thousand_seeds(first: int) -> None:
-    outcomes = play(seed for seed in range(first, first + 100) if seed not in OPEN)
+    outcomes = play(range(first, first + 100))
     with_progress = [outcome for outcome in outcomes if not outcome.excuse]
     print(f"{first}: {len(with_progress)} of 100 with progress, {sum(each.closed for each in outcomes)} closed")
     assert len(with_progress) > 40
