@@ -82,10 +82,12 @@ class Ledger:
         lost = member in self.lost_finals and self.lost_finals[member] == final[1]
         others = [each for each in range(self.scenario.parties) if each != member]
         held = any(self._signed.get((each, nonce)) == digest for each in others)  # liars' signatures aren't there
-        hidden = member in self.stale and self.scenario.liars
-        if not (lost and (held or member >= self.scenario.parties)) and not hidden:
+        if member in self.stale and self.scenario.liars:
+            return  # who may hide what they have
+        if not (lost and (held or member >= self.scenario.parties)):
             raise Broken(f"member {member} signed nonce {nonce} after the final of nonce {final[0]}")
-        self._void.add(final[1])
+        if member < self.scenario.parties:
+            self._void.add(final[1])
 
     def restored(self, member: int, *, marked: bool, final: bytes | None) -> None:
         """A member goes on with an older store: what it was told since then is gone; where that isn't marked, it may
