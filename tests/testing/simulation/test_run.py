@@ -3,6 +3,7 @@
 import os
 import secrets
 from collections.abc import Iterable
+from pathlib import Path
 
 import pytest
 
@@ -90,6 +91,21 @@ def test_ten_thousand_seeds(first: int) -> None:
     with_progress = [outcome for outcome in outcomes if not outcome.excuse]
     print(f"{first}: {len(with_progress)} of 100 with progress, {sum(each.closed for each in outcomes)} closed")
     assert len(with_progress) > 40
+
+
+def test_seeds_over_sqlite(tmp_path: Path) -> None:
+    """The parties' stores are files; their processes end before and after each commit, and lose what isn't synced."""
+    for seed in (*range(6), 10_283, 104_079):
+        folder = tmp_path / str(seed)
+        folder.mkdir()
+        try:
+            outcome = run(seed, folder=folder)
+        except Exception as error:
+            raise AssertionError(
+                f"seed {seed}: python -m evmthread.testing.simulation {seed} sqlite\n{error}"
+            ) from error
+        assert outcome.events
+        assert len(list(folder.glob("member*"))) >= len(outcome.scenario.members)
 
 
 def test_one_seed_is_one_run() -> None:
