@@ -323,7 +323,10 @@ class Desk:
     def hello(self, seen: int) -> Hello:
         """What we have, for a party of which we have `seen` a signature under this nonce: it must know that, too."""
         highest = min(max(self.ballot.highest_signed, seen), MAX_TOLD)  # somebody may have signed the very last nonce
-        floor = 0 if self.own_floor == NEVER else self.own_floor  # no ground lies above it that could be given
+        # Where we never sign again nobody can give us ground, nor where all have to sign it and we only read.
+        everyone_signs = self.thread.terms.threshold == self.parties
+        lost = self.own_floor == NEVER or (everyone_signs and self.only_reads)
+        floor = 0 if lost else self.own_floor
         return Hello(highest, min(self.tip_nonce, MAX_TOLD), self.thread.parent, floor)
 
     # Answers ----------------------------------------------------------------------------------------------------------

@@ -446,6 +446,19 @@ def test_a_marked_copy_only_reads() -> None:
     assert tip.signed.signatures.indexes() == (1, 2)
 
 
+def test_nobody_is_asked_for_ground_that_all_would_have_to_sign_where_one_only_reads() -> None:
+    for threshold in (2, 3):
+        table = Table(3, threshold=threshold)
+        backup = table.stores[0].copy(restored=True)
+        stale(table, 0, backup)
+        table.pump()
+        assert (table.channel(0)._desk.hello(-1).floor > 0) == (threshold == 2)
+        table.wait(60)
+        assert table.channel(1)._desk.ballot.open_proposals == 0
+        assert (table.channel(1)._desk.tip_nonce > 0) == (threshold == 2)
+        assert (table.channel(1)._desk.ballot.own_standing is None) or threshold == 2
+
+
 def test_a_marked_copy_is_at_the_table_again_when_the_others_agreed_above_its_floor() -> None:
     table = Table(3, threshold=2)
     backup = table.stores[0].copy(restored=True)
