@@ -90,12 +90,14 @@ def test_ten_thousand_seeds(first: int) -> None:
     outcomes = play(range(first, first + 100))
     with_progress = [outcome for outcome in outcomes if not outcome.excuse]
     print(f"{first}: {len(with_progress)} of 100 with progress, {sum(each.closed for each in outcomes)} closed")
-    assert len(with_progress) > 40
+    # About 48 do; that 25 or fewer do by chance happens once in a hundred thousand times.
+    assert len(with_progress) > 25
 
 
 def test_seeds_over_sqlite(tmp_path: Path) -> None:
     """The parties' stores are files; their processes end before and after each commit, and lose what isn't synced."""
-    for seed in (*range(6), 10_283, 104_079):
+    print(f"EVMTHREAD_SEED={FRESH}")
+    for seed in (*range(6), 10_283, 104_079, FRESH, FRESH + 1):
         folder = tmp_path / str(seed)
         folder.mkdir()
         try:
