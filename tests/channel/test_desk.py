@@ -154,8 +154,9 @@ def test_what_a_restored_party_may_ask_for() -> None:
     desk = desk_of(table)
     desk.own_floor = 1
     assert not desk.may_ask, "on that the lost store may have asked"
-    table.ends[0].do(lambda channel: channel.propose(empty=True))
+    table.ends[1].do(lambda channel: channel.propose(empty=True))
     table.pump()
+    assert desk.tip_nonce > 1
     assert desk.may_ask
 
 
