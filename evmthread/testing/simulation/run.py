@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from random import Random
 
 from evmthread.channel.desk import ChainHead, Mode
@@ -37,7 +38,8 @@ class Outcome:
 class Simulation:
     """One run. `play` plays it to its end; what is wrong is raised."""
 
-    def __init__(self, seed: int, *, app: App | None = None) -> None:
+    def __init__(self, seed: int, *, app: App | None = None, folder: Path | None = None) -> None:
+        """`folder`: an empty one, in which all stores are SQLite files; by default they are in memory."""
         self.scenario = scenario = scenario_of(seed, app=app)
         self.random = Random(f"{seed} weather")
         self.timeline = Timeline(START)
@@ -50,7 +52,7 @@ class Simulation:
         self._height = 100
         for index, member in enumerate(scenario.members):
             kind = Liar if member.lies else Node
-            node = kind(scenario, index, self.timeline, self.network, self.ledger, self.cache)
+            node = kind(scenario, index, self.timeline, self.network, self.ledger, self.cache, folder)
             self.nodes.append(node)
             self.users.append(User(node))
         self._mode = Mode.FUNDING
@@ -200,7 +202,16 @@ class Simulation:
     def _is_open(self, node: Node) -> bool:
         return node.endpoint is not None and node.endpoint.channel.phase.value != "closed"
 
+    def close(self) -> None:
+        """Lets go of all stores."""
+        for node in self.nodes:
+            node.close()
 
-def run(seed: int, *, app: App | None = None) -> Outcome:
-    """Plays one seed. Raises Broken, or what an endpoint raised, where something is wrong."""
-    return Simulation(seed, app=app).play()
+
+def run(seed: int, *, app: App | None = None, folder: Path | None = None) -> Outcome:
+    """Plays one seed; see Simulation. Raises Broken, or what an endpoint raised, where something is wrong."""
+    simulation = Simulation(seed, app=app, folder=folder)
+    try:
+        return simulation.play()
+    finally:
+        simulation.close()
