@@ -22,6 +22,7 @@ from evmthread.channel.events import (
     StopReason,
     Unexecutable,
 )
+from evmthread.channel.kept import SignedRecord
 from evmthread.channel.local import LOCAL_DOMAIN
 from evmthread.channel.messages import (
     Accept,
@@ -40,6 +41,7 @@ from evmthread.channel.rounds import MAX_DIVERGENT
 from evmthread.channel.thread import Thread
 from evmthread.channel.watch import MAX_REMEMBERED
 from evmthread.commit import Batch, SignatureSet, SignedBatch, SignedCommitment, Status, Suspension, digest
+from evmthread.store.endpoint import Endpoint
 from tests.channel.endpoints import OUTSIDER, Table, word
 from tests.channel.games import START
 
@@ -1044,3 +1046,64 @@ def test_what_a_party_accepts_is_remembered_against_it() -> None:
     table.tell(0, 2, Accept(1, table.digest(proposal.commitment), signature))
     seen = table.channel(0)._rounds._watch._commitments
     assert seen[2, 1] == (proposal.commitment, signature)
+
+
+def live(number: int, latest: Mode = Mode.LIVE) -> ChainHead:
+    return ChainHead(number, START, latest, number - 1, Mode.LIVE)
+
+
+def test_what_was_kept_before_a_restart_is_not_signed_again_before_the_chain_says_live() -> None:
+    """Whether its signature was made before, the store doesn't know; the chain may show a challenge by now."""
+    table = Table(on_chain=True)
+    for end in table.ends:
+        end.head(live(5))
+    table.ask(1)
+    (first,) = [message for _, _, message in table.sent() if isinstance(message, Propose)]
+    table.restart(1)
+    table.lost = lambda sender, receiver, message: isinstance(message, Propose)
+    table.pump()
+
+    def again() -> list[Propose]:
+        return [message for sender, _, message in table.sent() if sender == 1 and isinstance(message, Propose)]
+
+    for head in (None, live(6, Mode.CHALLENGED)):
+        if head is not None:
+            table.ends[1].head(head)
+        table.wait(20, pump=False)
+        assert again() == []
+    table.ends[1].head(live(8))
+    table.wait(90, pump=False)
+    proposals = again()
+    assert proposals
+    assert set(proposals) == {first}
+
+
+def test_what_becomes_durable_after_a_challenge_was_seen_is_not_signed() -> None:
+    table, kept = Table(on_chain=True), list[Persist]()
+    table.stores[0] = table.stores[0].crash()
+    table.ends[0] = end = Endpoint.open(
+        table.stores[0],
+        table.id,
+        table.signers[0],
+        now=table.now,
+        random=Random(0),
+        send=lambda to, data: table.net.append((0, to, data)),
+        notify=table.events[0].append,
+        options=table.options[0],
+        keep=lambda _, persist: kept.append(persist),
+    )
+    end.start()
+    for each in table.ends:
+        each.head(live(5))
+    table.pump()
+    table.ask(1)
+    table.pump()
+    (persist,) = [each for each in kept if any(isinstance(record, SignedRecord) for record in each.records)]
+    end.head(live(6, Mode.CHALLENGED))
+    table.stores[0].write([(end.lease, persist.records)])
+    end.kept(persist.token, None)
+    table.wait(20, pump=False)
+    assert not [message for sender, _, message in table.sent() if sender == 0 and isinstance(message, Accept)]
+    end.head(live(8))
+    table.wait(90, pump=False)
+    assert [message for sender, _, message in table.sent() if sender == 0 and isinstance(message, Accept)]
