@@ -18,7 +18,6 @@ from evmthread.commit.commitment import Commitment, Status
 from evmthread.commit.eip712 import digest
 from evmthread.commit.refusals import Refusal, WrongThread
 from evmthread.errors import InvalidInput
-from evmthread.primitives.types import ZERO_HASH
 
 PAGE = 16
 """So many agreements answer one Hello."""
@@ -101,7 +100,7 @@ class CatchUp:
         """Whether an operator that is no party, and signs nothing that it would ask for again, may lack the end."""
         desk = self._desk
         operator = desk.parties
-        if desk.participants == operator or desk.index == operator or not desk.is_ended:
+        if operator not in desk.others or not desk.is_ended:
             return False
         return self._ahead.get(operator, -1) < desk.tip_nonce and desk.pacing.misses < END_TRIES
 
@@ -163,14 +162,15 @@ class CatchUp:
         desk = self._desk
         if not desk.may_answer(peer):
             return
-        at = desk.history.line_after(hello.agreed - 1, 1)
-        on_line = hello.digest == ZERO_HASH or (at and at[0].digest == hello.digest)
+        assert desk.tip is not None
+        at = desk.history.line_after(hello.agreed - 1, 1)  # nothing, where our latest agreement isn't kept yet
+        on_line = bool(at) and at[0].digest == hello.digest
         # Whoever left our line gets it from before it can have left it.
         records = desk.history.line_after(hello.agreed if on_line else max(-1, hello.agreed - KEPT_BACK - 1), PAGE)
         for record in records:
             if record.nonce < desk.tip_nonce:
                 desk.answer(peer, decode_agreed(record.content, batch_bytes=desk.thread.ruleset.batch_bytes))
-        if len(records) < PAGE and desk.tip is not None:
+        if len(records) < PAGE or records[-1].nonce == desk.tip_nonce:
             desk.answer(peer, desk.tip)
 
     def on_fetch(self, peer: int, digest: bytes) -> None:
@@ -178,7 +178,8 @@ class CatchUp:
         desk = self._desk
         if not desk.may_answer(peer):
             return
-        if desk.tip is not None and digest == desk.thread.parent:
+        if digest == desk.thread.parent:
+            assert desk.tip is not None, "nothing is fetched before the genesis"
             desk.answer(peer, desk.tip)
         elif (record := desk.history.agreed(digest)) is not None:
             desk.answer(peer, decode_agreed(record.content, batch_bytes=desk.thread.ruleset.batch_bytes))
@@ -186,7 +187,7 @@ class CatchUp:
     def on_agreed(self, peer: int, agreed: Agreed) -> None:
         """Verifies, executes and adopts what enough parties signed. Raises RemoteProtocolError."""
         desk, commitment = self._desk, agreed.signed.commitment
-        if agreed.signed.signatures.bitmap == 1 << desk.index and desk.is_party:
+        if agreed.signed.signatures.bitmap == 1 << desk.index:
             self._check_shown(agreed.signed)
             return
         signed_digest = digest(desk.thread.domain, commitment)
@@ -217,8 +218,7 @@ class CatchUp:
             branch.append(child)
         if desk.is_ended or not self._is_above(branch[-1][0]):
             return
-        if not self._is_here(agreement.commitment.parent):
-            branch = self._left_before(agreement.commitment.parent) + branch
+        branch = self._left_before(agreement.commitment.parent) + branch
         parent = branch[0][0].commitment.parent
         if self._is_here(parent):
             if self._follow(branch):
@@ -238,13 +238,12 @@ class CatchUp:
 
     def _is_here(self, digest: bytes) -> bool:
         """Whether the line stands at this agreement, or can be taken back to it."""
-        desk = self._desk
-        return digest == desk.thread.parent or (desk.tip is not None and self._line.reaches(digest))
+        return digest == self._desk.thread.parent or self._line.reaches(digest)
 
     def _left_before(self, digest: bytes) -> list[tuple[Agreement, Agreed]]:
         """The agreements, oldest first, that lead from our line to this one: we had them, and others superseded them.
 
-        As many as can be gone back at most; none where this one isn't here.
+        As many as can be gone back at most; none where they don't lead there, or it is here.
         """
         desk, thread = self._desk, self._desk.thread
         left: list[tuple[Agreement, Agreed]] = []
@@ -256,7 +255,7 @@ class CatchUp:
             agreement = verify(thread.domain, thread.terms, agreed.signed, recoveries=thread.recoveries)
             left.insert(0, (agreement, agreed))
             digest = agreement.commitment.parent
-        return left
+        return left if self._is_here(digest) else []
 
     def _wait_for_parent(self, peer: int, agreement: Agreement, agreed: Agreed) -> None:
         parent = agreement.commitment.parent
@@ -297,7 +296,7 @@ class CatchUp:
         if not self.is_behind:
             desk.hears_until = None
         self._since_hello += 1
-        if self.is_behind and self._since_hello >= PAGE:
+        if self._since_hello >= PAGE:
             self.ask_those_ahead()
 
 

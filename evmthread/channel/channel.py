@@ -431,6 +431,7 @@ class Channel:
 
     def _look_at_turn(self) -> None:
         desk, at = self._desk, self._challenge_at()
-        if at is not None and desk.now >= at and desk.thread.agreement is not None:
+        if at is not None and desk.now >= at:
+            assert desk.thread.agreement is not None
             self._challenged_turn = self._line.turn_since
             desk.outbox.notify(ChallengeDue(desk.thread.agreement))

@@ -44,7 +44,7 @@ class Closing:
     def try_ready(self) -> None:
         """Says that we are ready, as soon as none of our signatures stands above the latest agreement."""
         desk = self._desk
-        if not desk.wants_end or desk.ready_to_close is not None or desk.tip is None or not desk.may_sign:
+        if not desk.wants_end or desk.ready_to_close is not None or not desk.may_sign:
             return
         if (desk.is_party and desk.is_restored) or desk.floors_ahead:
             return  # first something has to be agreed above the floor of a restored store
@@ -89,7 +89,7 @@ class Closing:
 
     def _go_on(self) -> None:
         desk = self._desk
-        if not desk.all_ready or desk.ballot.final is not None:
+        if not desk.all_ready:
             return
         # Always the party whose turn follows the latest agreement, whatever nonce is free: no two may sign a final one.
         if desk.ballot.leader(desk.tip_nonce + 1) == desk.index:

@@ -21,8 +21,9 @@ from evmthread.channel.review import highest_nonce
 from evmthread.channel.thread import Thread
 from evmthread.commit.commitment import Status
 from evmthread.commit.opening import DEFAULT_INCLUSION
+from evmthread.commit.terms import signing_addresses
 from evmthread.errors import InvalidInput
-from evmthread.primitives.types import ZERO_ADDRESS, ZERO_HASH
+from evmthread.primitives.types import ZERO_HASH
 
 WHOLE_EVERY = 64
 """How often the whole state is kept by default."""
@@ -120,10 +121,8 @@ class Desk:
         self.options = options
         self.history = history
         self.now = now
-        external = terms.operator != ZERO_ADDRESS and operator_index(thread) == parties
-        self.participants = parties + (1 if external else 0)
-        self.everyone = tuple(range(self.participants))
-        self.others = tuple(each for each in self.everyone if each != index)
+        self._addresses = signing_addresses(terms)
+        self.others = tuple(each for each in range(len(self._addresses)) if each != index)
         self.outbox = Outbox(thread.thread_id)
         self._allowances = {each: Allowance(options.answer_rate, now) for each in self.others}
         # The leader that is always the same is the operator: as a party, or as the one participant beyond them.
@@ -154,9 +153,9 @@ class Desk:
         self.wants_end = False
         """Our user wants to close."""
         self.others_want_end = False
+        """Somebody does, on the latest agreement."""
         self.floors: dict[int, set[int]] = {}
         """Floors that others with restored stores announced; of each as many as MAX_FLOORS."""
-        """Somebody does, on the latest agreement."""
         self.stopped: Stopped | None = None
         self.disputed_at: int | None = None
         """The chain's block in which a challenge or a settlement was last seen."""
@@ -197,8 +196,7 @@ class Desk:
 
     def key_of(self, participant: int) -> bytes:
         """The address with which a participant signs."""
-        terms = self.thread.terms
-        return terms.keys[participant] if participant < self.parties else terms.operator
+        return self._addresses[participant]
 
     @property
     def is_live(self) -> bool:

@@ -83,8 +83,6 @@ class Leading:
         empty = empty or desk.has_to_clear or clears
         if desk.pool.barred or desk.new_ground is not None:
             empty = empty or not desk.pool.collect(suspended=desk.thread.agreed_call is not None)
-        if not (desk.pool or self._rounds.may_skip):
-            return
         try:
             self.lead(empty=empty)
         except LocalProtocolError:

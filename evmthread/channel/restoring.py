@@ -109,10 +109,7 @@ def _backwards(
 ) -> Iterator[tuple[AgreedRecord, SavedStep]]:
     yield from zip(reversed(base), reversed(steps), strict=True)
     record = base[0]
-    while record.whole or record is not base[0]:
-        before = None if history is None else history.agreed(record.parent)
-        if before is None:
-            return
+    while history is not None and (before := history.agreed(record.parent)) is not None:
         record = before
         yield record, decode_step(record.state)
 

@@ -157,7 +157,7 @@ class Rounds:
                 desk.outbox.notify(Proposed(standing.propose, prepared.outcome))  # its leader still waits
             self.settle()
             return
-        if desk.tip is not None and nonce <= desk.tip_nonce:
+        if nonce <= desk.tip_nonce:
             self._tell_tip(peer, nonce, signed_digest)
             return
         if nonce <= desk.highest_claimed:
@@ -178,7 +178,7 @@ class Rounds:
         """Whether our user was told of this proposal, then of another, and can decide on neither: it is told again."""
         desk = self._desk
         decided = standing.signed_here or standing.wanted
-        return desk.is_party and desk.options.manual and not decided and not self.waits_for_user
+        return desk.is_party and not decided and not self.waits_for_user
 
     def _check_own(self, propose: Propose) -> None:
         """A peer shows a proposal that we lead: if we signed it, our store has to know it (signer law, rule 5)."""
@@ -234,7 +234,7 @@ class Rounds:
         if final and desk.ready_to_close == desk.thread.parent and not desk.all_ready:
             self._held = propose  # signed as soon as all have said that they are ready
             return
-        full = standing.counts and desk.ballot.open_proposals >= desk.thread.ruleset.open_proposals
+        full = desk.ballot.open_proposals >= desk.thread.ruleset.open_proposals
         if commitment.nonce <= desk.ballot.highest_signed or desk.ballot.final is not None or full:
             check_may_sign(desk, nonce=commitment.nonce, final=final, counts=standing.counts)
         check_times(desk, propose.batch, nonce=commitment.nonce)
@@ -364,10 +364,10 @@ class Rounds:
         if index == desk.index:
             return  # it may be from elsewhere: what a digest stands for, and under which nonce, it doesn't show
         if accept.nonce <= desk.tip_nonce:
-            tip = desk.tip
-            if tip is not None and accept.digest == desk.thread.parent and peer == index:
+            assert desk.tip is not None
+            if accept.digest == desk.thread.parent and peer == index:
                 # It may not know yet that enough have signed, or that we have its signature.
-                desk.answer(peer, tip)
+                desk.answer(peer, desk.tip)
             return
         own = peer == index  # else the nonce is the sender's word alone, until we have what was signed
         if own and accept.nonce <= desk.highest_claimed:
@@ -407,7 +407,7 @@ class Rounds:
             commitment = standing.propose.commitment
             if len(standing.signatures) < signatures_needed(desk.thread.terms, commitment):
                 continue
-            if desk.ballot.leader(nonce) == desk.index and not standing.propose.signature:
+            if not standing.propose.signature:  # ours, which we lead: it isn't signed yet
                 continue
             signatures = SignatureSet.of(standing.signatures)
             agreement = Agreement(

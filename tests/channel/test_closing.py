@@ -215,6 +215,27 @@ def test_readiness_waits_until_nothing_of_ours_can_stand_above() -> None:
     assert closing.deadline == desk.now - 1 + PATIENCE * desk.options.base_timer, "said once"
 
 
+def test_what_we_signed_and_know_keeps_us_from_being_ready() -> None:
+    table = Table(3)
+    table.tell(0, 1, table.proposal(1))
+    channel = table.channel(0)
+    desk = channel._desk
+    desk.ballot.highest_signed = 0
+    desk.wants_end = True
+    channel._closing.try_ready()
+    assert desk.ready_to_close is None
+    desk.ballot.own_standing = None
+    channel._closing.try_ready()
+    assert desk.ready_to_close == desk.thread.parent
+
+
+def test_an_operator_clears_the_way_for_parties_who_want_to_end() -> None:
+    table = Table(2, operator=OUTSIDER)
+    for index, clears in ((0, False), (2, True)):
+        table.tell(index, 1, Close())
+        assert table.channel(index)._desk.others_want_end == clears
+
+
 def test_who_is_asked_answers_with_what_it_has_said() -> None:
     table = Table(3)
     table.tell(0, 1, Close())
