@@ -363,7 +363,7 @@ def test_after_each_event_the_whole_is_looked_at(monkeypatch: pytest.MonkeyPatch
         (channel._desk.outbox, "set_timer"),
     ):
 
-        def call(*_: object, name: str = name, **__: object) -> None:
+        def call(*_: object, name: str = name, **_more: object) -> None:
             called.append(name)
 
         monkeypatch.setattr(part, name, call)
@@ -457,6 +457,7 @@ def test_what_others_may_lack_is_asked_of_all() -> None:
         channel._desk.wants_floor, channel._desk.tip = True, None
 
     assert greeted(restored) == [1, 2]
+    assert greeted(lambda channel: setattr(channel._desk, "own_floor", 5)) == [1, 2], "they lead to above it"
     assert greeted(lambda channel: channel._desk.heard.discard(2)) == [2]
 
 

@@ -198,9 +198,9 @@ def test_new_ground_lies_above_the_lowest_floor_that_is_not_reached() -> None:
     assert (desk.new_ground, party.new_ground) == (4, None)
     in_turn = desk_of(Table(2))
     in_turn.floors = desk.floors
-    assert in_turn.new_ground == 4, "what all sign in turn leads there too"
-    in_turn.own_floor = 9
-    assert in_turn.new_ground is None, "who is restored itself can't lead there"
+    assert in_turn.new_ground == 4, "it leads some of what lies there"
+    in_turn.own_floor = 5
+    assert in_turn.new_ground is None, "it signs nothing first"
     table.ask(0)
     table.pump()
     desk.floors = {0: {0}}

@@ -138,8 +138,8 @@ def test_a_decision_that_can_not_be_taken_now_waits() -> None:
     table.pump()
     table.ask(1)
     table.pump()
-    table.ends[0].do(lambda channel: channel.close())
-    with pytest.raises(LocalProtocolError, match="closing"):
+    table.channel(0)._desk.hears_until = table.now + 20
+    with pytest.raises(LocalProtocolError, match="what it has"):
         table.ends[0].do(lambda channel: channel.accept(1))
     table.wait(80)
     asked = [event for event in table.told(0, Proposed) if event.proposal.commitment.nonce == 1]  # type: ignore[attr-defined]
