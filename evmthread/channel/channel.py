@@ -399,8 +399,7 @@ class Channel:
         if not greeted:
             may_lack = desk.ballot.has_signed_aside or desk.may_lack_genesis
             self._catch_up.greet(desk.others if may_lack else self._catch_up.unheard)
-        if self._catch_up.is_behind:
-            self._catch_up.ask_those_ahead()
+        self._catch_up.ask_those_ahead()
         standing = desk.ballot.own_standing
         if standing is not None and not desk.outbox.waits:
             self._rounds.send_standing(standing, desk.others)

@@ -10,7 +10,7 @@ from evmthread.channel.channel import Channel
 from evmthread.channel.desk import ChainHead, ChannelOptions, Mode
 from evmthread.channel.effects import Effect, Notify, Persist, Send, SetTimer, Sign
 from evmthread.channel.errors import LocalProtocolError, NotNow
-from evmthread.channel.events import CloseFailed, PeerFault, StopReason
+from evmthread.channel.events import ChallengeDue, CloseFailed, PeerFault, StopReason
 from evmthread.channel.messages import (
     Accept,
     Agreed,
@@ -620,6 +620,8 @@ def test_when_a_challenge_is_due() -> None:
     assert channel._challenge_at() == due
     line.turn_since = None
     assert channel._challenge_at() is None, "it isn't our turn"
+    channel._challenged_turn = START - 5
+    assert channel._challenge_at() is None, "nor was it told of another one"
     line.turn_since = START
     channel._challenged_turn = START
     assert channel._challenge_at() is None, "told once"
@@ -627,9 +629,13 @@ def test_when_a_challenge_is_due() -> None:
     desk.now = due - 1
     channel._look_at_turn()
     assert channel._challenged_turn is None
+    desk.outbox.take()
     desk.now = due
     channel._look_at_turn()
     assert channel._challenged_turn == START
+    agreement = channel.agreement
+    assert agreement is not None
+    assert desk.outbox.take() == [Notify(ChallengeDue(agreement))]
     off_chain = Table(2)
     off_chain.lost = lambda sender, receiver, message: True
     off_chain.ask(0)
