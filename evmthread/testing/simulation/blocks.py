@@ -57,7 +57,8 @@ class LocalBlocks:
     def put(self, address: bytes, *, balance: int = 0, code: bytes = b"") -> None:
         """See Blocks."""
         self.node.chain.world.set_balance(address, balance)
-        self.node.chain.world.set_code(address, code)
+        if code:
+            self.node.chain.world.set_code(address, code)
 
     def make(self, timestamp: int, transactions: Sequence[Transaction]) -> int:
         """See Blocks."""
