@@ -1,8 +1,9 @@
 """Time evmthread and other EVMs on the same workloads, turn by turn in one run, and print ratios.
 
-A ratio says how many times faster than py-evm: each round gives a pair, and the median pair counts. `cold` is the first
-call in a fresh process, `stored` the same with the compiled code of a former one; `warm` is evmthread as it comes,
-after warming up.
+A ratio says how many times faster than py-evm, warmed up: each round gives a pair, and the median pair counts. `cold`
+is the first call in a fresh process, `stored` the same with the compiled code of a former one; `warm` is evmthread as
+it comes, after warming up. `both cold` compares like with like: evmthread's first call in a fresh process with py-evm's
+first call in a fresh process. On either side imports and the preparation of the state lie outside of what is timed.
 """
 
 import argparse
@@ -20,14 +21,14 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.cold import ColdError, call_cold, stored_code
-from benchmarks.peers import PEERS, PeerError, Worker, start
-from benchmarks.report import GROUPS, OURS, columns, geometric_mean, group_of
+from benchmarks.peers import PEERS, Peer, PeerError, Worker, first_call, start
+from benchmarks.report import BOTH_COLD, COLD, GROUPS, OURS, STORED, columns, geometric_mean, group_of
 from benchmarks.results import FORMAT
 from benchmarks.workload import WORKLOADS, Workload, WorkloadError, read_workloads
 
 RESULTS = Path(__file__).resolve().parent / "results"
 REFERENCE = "py-evm"
-COLD, STORED = "cold", "stored"
+REFERENCE_COLD = "py-evm, cold"
 
 ROUNDS = 5
 SLOW_ROUNDS = 3
@@ -52,8 +53,15 @@ class Comparison:
 
     def ratio(self, name: str) -> float:
         """How many times faster than py-evm: the median over the rounds in which both ran."""
-        pairs = zip(self.rounds[REFERENCE], self.rounds[name], strict=False)
-        return statistics.median([theirs / seconds for theirs, seconds in pairs])
+        theirs, ours = (REFERENCE_COLD, COLD) if name == BOTH_COLD else (REFERENCE, name)
+        pairs = zip(self.rounds[theirs], self.rounds[ours], strict=False)
+        return statistics.median([their_seconds / seconds for their_seconds, seconds in pairs])
+
+    @property
+    def compared(self) -> list[str]:
+        """What there are ratios of."""
+        names = [name for name in self.rounds if name not in (REFERENCE, REFERENCE_COLD)]
+        return [*names, BOTH_COLD] if REFERENCE_COLD in self.rounds else names
 
     def line(self) -> dict[str, Any]:
         """As it is kept in a results file."""
@@ -63,7 +71,7 @@ class Comparison:
             "group": group_of(workload.name, solidity=is_solidity(workload)),
             "opcodes": workload.expect.opcodes,
             "cpu_seconds": {name: round(self.seconds(name), 9) for name in self.rounds},
-            "ratio": {name: round(self.ratio(name), 3) for name in self.rounds if name != REFERENCE},
+            "ratio": {name: round(self.ratio(name), 3) for name in self.compared},
         }
 
 
@@ -89,11 +97,21 @@ def cold_turn(workload: Workload, *folder: str) -> float:
     return seconds
 
 
+def cold_peer_turn(peer: Peer, workload: Workload) -> float:
+    """CPU seconds of a peer's first call in a fresh process. Raises PeerError."""
+    seconds, problem = first_call(peer, workload)
+    if problem:
+        raise PeerError(f"{peer.name}, cold, {workload.name}: {problem}")
+    return seconds
+
+
 def compare(workload: Workload, workers: dict[str, Worker], *, rounds: int | None, without: set[str]) -> Comparison:
     """Rounds in which each EVM takes one turn. Raises PeerError or ColdError."""
     taking: dict[str, Turn] = {name: turns(worker, workload) for name, worker in workers.items()}
     if COLD not in without:
+        reference = next(peer for peer in PEERS if peer.name == REFERENCE)
         taking[COLD] = lambda: cold_turn(workload)
+        taking[REFERENCE_COLD] = lambda: cold_peer_turn(reference, workload)
     if STORED in without:
         return _take(workload, taking, rounds=rounds)
     with stored_code(workload, "auto") as folder:
@@ -195,7 +213,8 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     if options.rounds is not None and options.rounds < 1:
         parser.error("--rounds must be at least 1")
-    names = [name for name in (*OURS, *optional) if name not in options.without]
+    left_out = {*options.without, BOTH_COLD} if COLD in options.without else set(options.without)
+    names = [name for name in (*OURS, *optional) if name not in left_out]
     cells, widths = headings(names)
     load_before = os.getloadavg()[0]  # how many others wanted a core: more than there are is a busy machine
     try:

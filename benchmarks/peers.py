@@ -157,3 +157,21 @@ def start(peer: Peer, kind: type[Kind]) -> Kind:
             worker.close()
             raise PeerError(f"{peer.name}: {what} is {worker.providers.get(what)}, not {wanted}")
     return worker
+
+
+def first_call(peer: Peer, workload: Work) -> tuple[float, str | None]:
+    """CPU seconds of the first call in a fresh process, and what it got wrong, or None. Raises PeerError."""
+    done = subprocess.run(
+        [str(environment(peer)), "-m", Worker.module, peer.name, "--first"],
+        cwd=REPOSITORY,
+        env=os.environ | peer.variables,
+        input=json.dumps(workload.record),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        lines = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]
+        raise PeerError(f"{peer.name}, {workload.name}, cold: {lines[-1]}")
+    answer = json.loads(done.stdout)
+    return answer["seconds"], workload.problem(answer["answer"])

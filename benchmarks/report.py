@@ -9,7 +9,8 @@ COMPUTING = "computing"
 HOST = "host-heavy"
 FAMILIES = "families"
 GROUPS = (COMPUTING, HOST, FAMILIES)
-OURS = ("stepper", "cold", "stored", "warm")  # how evmthread itself is measured
+COLD, BOTH_COLD, STORED = "cold", "both cold", "stored"
+OURS = ("stepper", COLD, BOTH_COLD, STORED, "warm")  # how evmthread itself is measured
 
 
 def group_of(name: str, *, solidity: bool) -> str | None:

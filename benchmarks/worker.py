@@ -1,8 +1,9 @@
 """One EVM in a process of its own, timed over JSON lines: `python -m benchmarks.worker NAME`.
 
 It first prints `{"providers": ...}`. Then a line `{"workload": ...}` prepares a workload and prints `{"ready": true}`,
-and `{"calls": n}` makes n calls and prints their CPU seconds and the last one's answer. It runs in environments that
-have no evmthread, so the module that knows an EVM is imported by name.
+and `{"calls": n}` makes n calls and prints their CPU seconds and the last one's answer. With `--first` it reads one
+workload and makes one call, at once: the first of its process. It runs in environments that have no evmthread, so the
+module that knows an EVM is imported by name.
 """
 
 import importlib
@@ -26,6 +27,10 @@ MODULES: dict[str, tuple[str, dict[str, str]]] = {
 def main() -> None:
     name, options = MODULES[sys.argv[1]]
     module = importlib.import_module(name)
+    if sys.argv[2:] == ["--first"]:
+        seconds, answer = module.repeatable(json.load(sys.stdin), **options)()
+        print(json.dumps({"seconds": seconds, "answer": answer}))
+        return
     print(json.dumps({"providers": module.providers()}), flush=True)
     call: Callable[[], tuple[float, Any]] | None = None
     for line in sys.stdin:

@@ -9,7 +9,7 @@ import json
 import re
 
 from evmthread.commit.eip712 import TypedData
-from evmthread.commit.records import plain_type
+from evmthread.commit.members import plain_type
 from evmthread.commit.signature import SIGNATURE_BYTES, V_OFFSET, join_signature
 from evmthread.commit.signing import check_typed_data
 from evmthread.errors import BackendError

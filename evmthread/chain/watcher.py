@@ -14,7 +14,8 @@ from evmthread.chain.errors import FinalityBroken, NodeLies
 from evmthread.chain.events import Placed, ThreadState, follow_event
 from evmthread.channel.desk import ChainHead, Mode
 from evmthread.commit.eip712 import Domain
-from evmthread.commit.records import VERSION_BYTE, decode_versioned, decoded_list, plain_type
+from evmthread.commit.members import plain_type
+from evmthread.commit.records import VERSION_BYTE, decode_versioned, decoded_list
 from evmthread.commit.terms import Terms, thread_id
 from evmthread.errors import DecodingError
 from evmthread.primitives import rlp

@@ -9,17 +9,24 @@ from enum import IntEnum
 from random import Random
 from typing import Protocol
 
+from evmthread.channel.allowance import Allowance
 from evmthread.channel.ballot import Ballot
-from evmthread.channel.events import Stopped, StopReason
+from evmthread.channel.events import CloseAsked, Stopped, StopReason
 from evmthread.channel.kept import AgreedRecord
-from evmthread.channel.messages import Agreed, Fetch, Hello
+from evmthread.channel.messages import Agreed, Fetch, Hello, Message
 from evmthread.channel.outbox import Outbox
 from evmthread.channel.pacing import Pacing
 from evmthread.channel.pool import Pool
 from evmthread.channel.review import highest_nonce
 from evmthread.channel.thread import Thread
+from evmthread.commit.commitment import Status
 from evmthread.commit.opening import DEFAULT_INCLUSION
-from evmthread.primitives.types import ZERO_ADDRESS, ZERO_HASH
+from evmthread.commit.terms import signing_addresses
+from evmthread.errors import InvalidInput
+from evmthread.primitives.types import ZERO_HASH
+
+WHOLE_EVERY = 64
+"""How often the whole state is kept by default."""
 
 MAX_FLOORS = 2
 """So many floors of a participant are given new ground: whoever announces more doesn't move the thread by it."""
@@ -35,7 +42,10 @@ class Mode(IntEnum):
     SETTLED = 4
 
 
-MAX_TOLD = (1 << 64) - 2
+NEVER = (1 << 64) - 1
+"""As a floor: nothing is ever signed again."""
+
+MAX_TOLD = NEVER - 1
 """The highest nonce that a Hello can tell: it has 64 bits for one more."""
 
 
@@ -57,7 +67,11 @@ class ChannelOptions:
     `base_timer`: seconds until something is sent again. `operator_leads`: the operator orders all batches, else the
     parties in turn. `on_chain`: there is a registry, and nothing above nonce 0 is signed before it says LIVE. `manual`:
     the user decides on each proposal. `automatic`: who leads proposes as soon as there are inputs, else when told to.
-    `linger`: how many seconds it waits for more of them. `inclusion`: as check_opening takes it.
+    `linger`: how many seconds it waits for more of them. `answer_rate`: bytes a second that each other one gets in
+    answer to what it asks, above 0; at once as many as in 16 seconds. `inclusion`: as check_opening takes it.
+    `whole_every`: each so many agreements the whole state is kept, so that a restart reads at most so many changes.
+    `trusts_others`: a party whose store was put back from a copy signs again, last, beside others of which fewer than
+    threshold - 1 lie; else it only reads (docs/channel.md, Restored stores).
     """
 
     base_timer: float = 2.0
@@ -66,7 +80,20 @@ class ChannelOptions:
     manual: bool = False
     automatic: bool = True
     linger: float = 0.0
+    answer_rate: float = 1 << 20
     inclusion: int = DEFAULT_INCLUSION
+    whole_every: int = WHOLE_EVERY
+    trusts_others: bool = False
+
+    def __post_init__(self) -> None:
+        if not self.base_timer > 0:
+            raise InvalidInput(f"a base timer above 0 seconds, not {self.base_timer}")
+        if not self.linger >= 0:
+            raise InvalidInput(f"to linger for 0 seconds or more, not {self.linger}")
+        if not self.answer_rate > 0:
+            raise InvalidInput(f"answers at a rate above 0, not {self.answer_rate}")
+        if self.whole_every < 1:
+            raise InvalidInput(f"the whole state is kept each so many agreements, 1 at least, not {self.whole_every}")
 
 
 class History(Protocol):
@@ -94,11 +121,10 @@ class Desk:
         self.options = options
         self.history = history
         self.now = now
-        external = terms.operator != ZERO_ADDRESS and operator_index(thread) == parties
-        self.participants = parties + (1 if external else 0)
-        self.everyone = tuple(range(self.participants))
-        self.others = tuple(each for each in self.everyone if each != index)
+        self._addresses = signing_addresses(terms)
+        self.others = tuple(each for each in range(len(self._addresses)) if each != index)
         self.outbox = Outbox(thread.thread_id)
+        self._allowances = {each: Allowance(options.answer_rate, now) for each in self.others}
         # The leader that is always the same is the operator: as a party, or as the one participant beyond them.
         always = operator_index(thread) if options.operator_leads else None
         self.ballot = Ballot(parties, terms.threshold, index, always=always)
@@ -111,6 +137,8 @@ class Desk:
         """Of a restored store: nothing at or below it is signed."""
         self.wants_floor = False
         """Our store is restored, and what floor it needs shows when we have the genesis: nothing is signed before."""
+        self.lost_end = False
+        """Our key signed an end that our store lacks: nothing is ever signed again."""
         self.begun: int | None = None
         """The genesis's timestamp."""
         self.owner_nonce = 0
@@ -125,15 +153,17 @@ class Desk:
         self.wants_end = False
         """Our user wants to close."""
         self.others_want_end = False
+        """Somebody does, on the latest agreement."""
         self.floors: dict[int, set[int]] = {}
         """Floors that others with restored stores announced; of each as many as MAX_FLOORS."""
-        """Somebody does, on the latest agreement."""
         self.stopped: Stopped | None = None
         self.disputed_at: int | None = None
         """The chain's block in which a challenge or a settlement was last seen."""
         self.ready_to_close: bytes | None = None
         """The digest on which we said that we are ready to close; nothing else is signed then."""
         self.close_answers: dict[int, bytes] = {}
+        self.close_told: dict[int, bytes] = {}
+        """Of whom our user was told that it wants to close, and on which agreement."""
 
     @property
     def all_ready(self) -> bool:
@@ -149,14 +179,24 @@ class Desk:
         return -1 if agreement is None else agreement.commitment.nonce
 
     @property
+    def rank(self) -> tuple[int, bytes]:
+        """By which the latest agreement is compared with another: its nonce, then its digest."""
+        return self.tip_nonce, self.thread.parent
+
+    @property
+    def is_ended(self) -> bool:
+        """Whether the end is agreed: all have signed it, and nothing counts more."""
+        agreement = self.thread.agreement
+        return agreement is not None and agreement.commitment.status == Status.FINAL
+
+    @property
     def owner(self) -> bytes:
         """The account that this party acts for inside the thread."""
         return self.thread.terms.owners[self.index]
 
     def key_of(self, participant: int) -> bytes:
         """The address with which a participant signs."""
-        terms = self.thread.terms
-        return terms.keys[participant] if participant < self.parties else terms.operator
+        return self._addresses[participant]
 
     @property
     def is_live(self) -> bool:
@@ -169,8 +209,9 @@ class Desk:
     @property
     def is_greeted(self) -> bool:
         """Whether as many as it takes have told us what they have signed (signer law, rule 5)."""
+        heard = len(self.heard) - (self.parties in self.heard)  # an operator that is no party comes after them
         needed = self.thread.terms.threshold if self.tip is not None else self.parties
-        return len([each for each in self.heard if each < self.parties]) + int(self.is_party) >= needed
+        return heard + self.is_party >= needed
 
     @property
     def may_sign(self) -> bool:
@@ -188,6 +229,33 @@ class Desk:
         """The highest nonce that an honest party can have signed by now, wherever its clock stands."""
         drift = self.thread.ruleset.clock_drift
         return highest_nonce(self.now if self.begun is None else self.begun, self.now + 2 * drift)
+
+    @property
+    def is_restored(self) -> bool:
+        """Whether our store was put back from a copy, and nothing is agreed yet above all that the lost one signed."""
+        return self.wants_floor or (self.own_floor > 0 and self.tip_nonce <= self.own_floor)
+
+    @property
+    def needs_floor(self) -> bool:
+        """Whether the store is to get a floor now: a restored one that has the genesis, one that lacks our end any."""
+        if self.lost_end:
+            return self.own_floor != NEVER
+        return self.wants_floor and self.tip is not None
+
+    @property
+    def only_reads(self) -> bool:
+        """Whether what a restored store lacks may bind us, and nobody can tell: then nothing is signed.
+
+        Whoever leads every nonce signs first, and can't wait for the others.
+        """
+        if not (self.is_party and self.is_restored):
+            return False
+        return self.own_floor == NEVER or not self.options.trusts_others or self.ballot.leads_always(self.index)
+
+    def look_at_store(self) -> None:
+        """Stops where a restored store only reads."""
+        if self.only_reads:
+            self.stop(StopReason.RESTORED, "only what others agree on, or the chain, leads on from here")
 
     @property
     def may_ask(self) -> bool:
@@ -210,12 +278,34 @@ class Desk:
         return self.wants_floor and self.tip is None
 
     @property
+    def waits_for_ground(self) -> bool:
+        """Whether others have to know our floor: they lead to above it."""
+        return self.is_party and self.own_floor != NEVER and self.own_floor > 0 and self.tip_nonce <= self.own_floor
+
+    @property
+    def waits_for_others(self) -> bool:
+        """Whether something of ours waits for others, or of others for us."""
+        ballot, pool = self.ballot, self.pool
+        return (
+            ballot.own_standing is not None
+            or bool(pool.wishes or pool)
+            or ballot.has_signed_aside
+            or self.waits_for_ground
+            or self.new_ground is not None
+        )
+
+    @property
     def new_ground(self) -> int | None:
-        """The lowest nonce on which a restored party can ask for anything again, where we alone can lead to there."""
-        if not (self.options.operator_leads and self.ballot.leads(self.index)):
-            return None  # it leads to there itself
-        floors = [floor for announced in self.floors.values() for floor in announced if floor >= self.tip_nonce]
+        """The lowest nonce from which on a restored party can ask for anything again, where we can lead to there."""
+        if not self.ballot.leads(self.index) or (self.is_party and self.is_restored):
+            return None
+        floors = self.floors_ahead
         return min(floors) + 1 if floors else None
+
+    @property
+    def floors_ahead(self) -> list[int]:
+        """Floors of others with restored stores at or above the latest agreement."""
+        return [floor for announced in self.floors.values() for floor in announced if floor >= self.tip_nonce]
 
     def note_floor(self, peer: int, floor: int) -> None:
         """A participant announced its floor."""
@@ -231,7 +321,25 @@ class Desk:
     def hello(self, seen: int) -> Hello:
         """What we have, for a party of which we have `seen` a signature under this nonce: it must know that, too."""
         highest = min(max(self.ballot.highest_signed, seen), MAX_TOLD)  # somebody may have signed the very last nonce
-        return Hello(highest, min(self.tip_nonce, MAX_TOLD), self.thread.parent, self.own_floor)
+        # Where we never sign again nobody can give us ground, nor where all have to sign it and we only read.
+        everyone_signs = self.thread.terms.threshold == self.parties
+        lost = self.own_floor == NEVER or (everyone_signs and self.only_reads)
+        floor = 0 if lost else self.own_floor
+        return Hello(highest, min(self.tip_nonce, MAX_TOLD), self.thread.parent, floor)
+
+    # Answers ----------------------------------------------------------------------------------------------------------
+    def may_answer(self, peer: int) -> bool:
+        """Whether what a peer asks is answered with more than it sent: it may ask again when time has passed."""
+        return self._allowances[peer].is_left(self.now)
+
+    def answer(self, peer: int, message: Message) -> None:
+        """Sends a peer what it asked for, or shows that it lacks, if anything is left of its allowance."""
+        if self.may_answer(peer):
+            self.charge(peer, self.outbox.send(peer, message))
+
+    def charge(self, peer: int, size: int) -> None:
+        """So many bytes went to a peer in answer."""
+        self._allowances[peer].take(size)
 
     def fetch_unknown(self, peer: int, digest: bytes) -> None:
         """Somebody builds on an agreement: asks it for that, where we don't have it."""
@@ -244,6 +352,12 @@ class Desk:
         if self.is_party:
             self.owner_nonce = self.thread.account_nonce(self.owner)
             self.balance = self.thread.account_balance(self.owner)
+
+    def tell_close(self, peer: int) -> None:
+        """Tells our user, unless it wants that itself, that a participant wants to close: once on each agreement."""
+        if not self.wants_end and self.close_told.get(peer) != self.thread.parent:
+            self.close_told[peer] = self.thread.parent
+            self.outbox.notify(CloseAsked(peer))
 
     def stop(self, reason: StopReason, detail: str) -> None:
         """Signs nothing more."""

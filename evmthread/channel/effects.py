@@ -11,8 +11,10 @@ from typing import TypeAlias
 from evmthread.channel.events import Event
 from evmthread.channel.kept import Record
 from evmthread.commit.eip712 import TypedData
+from evmthread.primitives.quick import quick
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Persist:
     """Keep these, all or none; answer with `persisted(token)`, or `not_persisted(token, why)` where they are refused.
@@ -26,6 +28,7 @@ class Persist:
     urgent: bool
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Sign:
     """Sign these with the party's key; answer with `signed(token, signature)`, or `not_signed(token, why)`.
@@ -38,6 +41,7 @@ class Sign:
     content: bytes | None
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Send:
     """Bytes for one participant: a party by its index, or the operator that is no party, by the number of parties.
@@ -49,6 +53,7 @@ class Send:
     data: bytes
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class SetTimer:
     """Call `tick(now)` at this time (seconds since 1970), or soon after. It takes the place of the timer before."""
@@ -56,6 +61,7 @@ class SetTimer:
     at: float
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Notify:
     """Something that the user wants to know."""

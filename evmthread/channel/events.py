@@ -11,8 +11,10 @@ from evmthread.channel.pool import Wish
 from evmthread.commit.agreement import Agreement
 from evmthread.commit.batch import SignedBatch
 from evmthread.commit.evidence import Equivocation, InputEquivocation
+from evmthread.primitives.quick import quick
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Adopted:
     """A commitment was agreed, executed here and is durable; `outcome` is what its batch did."""
@@ -133,6 +135,7 @@ class StopReason(StrEnum):
     STALE_STORE = "a peer showed a signature of ours that our store doesn't hold"
     REFUSED = "the store or the guard refused what was to be signed"
     FORKED = "the agreed line leads back further than is kept"
+    RESTORED = "the store was put back from a copy, and what it lacks may bind us"
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,7 +41,9 @@ from evmthread.execution.invalid import InvalidTransaction
 from evmthread.execution.receipts import Receipt
 from evmthread.execution.result import CallResult, TransactionResult
 from evmthread.execution.world import World
+from evmthread.machine.hooks import Hook
 from evmthread.machine.traps import Question, Suspended
+from evmthread.primitives.quick import quick
 from evmthread.primitives.types import ZERO_HASH, Log
 from evmthread.state.overlay import OverlayState
 from evmthread.state.view import StateChanges
@@ -50,6 +52,7 @@ NEW_SLOT_PRICE = 20_000
 """G_sset (Yellow Paper, appendix G): what making a slot non-zero costs at least, in every fork, before refunds."""
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class InputOutcome:
     """One input that ended: its tree of calls, the gas that it used after refunds, the logs that stand."""
@@ -61,6 +64,7 @@ class InputOutcome:
     breaks: bool = False
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class BatchOutcome:
     """What running a batch gave: `changes` to the state before it; `slots` counts the root's non-zero slots.
@@ -153,21 +157,24 @@ class _Run:
         counted, possible = self.slots, self.slots
         ended = False
         block = block_environment(rules, batch.environment)
+        calls = ThreadCalls(rules, 0, self.nonce)
+        watching = (calls, *world.hooks)
         for index, each in enumerate(batch.inputs):
             if ended:
-                raise InvalidBatch("no input follows a BREAKPOINT", index, index, self.nonce)
+                raise InvalidBatch("no input follows a BREAKPOINT", index, index, self.nonce, ends_batch=True)
             if index and self.open_call is not None:
-                raise InvalidBatch("a call that suspends is the last input of its batch", index, index, self.nonce)
+                rule = "a call that suspends is the last input of its batch"
+                raise InvalidBatch(rule, index, index, self.nonce, ends_batch=True)
             world.environment = block
-            outcome = self._run(each, index)
+            calls.index = index
+            outcome = self._run(each, index, calls, watching)
             if outcome is None:
                 continue
             outcomes.append(outcome)
             gas += outcome.gas_used
             if gas > rules.ruleset.batch_gas:
-                raise InvalidBatch(
-                    f"the batch's gas at most batchGas, {rules.ruleset.batch_gas}", gas, index, self.nonce
-                )
+                rule = f"the batch's gas at most batchGas, {rules.ruleset.batch_gas}"
+                raise InvalidBatch(rule, gas, index, self.nonce, ends_batch=True)
             # New slots cost so much that nearly always gas alone shows that the limit is far.
             possible += (outcome.gas_used + outcome.gas_refunded) // NEW_SLOT_PRICE
             if possible > rules.ruleset.storage_slots or each.kind == InputKind.CREATE:
@@ -180,16 +187,14 @@ class _Run:
         changes = world.changes()
         return BatchOutcome(tuple(outcomes), gas, _slots_after(rules, changes, self.slots), changes, self.open_call)
 
-    def _run(self, each: Input, index: int) -> InputOutcome | None:
+    def _run(self, each: Input, index: int, calls: ThreadCalls, watching: tuple[Hook, ...]) -> InputOutcome | None:
         """What came of an input; None where it didn't end, or has no receipt."""
         rules, world = self.rules, self.world
         continues = each.kind in (InputKind.ANSWER, InputKind.ABORT)
         if continues != (self.open_call is not None):
             rule = "an answer or abort of the open call" if self.open_call is not None else "no call is open"
             raise InvalidBatch(rule, InputKind(each.kind).name.lower(), index, self.nonce)
-        calls = ThreadCalls(rules, index, self.nonce)
-        hooks = world.hooks
-        world.hooks = (calls, *hooks)
+        hooks, world.hooks = world.hooks, watching
         try:
             match each.kind:
                 case InputKind.CREATE:
@@ -320,7 +325,7 @@ class _Run:
         topic, root = self.rules.ruleset.breakpoint_topic, self.rules.address
         if root in self.world.breakpoints:
             return True
-        return topic != ZERO_HASH and any(log.address == root and log.topics[:1] == (topic,) for log in logs)
+        return topic != ZERO_HASH and any([log.address == root and log.topics[:1] == (topic,) for log in logs])  # noqa: C419
 
     def _check_created(self, index: int, *, besides: bytes = b"") -> None:
         if self.rules.ruleset.create:

@@ -8,7 +8,10 @@ others are only ever added.
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from evmthread.primitives.quick import quick
 
+
+@quick
 @dataclass(frozen=True, slots=True)
 class SignedRecord:
     """A commitment that is about to be signed. Unique: one digest for a nonce.
@@ -23,6 +26,7 @@ class SignedRecord:
     content: bytes
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class InputRecord:
     """An input of ours that is about to be signed. Unique: one digest for a kind, a nonce and a parent."""
@@ -34,6 +38,7 @@ class InputRecord:
     content: bytes
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class AgreedRecord:
     """An agreement that was executed and adopted. `content` is its `Agreed` message's body in bytes.

@@ -16,9 +16,11 @@ from evmthread.channel.party import SignedInput
 from evmthread.commit.agreement import SignedCommitment
 from evmthread.commit.batch import Input, SignedBatch
 from evmthread.commit.commitment import Commitment, Suspension
-from evmthread.commit.records import VERSION_BYTE, decode_versioned, decoded_list, plain_type
+from evmthread.commit.members import plain_type
+from evmthread.commit.records import VERSION_BYTE, decode_versioned, decoded_list
 from evmthread.errors import DecodingError
 from evmthread.primitives import rlp
+from evmthread.primitives.quick import quick
 from evmthread.primitives.types import ZERO_HASH
 
 OVERHEAD_BYTES = 64 * 1024
@@ -68,6 +70,7 @@ class Hello:
     floor: int = 0
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Request:
     """An input that its actor wants in a batch."""
@@ -75,6 +78,7 @@ class Request:
     signed: SignedInput
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Propose:
     """A leader's commitment, what leads to it, and its signature."""
@@ -85,6 +89,7 @@ class Propose:
     signature: bytes
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Accept:
     """A party's signature on a proposal, for all to see."""
@@ -94,6 +99,7 @@ class Accept:
     signature: bytes
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Agreed:
     """An agreement with all that it takes to execute it. Nothing is verified."""
@@ -202,10 +208,14 @@ def decode_message(data: bytes, *, batch_bytes: int) -> tuple[bytes, Message]:
     return _hash(thread_id, "threadId"), _READERS[known](body)
 
 
+_SHORTEST = b"\xe3"
+"""How the list of a message begins that has nothing but its type, the threadId and an empty body."""
+
+
 def thread_of(data: bytes) -> bytes:
     """The threadId that a message's bytes name, without reading the rest. Raises DecodingError where they name none."""
     start = 2 if data[1:2] < b"\xf8" else data[1] - 0xF5  # after the version and the list's length
-    if data[:1] != VERSION_BYTE or data[1:2] < b"\xc0" or data[start + 1 : start + 2] != b"\xa0":
+    if data[:1] != VERSION_BYTE or data[1:2] < _SHORTEST or data[start + 1 : start + 2] != b"\xa0":
         raise DecodingError("bytes that are no message of a thread")
     return _hash(bytes(data[start + 2 : start + 34]), "threadId")  # after the type, a byte, and the length
 

@@ -12,8 +12,10 @@ from evmthread.channel.events import Event
 from evmthread.channel.kept import Record
 from evmthread.channel.messages import Message, encode_message
 from evmthread.commit.eip712 import TypedData
+from evmthread.primitives.quick import quick
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class _Waiting:
     then: Callable[[bytes], None]
@@ -29,6 +31,7 @@ class Outbox:
         self._thread_id = thread_id
         self._effects: list[Effect] = []
         self._waiting: dict[int, _Waiting] = {}
+        self._urgent = 0  # how many of these something is signed or sent after
         self._token = 0
         self._timer: float | None = None
 
@@ -40,12 +43,11 @@ class Outbox:
     @property
     def waits(self) -> bool:
         """Whether an answer is outstanding after which something is signed or sent."""
-        return any(waiting.urgent for waiting in self._waiting.values())
+        return self._urgent > 0
 
     def persist(self, *records: Record, urgent: bool, then: Callable[[], None], failed: Callable[[str], None]) -> None:
         """Asks to keep records."""
-        self._token += 1
-        self._waiting[self._token] = _Waiting(lambda _: then(), failed, signs=False, urgent=urgent)
+        self._wait(_Waiting(lambda _: then(), failed, signs=False, urgent=urgent))
         self._effects.append(Persist(self._token, records, urgent))
 
     def sign(
@@ -56,13 +58,22 @@ class Outbox:
         failed: Callable[[str], None],
     ) -> None:
         """Asks for a signature."""
-        self._token += 1
-        self._waiting[self._token] = _Waiting(then, failed, signs=True, urgent=True)
+        self._wait(_Waiting(then, failed, signs=True, urgent=True))
         self._effects.append(Sign(self._token, typed_data, content))
 
-    def send(self, to: int, message: Message) -> None:
-        """One message for one participant."""
-        self._effects.append(Send(to, encode_message(self._thread_id, message)))
+    def _wait(self, waiting: _Waiting) -> None:
+        self._token += 1
+        self._waiting[self._token] = waiting
+        self._urgent += waiting.urgent
+
+    def _waited(self, token: int) -> None:
+        self._urgent -= self._waiting.pop(token).urgent
+
+    def send(self, to: int, message: Message) -> int:
+        """One message for one participant; of how many bytes."""
+        data = encode_message(self._thread_id, message)
+        self._effects.append(Send(to, data))
+        return len(data)
 
     def send_all(self, participants: tuple[int, ...], message: Message) -> None:
         """The same message for several."""
@@ -89,12 +100,13 @@ class Outbox:
         waiting = self._waiting.get(token)
         if waiting is None or waiting.signs != (signature is not None):
             raise LocalProtocolError(f"nothing waits for token {token}")
-        del self._waiting[token]
+        self._waited(token)
         waiting.then(b"" if signature is None else signature)
 
     def failed(self, token: int, why: str) -> None:
         """What waited can't be had. Raises LocalProtocolError for a token that nobody waits for."""
-        waiting = self._waiting.pop(token, None)
+        waiting = self._waiting.get(token)
         if waiting is None:
             raise LocalProtocolError(f"nothing waits for token {token}")
+        self._waited(token)
         waiting.failed(why)

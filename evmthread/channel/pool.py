@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from evmthread.channel.party import SignedInput
 from evmthread.commit.batch import Input, InputKind
+from evmthread.primitives.quick import quick
 
 CONTINUATIONS = (InputKind.ANSWER, InputKind.ABORT)
 
@@ -15,6 +16,7 @@ MAX_CONTINUATIONS = 4
 """So many answers and aborts of one party are kept."""
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Wish:
     """What our user wants executed: an input before its nonce and parent are known.
@@ -60,6 +62,7 @@ class Own:
     doubted: bool = False
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Seen:
     """Another's input, and when we first saw it."""

@@ -137,6 +137,7 @@ def execute_proposed(
     try:
         check_fields(executed, commitment)
         check_suspension(thread.open_call, suspension, commitment.nonce)
+        thread.stand_for(commitment)
     except BaseException:
         thread.discard()
         raise

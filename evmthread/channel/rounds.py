@@ -9,7 +9,7 @@ from operator import itemgetter
 from evmthread.channel.ballot import Standing
 from evmthread.channel.desk import Desk
 from evmthread.channel.errors import DivergentField, LocalProtocolError, RemoteProtocolError
-from evmthread.channel.events import CloseAsked, Proposed, Rejected, StopReason, Unexecutable
+from evmthread.channel.events import Proposed, Rejected, StopReason, Unexecutable
 from evmthread.channel.kept import SignedRecord
 from evmthread.channel.line import Line
 from evmthread.channel.messages import Accept, Agreed, Propose, Reject, RejectCode
@@ -84,17 +84,21 @@ class Rounds:
         desk.outbox.persist(record, urgent=True, then=kept, failed=refused)
 
     def ask_signature(self, standing: Standing) -> None:
-        """Asks for the signature on what is kept as signed; that of what was signed before a restart is the same."""
-        desk = self._desk
-        standing.signing = True
+        """Asks for the signature on what is kept as signed; that of what was signed before a restart is the same.
+
+        Not while the chain doesn't say LIVE, or shows a dispute since it was kept; then it is asked for again later.
+        """
+        desk, commitment = self._desk, standing.propose.commitment
+        standing.signing = not commitment.nonce or commitment.status == Status.FINAL or desk.is_live
+        if not standing.signing:
+            return
 
         def refused(why: str) -> None:
             if desk.ballot.standing.get(standing.nonce) is standing:
                 desk.stop(StopReason.REFUSED, why)
 
-        typed_data = TypedData(desk.thread.domain, standing.propose.commitment)
         desk.outbox.sign(
-            typed_data,
+            TypedData(desk.thread.domain, commitment),
             standing.content,
             then=lambda signature: self._signed(standing, signature),
             failed=refused,
@@ -157,15 +161,14 @@ class Rounds:
                 desk.outbox.notify(Proposed(standing.propose, prepared.outcome))  # its leader still waits
             self.settle()
             return
-        if desk.tip is not None and nonce <= desk.tip_nonce:
+        if nonce <= desk.tip_nonce:
             self._tell_tip(peer, nonce, signed_digest)
             return
         if nonce <= desk.highest_claimed:
             ballot.note_used(leader, nonce)
         if commitment.status == Status.FINAL and commitment.parent == thread.parent:
             ballot.note_bound(leader)
-            if not desk.wants_end:
-                desk.outbox.notify(CloseAsked(leader))
+            desk.tell_close(leader)
         try:
             check_proposed(thread, commitment)
             blamed = leader if tells_steps(thread, commitment, propose.batch) else peer
@@ -173,12 +176,13 @@ class Rounds:
             check_batch_of(thread, commitment, propose.batch, propose.suspension)
             self._review(propose, signed_digest, leader, blamed)
         except (Refusal, Unsigned) as error:
-            self._refuse(leader, propose, signed_digest, error)
+            self._refuse(peer, leader, propose, signed_digest, error)
 
     def _is_forgotten(self, standing: Standing) -> bool:
         """Whether our user was told of this proposal, then of another, and can decide on neither: it is told again."""
         desk = self._desk
-        return desk.is_party and desk.options.manual and not standing.signed_here and not self.waits_for_user
+        decided = standing.signed_here or standing.wanted
+        return desk.is_party and desk.options.manual and not decided and not self.waits_for_user
 
     def _check_own(self, propose: Propose) -> None:
         """A peer shows a proposal that we lead: if we signed it, our store has to know it (signer law, rule 5)."""
@@ -188,11 +192,17 @@ class Rounds:
             check_leader_signature(desk.thread, desk.index, desk.key_of(desk.index), signed, propose.signature, nonce)
         except Refusal as error:
             raise RemoteProtocolError(str(error)) from None
-        self.check_known(nonce, signed)
+        self.check_known(nonce, signed, final=propose.commitment.status == Status.FINAL)
 
-    def check_known(self, nonce: int, signed_digest: bytes) -> None:
-        """Our signature on this was shown: stops where our store doesn't hold it, and isn't marked as an older one."""
+    def check_known(self, nonce: int, signed_digest: bytes, *, final: bool = False) -> None:
+        """Our signature on this was shown: stops where our store doesn't hold it, and isn't marked as an older one.
+
+        An end binds us, whatever our store knows (signer law, rule 3); that no floor lies above.
+        """
         desk = self._desk
+        if final and signed_digest not in (desk.ballot.final, desk.thread.parent):
+            desk.lost_end = True
+            desk.stop(StopReason.STALE_STORE, f"the end of nonce {nonce}: 0x{signed_digest.hex()}")
         if desk.wants_floor:
             return
         if nonce > max(desk.tip_nonce, desk.own_floor or -1) and desk.ballot.signed.get(nonce) != signed_digest:
@@ -228,7 +238,7 @@ class Rounds:
         if final and desk.ready_to_close == desk.thread.parent and not desk.all_ready:
             self._held = propose  # signed as soon as all have said that they are ready
             return
-        full = standing.counts and desk.ballot.open_proposals >= desk.thread.ruleset.open_proposals
+        full = desk.ballot.open_proposals >= desk.thread.ruleset.open_proposals
         if commitment.nonce <= desk.ballot.highest_signed or desk.ballot.final is not None or full:
             check_may_sign(desk, nonce=commitment.nonce, final=final, counts=standing.counts)
         check_times(desk, propose.batch, nonce=commitment.nonce)
@@ -261,24 +271,51 @@ class Rounds:
                 assert prepared is not None
                 desk.outbox.notify(Proposed(propose, prepared.outcome))
                 return
-            self.sign(standing)
+            self._agree_to(standing)
         self.settle()
 
-    def _refuse(self, leader: int, propose: Propose, signed_digest: bytes, error: Refusal | Unsigned) -> None:
+    def _agree_to(self, standing: Standing) -> None:
+        """Signs a proposal; with a restored store, as the last."""
+        standing.wanted = self._desk.is_restored
+        if not standing.wanted or self._is_last_wanted(standing):
+            self.sign(standing)
+
+    def _is_last_wanted(self, standing: Standing) -> bool:
+        """Whether our signature alone is missing."""
+        terms = self._desk.thread.terms
+        return len(standing.signatures) >= signatures_needed(terms, standing.propose.commitment) - 1
+
+    def _sign_last(self) -> None:
+        """Signs the highest proposal that we want and that lacks our signature alone."""
+        desk = self._desk
+        for standing in sorted(desk.ballot.standing.values(), key=lambda each: each.nonce, reverse=True):
+            if standing.wanted and not standing.signed_here and self._is_last_wanted(standing):
+                final = standing.propose.commitment.status == Status.FINAL
+                try:
+                    check_may_sign(desk, nonce=standing.nonce, final=final, counts=standing.counts)
+                except Unsigned:
+                    continue
+                self.sign(standing)
+                return
+
+    def _refuse(
+        self, peer: int, leader: int, propose: Propose, signed_digest: bytes, error: Refusal | Unsigned
+    ) -> None:
+        """Tells the leader; whoever sent us the proposal, and may do so again and again, has it counted."""
         desk, nonce = self._desk, propose.commitment.nonce
         code, where = rejection(error)
         agreed = None
         if code == RejectCode.STALE and propose.commitment.parent != desk.thread.parent:
-            agreed = desk.tip
+            agreed = desk.tip if desk.may_answer(peer) else None
             desk.fetch_unknown(leader, propose.commitment.parent)
         if code != RejectCode.STALE:
             desk.ballot.refuse(nonce)
-        desk.outbox.send(leader, Reject(nonce, signed_digest, code, where, agreed))
+        desk.charge(peer, desk.outbox.send(leader, Reject(nonce, signed_digest, code, where, agreed)))
         standing = desk.ballot.own_standing
-        if standing is not None and standing.nonce >= nonce:
+        if standing is not None and standing.nonce >= nonce and desk.may_answer(peer):
             # What was signed instead proves that the nonce is used up.
             if desk.ballot.leader(standing.nonce) != desk.index:
-                desk.outbox.send(leader, standing.propose)
+                desk.charge(peer, desk.outbox.send(leader, standing.propose))
             self.send_standing(standing, (leader,))
         desk.pacing.arm(desk.now)
 
@@ -287,10 +324,10 @@ class Rounds:
         tip = self._desk.tip
         assert tip is not None
         if signed_digest == self._desk.thread.parent:
-            self._desk.outbox.send(peer, tip)
+            self._desk.answer(peer, tip)
         else:
             where = f"nonce {self._desk.tip_nonce} is agreed"
-            self._desk.outbox.send(peer, Reject(nonce, signed_digest, RejectCode.STALE, where, tip))
+            self._desk.answer(peer, Reject(nonce, signed_digest, RejectCode.STALE, where, tip))
 
     def review_held(self) -> None:
         """Everyone is ready to close: the final commitment that came before is reviewed now. May raise Remote..."""
@@ -310,7 +347,7 @@ class Rounds:
             except Unsigned as error:  # it may be accepted later
                 raise LocalProtocolError(error.where) from None
             self._undecided = None
-            self.sign(standing)
+            self._agree_to(standing)
             return
         self._undecided = None
         del desk.ballot.standing[nonce]
@@ -331,10 +368,10 @@ class Rounds:
         if index == desk.index:
             return  # it may be from elsewhere: what a digest stands for, and under which nonce, it doesn't show
         if accept.nonce <= desk.tip_nonce:
-            tip = desk.tip
-            if tip is not None and accept.digest == desk.thread.parent and peer == index:
+            assert desk.tip is not None
+            if accept.digest == desk.thread.parent and peer == index:
                 # It may not know yet that enough have signed, or that we have its signature.
-                desk.outbox.send(peer, tip)
+                desk.answer(peer, desk.tip)
             return
         own = peer == index  # else the nonce is the sender's word alone, until we have what was signed
         if own and accept.nonce <= desk.highest_claimed:
@@ -367,12 +404,14 @@ class Rounds:
     def settle(self) -> None:
         """Adopts the highest proposal that enough parties have signed, if there is one."""
         desk = self._desk
+        if desk.is_restored:
+            self._sign_last()
         for nonce in sorted(desk.ballot.standing, reverse=True):
             standing = desk.ballot.standing[nonce]
             commitment = standing.propose.commitment
             if len(standing.signatures) < signatures_needed(desk.thread.terms, commitment):
                 continue
-            if desk.ballot.leader(nonce) == desk.index and not standing.propose.signature:
+            if not standing.propose.signature:  # ours, which we lead: it isn't signed yet
                 continue
             signatures = SignatureSet.of(standing.signatures)
             agreement = Agreement(

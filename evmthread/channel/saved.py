@@ -3,7 +3,7 @@
 Trusts nothing of what it reads but its form: whether the state is the agreed one, its root tells (Thread.restore).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from evmthread.channel.suspension import OpenCall
 from evmthread.commit.batch import Environment, Input
@@ -12,18 +12,21 @@ from evmthread.commit.records import MAX_DEPTH, VERSION_BYTE, decoded_list
 from evmthread.errors import DecodingError
 from evmthread.primitives import rlp
 from evmthread.primitives.keccak import keccak256
+from evmthread.primitives.quick import quick
 from evmthread.state.view import Account, AccountChange, StateChanges
 
 _WORD_BYTES = 32
-_STEP_ITEMS, _CHANGE_ITEMS, _ACCOUNT_ITEMS, _SLOT_ITEMS, _OPEN_ITEMS = 6, 4, 3, 3, 5
+_STEP_ITEMS, _SINCE_ITEMS, _CHANGE_ITEMS, _ACCOUNT_ITEMS, _SLOT_ITEMS, _OPEN_ITEMS = 6, 2, 4, 3, 3, 5
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class SavedStep:
     """The changes of one batch, and where the thread stands after it.
 
     `slots` counts the root contract's non-zero slots. `changes` are exact; from nothing, they are a whole state.
-    `turn_since` is for the party whose store this is: when its owner's turn began, or 0.
+    `turn_since` is for the party whose store this is: when its owner's turn began, or 0. `since`: beside a whole state,
+    what led to it from the agreement before, by which it can be gone back across.
     """
 
     changes: StateChanges
@@ -31,22 +34,36 @@ class SavedStep:
     slots: int
     open_call: OpenCall | None
     turn_since: int = 0
+    since: StateChanges | None = None
+
+    @property
+    def one(self) -> "SavedStep":
+        """The step from the agreement before, where that is known; else this one, a whole state."""
+        return self if self.since is None else replace(self, changes=self.since, since=None)
 
 
 def encode_step(step: SavedStep) -> bytes:
-    """The bytes of a step: 0x01 ++ rlp([accounts, codes, environment, slots, open call or empty, turn])."""
-    accounts = [_change_rlp(address, change) for address, change in sorted(step.changes.accounts.items())]
-    codes = [rlp.encode_bytes(code) for _, code in sorted(step.changes.codes.items())]
+    """The bytes of a step: 0x01 ++ rlp([accounts, codes, environment, slots, open call or empty, turn]).
+
+    A whole state has a seventh item, [accounts, codes], of what led to it.
+    """
+    since = [] if step.since is None else [rlp.encode_list(_changes_rlp(step.since))]
     return VERSION_BYTE + rlp.encode_list(
         [
-            rlp.encode_list(accounts),
-            rlp.encode_list(codes),
+            *_changes_rlp(step.changes),
             step.environment.to_rlp(),
             rlp.encode_int(step.slots),
             rlp.EMPTY_LIST if step.open_call is None else _open_call_rlp(step.open_call),
             rlp.encode_int(step.turn_since),
+            *since,
         ]
     )
+
+
+def _changes_rlp(changes: StateChanges) -> list[bytes]:
+    accounts = [_change_rlp(address, change) for address, change in sorted(changes.accounts.items())]
+    codes = [rlp.encode_bytes(code) for _, code in sorted(changes.codes.items())]
+    return [rlp.encode_list(accounts), rlp.encode_list(codes)]
 
 
 def _change_rlp(address: bytes, change: AccountChange) -> bytes:
@@ -54,14 +71,9 @@ def _change_rlp(address: bytes, change: AccountChange) -> bytes:
         rlp.encode_list([rlp.encode_int(key), rlp.encode_int(before), rlp.encode_int(after)])
         for key, (before, after) in sorted(change.slots.items())
     ]
-    return rlp.encode_list(
-        [
-            rlp.encode_bytes(address),
-            _account_rlp(change.before),
-            _account_rlp(change.after),
-            rlp.encode_list(slots),
-        ]
-    )
+    before = _account_rlp(change.before)
+    after = before if change.after == change.before else _account_rlp(change.after)  # a contract's changes seldom
+    return rlp.encode_list([rlp.encode_bytes(address), before, after, rlp.encode_list(slots)])
 
 
 def _account_rlp(account: Account | None) -> bytes:
@@ -87,18 +99,26 @@ def decode_step(data: bytes) -> SavedStep:
     """The step of its bytes. Raises DecodingError."""
     if data[:1] != VERSION_BYTE:
         raise DecodingError(f"saved state of version 0x{data[:1].hex()}")
-    items = decoded_list(rlp.decode(data[1:], max_depth=MAX_DEPTH), "saved state", _STEP_ITEMS)
-    accounts, codes, environment, slots, opened, turn = items
-    raw_codes = [_bytes(code) for code in _list(codes)]
+    items = _list(rlp.decode(data[1:], max_depth=MAX_DEPTH))
+    since = _since(items.pop()) if len(items) == _STEP_ITEMS + 1 else None
+    accounts, codes, environment, slots, opened, turn = decoded_list(items, "saved state", _STEP_ITEMS)
     return SavedStep(
-        StateChanges(
-            dict([_change(change) for change in _list(accounts)]), {keccak256(code): code for code in raw_codes}
-        ),
+        _changes(accounts, codes),
         Environment.from_rlp(environment),
         _number(slots),
         None if opened == [] else _open_call(opened),
         _number(turn),
+        since,
     )
+
+
+def _since(item: rlp.Decoded) -> StateChanges:
+    return _changes(*decoded_list(item, "what led to a saved state", _SINCE_ITEMS))
+
+
+def _changes(accounts: rlp.Decoded, codes: rlp.Decoded) -> StateChanges:
+    changed = dict([_change(change) for change in _list(accounts)])
+    return StateChanges(changed, {keccak256(code): code for code in [_bytes(code) for code in _list(codes)]})
 
 
 def _list(item: rlp.Decoded) -> list[rlp.Decoded]:

@@ -41,22 +41,29 @@ from evmthread.machine.code_cache import CodeCache
 from evmthread.machine.hooks import Hook
 from evmthread.merkle.accounts import StateRoots
 from evmthread.primitives.keccak import EMPTY_HASH
+from evmthread.primitives.quick import quick
 from evmthread.primitives.types import ZERO_ADDRESS, ZERO_HASH
 from evmthread.state.memory import MemoryState
 from evmthread.state.overlay import OverlayState
 from evmthread.state.view import AccountChange, ListsAccounts, ListsSlots, StateBackend, StateChanges, joined
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Prepared:
     """An executed batch that waits for its agreement."""
 
+    domain: Domain
     commitment: Commitment
-    digest: bytes
     signed: SignedBatch
     outcome: BatchOutcome
     roots: StateRoots
     mark: WorldMark
+
+    @property
+    def digest(self) -> bytes:
+        """The commitment's."""
+        return digest(self.domain, self.commitment)
 
 
 class Thread:
@@ -273,6 +280,18 @@ class Thread:
             raise
         return self._prepared.commitment
 
+    def stand_for(self, commitment: Commitment) -> None:
+        """What is prepared led to this very commitment: it takes the place of ours, with the hashes known of it.
+
+        Raises LocalProtocolError for any other.
+        """
+        prepared = self._prepared
+        if prepared is None or type(commitment) is not Commitment or commitment != prepared.commitment:
+            raise LocalProtocolError("nothing is prepared that led to this commitment")
+        self._prepared = Prepared(
+            self.domain, commitment, prepared.signed, prepared.outcome, prepared.roots, prepared.mark
+        )
+
     def adopt(self, agreement: Agreement) -> None:
         """Makes the prepared batch permanent, on its agreement. Raises LocalProtocolError for any other."""
         prepared = self._prepared
@@ -403,4 +422,4 @@ class Thread:
             balances=owner_balances([world.balance(owner) for owner in terms.owners], terms.max_fee, fee),
             fee=fee,
         )
-        return Prepared(commitment, digest(self.domain, commitment), signed, outcome, roots, mark)
+        return Prepared(self.domain, commitment, signed, outcome, roots, mark)

@@ -9,7 +9,7 @@ from evmthread.commands.board import NAMES, O, X, draw_board
 from evmthread.commands.morpion_game import IllegalMove, MorpionGame, Offer, Step
 from evmthread.commands.morpion_moves import ANSWERS, Action, Word, parse_move
 from evmthread.commands.reporting import one_line, say, say_json, show_hash, warn
-from evmthread.commit.records import Json
+from evmthread.commit.members import Json
 from evmthread.errors import InvalidInput
 
 _OFFER_CHANCE = 0.2

@@ -2,7 +2,7 @@
 
 from evmthread.commands.reporting import printable, show_hash
 from evmthread.commit.commitment import Commitment, Suspension
-from evmthread.commit.records import Json
+from evmthread.commit.members import Json
 from evmthread.commit.terms import Terms
 from evmthread.contracts import Artifact, Decoded, artifact_names, load_artifact
 from evmthread.errors import DecodingError, InvalidInput

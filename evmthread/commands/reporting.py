@@ -6,7 +6,7 @@ import stat
 import sys
 from typing import IO
 
-from evmthread.commit.records import Json
+from evmthread.commit.members import Json
 from evmthread.errors import EvmthreadError, VerificationError
 
 OK, REFUTED, UNREADABLE = 0, 1, 2

@@ -9,7 +9,7 @@ from evmthread.channel.kept import EvidenceRecord
 from evmthread.commands.open_question import shipped_contract, tell_json, tell_lines
 from evmthread.commands.reporting import printable, show_hash
 from evmthread.commit.commitment import Status
-from evmthread.commit.records import Json
+from evmthread.commit.members import Json
 from evmthread.commit.terms import thread_address
 from evmthread.primitives.types import ZERO_ADDRESS
 from evmthread.store.handing_on import read_agreed

@@ -12,7 +12,7 @@ from evmthread.errors import BackendError, EvmthreadError, InvalidInput
 if TYPE_CHECKING:
     from evmthread.chain.watchtower import Watchtower, Word
     from evmthread.commit.agreement import Agreement
-    from evmthread.commit.records import Json
+    from evmthread.commit.members import Json
     from evmthread.rpc import Provider
 
 NAME = "watch"

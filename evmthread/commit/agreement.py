@@ -10,15 +10,8 @@ from typing import NoReturn, Self, TypeAlias, final
 
 from evmthread.commit.commitment import Commitment, Status, check_successor, check_well_formed
 from evmthread.commit.eip712 import Domain, digest
-from evmthread.commit.records import (
-    SMALL_RECORD_BYTES,
-    VERSION_BYTE,
-    Json,
-    check_object,
-    decode_versioned,
-    decoded_list,
-    plain_type,
-)
+from evmthread.commit.members import Json, plain_type
+from evmthread.commit.records import SMALL_RECORD_BYTES, VERSION_BYTE, check_object, decode_versioned, decoded_list
 from evmthread.commit.refusals import (
     BrokenParent,
     MalformedSignature,
@@ -34,11 +27,13 @@ from evmthread.commit.signature import Recoveries, recover_signer, signer_of
 from evmthread.commit.terms import KeyGrant, Resume, Terms, check_terms, thread_id
 from evmthread.errors import InvalidInput
 from evmthread.primitives import rlp
+from evmthread.primitives.quick import quick
 
 _BITMAP = plain_type("uint16")  # sixteen parties at most
 _SIGNATURES = plain_type("bytes[]")
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class SignatureSet:
     """Signatures of several parties: bit i of the bitmap stands for keys[i]; signatures follow in ascending i.
@@ -50,8 +45,10 @@ class SignatureSet:
     signatures: tuple[bytes, ...]
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "bitmap", _BITMAP.plain(self.bitmap, "SignatureSet.bitmap"))
-        object.__setattr__(self, "signatures", _SIGNATURES.plain(self.signatures, "SignatureSet.signatures"))
+        if not _BITMAP.is_plain(self.bitmap):
+            object.__setattr__(self, "bitmap", _BITMAP.plain(self.bitmap, "SignatureSet.bitmap"))
+        if not _SIGNATURES.is_plain(self.signatures):
+            object.__setattr__(self, "signatures", _SIGNATURES.plain(self.signatures, "SignatureSet.signatures"))
 
     @classmethod
     def of(cls, signatures: Mapping[int, bytes]) -> Self:
@@ -79,6 +76,7 @@ class SignatureSet:
         return cls(bitmap, signatures)  # type: ignore[arg-type] # checked at construction
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class SignedCommitment:
     """A commitment with signatures as it was read: nothing is verified. `verify` makes an Agreement of it."""

@@ -17,15 +17,14 @@ from typing import ClassVar, NamedTuple, Self
 
 from evmthread.commit.commitment import Commitment, Status
 from evmthread.commit.eip712 import ADDRESS_PADDING, Domain, digest, word
+from evmthread.commit.members import Json, plain_type
 from evmthread.commit.records import (
     VERSION_BYTE,
-    Json,
     Record,
     StructType,
     check_object,
     decode_versioned,
     decoded_list,
-    plain_type,
     remembered,
     remembered_slot,
 )
@@ -42,6 +41,7 @@ from evmthread.commit.terms import Ruleset, Terms, thread_address, thread_id
 from evmthread.errors import InvalidInput
 from evmthread.primitives import rlp
 from evmthread.primitives.keccak import keccak256
+from evmthread.primitives.quick import quick
 from evmthread.primitives.types import ZERO_HASH
 
 MACHINE_HASH_BYTES = 32
@@ -56,6 +56,7 @@ class InputKind(IntEnum):
     ABORT = 3
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Input(Record):
     """One owner's move: a call, the creation of the root contract, an answer to a TRAP, or an open call's abort."""
@@ -76,6 +77,10 @@ class Input(Record):
     data: bytes
     _hash_struct: bytes | None = remembered_slot()
     _to_rlp: bytes | None = remembered_slot()
+    _digest: tuple[bytes, bytes] | None = remembered_slot()
+
+    def __hash__(self) -> int:
+        return hash(self.hash_struct())  # which is remembered: equal records have the same
 
     @remembered
     def to_rlp(self) -> bytes:
@@ -108,6 +113,7 @@ class Input(Record):
 _INPUT_TYPE_HASH = Input.STRUCT.type_hash
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Environment(Record):
     """The block that the inputs of a batch see."""
@@ -150,6 +156,7 @@ class Environment(Record):
 _ENVIRONMENT_TYPE_HASH = Environment.STRUCT.type_hash
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Batch(Record):
     """What was executed between a commitment and its parent. Its hashStruct is batchHash."""
@@ -171,6 +178,7 @@ _BATCH_TYPE_HASH = Batch.STRUCT.type_hash
 _SIGNATURES = plain_type("bytes[]")
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class SignedBatch:
     """A batch with one signature for each of its inputs, in order: as it travels and is stored. Nothing is verified."""
@@ -182,7 +190,8 @@ class SignedBatch:
     def __post_init__(self) -> None:
         if type(self.batch) is not Batch:
             raise InvalidInput("SignedBatch.batch: a Batch is wanted")
-        object.__setattr__(self, "signatures", _SIGNATURES.plain(self.signatures, "SignedBatch.signatures"))
+        if not _SIGNATURES.is_plain(self.signatures):
+            object.__setattr__(self, "signatures", _SIGNATURES.plain(self.signatures, "SignedBatch.signatures"))
 
     @remembered
     def to_rlp(self) -> bytes:

@@ -12,6 +12,7 @@ from evmthread.commit.records import Record, StructType, remembered, remembered_
 from evmthread.commit.refusals import Decreased, FinalDiffers, IllFormedCommitment, NonceOrder, ParentIsFinal
 from evmthread.commit.terms import Terms
 from evmthread.primitives.keccak import keccak256
+from evmthread.primitives.quick import quick
 from evmthread.primitives.types import ZERO_ADDRESS, ZERO_HASH
 
 EMPTY_TRIE_ROOT = keccak256(b"\x80")
@@ -33,6 +34,7 @@ class Status(IntEnum):
     FINAL = 2
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Commitment(Record):
     """The state of a thread after a batch, in thirteen fields. Its digest is what parties sign and children link to."""
@@ -58,6 +60,7 @@ class Commitment(Record):
     fee: int
     _hash_struct: bytes | None = remembered_slot()
     _to_rlp: bytes | None = remembered_slot()
+    _digest: tuple[bytes, bytes] | None = remembered_slot()
 
     @remembered
     def to_rlp(self) -> bytes:

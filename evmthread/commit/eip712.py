@@ -8,9 +8,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Self
 
-from evmthread.commit.records import Json, Record, check_object, plain_type
+from evmthread.commit.members import Json, plain_type
+from evmthread.commit.records import Record, check_object
 from evmthread.errors import InvalidInput
 from evmthread.primitives.keccak import keccak256
+from evmthread.primitives.quick import quick
 
 DOMAIN_NAME = "evmthread"
 DOMAIN_VERSION = "1"
@@ -57,6 +59,9 @@ class Domain:
         for name, value in (("chain_id", chain_id), ("verifying_contract", registry), ("separator", separator)):
             object.__setattr__(self, name, value)
 
+    def __hash__(self) -> int:
+        return hash(self.separator)
+
     def __reduce__(self) -> tuple[type["Domain"], tuple[int, bytes]]:
         return Domain, (self.chain_id, self.verifying_contract)
 
@@ -83,11 +88,26 @@ class Domain:
         return cls(chain_id, registry)
 
 
+_NOT_KEPT = (b"", b"")
+"""In the place of what is known of a record that remembers no digest."""
+
+
 def digest(domain: Domain, record: Record) -> bytes:
-    """What is signed, and what links refer to: keccak(0x1901 ++ domainSeparator ++ hashStruct(record))."""
-    return keccak256(b"\x19\x01" + domain.separator + record.hash_struct())
+    """What is signed, and what links refer to: keccak(0x1901 ++ domainSeparator ++ hashStruct(record)).
+
+    An Input and a Commitment remember it, with the domain under which it was asked for last.
+    """
+    separator = domain.separator
+    known: tuple[bytes, bytes] | None = getattr(record, "_digest", _NOT_KEPT)
+    if known is not None and known[0] == separator:
+        return known[1]
+    made = keccak256(b"\x19\x01" + separator + record.hash_struct())
+    if known is not _NOT_KEPT:
+        object.__setattr__(record, "_digest", (separator, made))
+    return made
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class TypedData:
     """What a signer is asked to sign: a record under a domain."""

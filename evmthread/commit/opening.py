@@ -4,7 +4,7 @@ These rules bind whoever opens a thread, and depend on what it thinks of its cha
 others opened: that is check_rules.
 """
 
-from evmthread.commit.records import plain_type
+from evmthread.commit.members import plain_type
 from evmthread.commit.refusals import ContractTimeoutTooShort
 from evmthread.commit.terms import Ruleset, Terms, check_rules
 

@@ -15,222 +15,30 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import wraps
-from typing import Any, ClassVar, Protocol, Self, TypeAlias, TypeGuard, TypeVar
+from typing import Any, ClassVar, Self, TypeVar
 
+from evmthread.commit.members import Array, Bytes, Json, MemberType, Uint, list_item, plain_types, show
 from evmthread.commit.plainness import PlainMembers
 from evmthread.errors import DecodingError, InvalidInput
 from evmthread.primitives import rlp
 from evmthread.primitives.keccak import keccak256
-from evmthread.primitives.types import parse_hex
-
-Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
 
 VERSION_BYTE = b"\x01"
 MAX_DEPTH = 8
 SMALL_RECORD_BYTES = 4096
 """The default bound of decoders. Sixteen parties' terms or agreement need less than 2 KiB."""
 
-_DECIMAL = re.compile(r"0|[1-9][0-9]{0,77}")
-_NUMBER_BITS = 32
-_ALL = slice(None)
-
-
-class MemberType(Protocol):
-    """How one EIP-712 member type is checked, written and read. Values handed to the writers were checked before."""
-
-    def plain(self, value: object, where: str) -> Any:
-        """The value as int, bytes, str, bool, tuple or record of exactly that type; else InvalidInput naming `where`.
-
-        What a record keeps is plain, whatever subclass it was given: one that compares in one way and encodes in
-        another would pass a check as one value and be signed as another. Its own methods are never asked.
-        """
-
-    def to_json(self, value: Any) -> Json:
-        """The canonical JSON of a checked value."""
-
-    def from_json(self, value: Json, where: str) -> object:
-        """The value of its JSON form. Raises InvalidInput naming `where`."""
-
-    @property
-    def to_rlp(self) -> Callable[[Any], bytes]:
-        """The function that gives the RLP of a checked value."""
-
-    def from_rlp(self, item: rlp.Decoded, where: str) -> object:
-        """The value of an RLP item. Raises DecodingError naming `where`."""
-
-
-V = TypeVar("V")
-
-
-def _is(value: object, kind: type[V]) -> TypeGuard[V]:
-    """As isinstance, but not taken in by an object whose __class__ says what it isn't."""
-    return issubclass(type(value), kind)
-
-
-def _show(value: object) -> str:
-    """A short rendering for error messages, safe for integers and bytes of any size."""
-    if type(value) is int and value.bit_length() > 300:
-        return f"an integer of {value.bit_length()} bits"
-    if type(value) is bytes:
-        return "0x" + value[:40].hex() + ("..." if len(value) > 40 else "")
-    text = repr(value) if value is None or type(value) in (bool, int, str, float) else f"a {type(value).__name__}"
-    return text if len(text) <= 100 else text[:100] + "..."
-
-
-def _byte_item(item: rlp.Decoded, where: str) -> bytes:
-    if isinstance(item, bytes):
-        return item
-    raise DecodingError(f"{where}: a list where bytes are wanted")
-
-
-def _list_item(item: rlp.Decoded, where: str) -> list[rlp.Decoded]:
-    if isinstance(item, list):
-        return item
-    raise DecodingError(f"{where}: bytes where a list is wanted")
-
-
-class _Uint:
-    def __init__(self, bits: int) -> None:
-        self.bits = bits
-        self.limit = 1 << bits
-        self.to_rlp: Callable[[int], bytes] = rlp.encode_int
-
-    def plain(self, value: object, where: str) -> int:
-        if not _is(value, int) or _is(value, bool):
-            raise InvalidInput(f"{where}: {_show(value)} where an integer is wanted")
-        number = int.__index__(value)
-        if not 0 <= number < self.limit:
-            raise InvalidInput(f"{where}: {_show(number)} doesn't fit uint{self.bits}")
-        return number
-
-    def to_json(self, value: int) -> Json:
-        return value if self.bits <= _NUMBER_BITS else str(value)
-
-    def from_json(self, value: Json, where: str) -> object:
-        if self.bits <= _NUMBER_BITS:
-            return value  # the record's own check refuses what is no integer
-        if not isinstance(value, str) or not _DECIMAL.fullmatch(value):
-            raise InvalidInput(f"{where}: {_show(value)} where a decimal string is wanted")
-        return int(value)
-
-    def from_rlp(self, item: rlp.Decoded, where: str) -> object:
-        if type(item) is bytes and item[:1] != b"\x00" and len(item) << 3 <= self.bits:
-            return int.from_bytes(item, "big")
-        raw = _byte_item(item, where)
-        try:
-            return rlp.bytes_integer(raw, bits=self.bits)
-        except DecodingError as error:
-            raise DecodingError(f"{where}: {error}") from None
-
-
-class _Bytes:
-    def __init__(self, size: int | None) -> None:
-        self.size = size
-        # A byte string of 2 to 55 bytes is its length's byte and itself (Yellow Paper, appendix B).
-        self.to_rlp: Callable[[bytes], bytes] = rlp.encode_bytes if size is None else bytes((0x80 + size,)).__add__
-
-    def plain(self, value: object, where: str) -> bytes:
-        if not _is(value, bytes):
-            raise InvalidInput(f"{where}: {_show(value)} where bytes are wanted")
-        data = bytes.__getitem__(value, _ALL)
-        if self.size is not None and len(data) != self.size:
-            raise InvalidInput(f"{where}: {len(data)} bytes where {self.size} are wanted")
-        return data
-
-    def to_json(self, value: bytes) -> Json:
-        return "0x" + value.hex()
-
-    def from_json(self, value: Json, where: str) -> object:
-        if not isinstance(value, str) or value[:2] != "0x":
-            raise InvalidInput(f"{where}: {_show(value)} where 0x-prefixed hex is wanted")
-        return parse_hex(value, what=where)
-
-    def from_rlp(self, item: rlp.Decoded, where: str) -> object:
-        return item if type(item) is bytes else _byte_item(item, where)
-
-
-class _Text:
-    def plain(self, value: object, where: str) -> str:
-        if not _is(value, str):
-            raise InvalidInput(f"{where}: {_show(value)} where a string is wanted")
-        text = str.__str__(value)
-        try:
-            text.encode()
-        except UnicodeEncodeError:
-            raise InvalidInput(f"{where}: {_show(text)} has no UTF-8 form") from None
-        return text
-
-    def to_json(self, value: str) -> Json:
-        return value
-
-    def from_json(self, value: Json, where: str) -> object:  # noqa: ARG002 - the record's own check refuses what is no text
-        return value
-
-    def to_rlp(self, value: str) -> bytes:
-        return rlp.encode_bytes(value.encode())
-
-    def from_rlp(self, item: rlp.Decoded, where: str) -> object:
-        try:
-            return _byte_item(item, where).decode()
-        except UnicodeDecodeError:
-            raise DecodingError(f"{where}: bytes that are no UTF-8") from None
-
-
-class _Bool:
-    def plain(self, value: object, where: str) -> bool:
-        if not _is(value, bool):
-            raise InvalidInput(f"{where}: {_show(value)} where a bool is wanted")
-        return value
-
-    def to_json(self, value: bool) -> Json:
-        return value
-
-    def from_json(self, value: Json, where: str) -> object:  # noqa: ARG002 - the record's own check refuses what is no bool
-        return value
-
-    def to_rlp(self, value: bool) -> bytes:
-        return rlp.encode_int(int(value))
-
-    def from_rlp(self, item: rlp.Decoded, where: str) -> object:
-        raw = _byte_item(item, where)
-        if raw not in (b"", b"\x01"):
-            raise DecodingError(f"{where}: {_show(raw)} where 0 or 1 is wanted")
-        return raw == b"\x01"
-
-
-class _Array:
-    def __init__(self, inner: MemberType) -> None:
-        self.inner = inner
-
-    def plain(self, value: object, where: str) -> tuple[Any, ...]:
-        if not _is(value, tuple):
-            raise InvalidInput(f"{where}: {_show(value)} where a tuple is wanted")
-        items = tuple.__getitem__(value, _ALL)
-        return tuple([self.inner.plain(item, f"{where}[{index}]") for index, item in enumerate(items)])
-
-    def to_json(self, value: tuple[object, ...]) -> Json:
-        return [self.inner.to_json(item) for item in value]
-
-    def from_json(self, value: Json, where: str) -> object:
-        if not isinstance(value, list):
-            raise InvalidInput(f"{where}: {_show(value)} where a list is wanted")
-        return tuple([self.inner.from_json(item, f"{where}[{index}]") for index, item in enumerate(value)])
-
-    def to_rlp(self, value: tuple[object, ...]) -> bytes:
-        return rlp.encode_list([self.inner.to_rlp(item) for item in value])
-
-    def from_rlp(self, item: rlp.Decoded, where: str) -> object:
-        items = _list_item(item, where)
-        return tuple([self.inner.from_rlp(child, f"{where}[{index}]") for index, child in enumerate(items)])
-
 
 class _Struct:
     def __init__(self, record: "type[Record]") -> None:
         self.record = record
 
+    def is_plain(self, value: object) -> bool:
+        return type(value) is self.record
+
     def plain(self, value: object, where: str) -> "Record":
         if type(value) is not self.record:
-            raise InvalidInput(f"{where}: {_show(value)} where a {self.record.__name__} is wanted")
+            raise InvalidInput(f"{where}: {show(value)} where a {self.record.__name__} is wanted")
         return value
 
     def to_json(self, value: "Record") -> Json:
@@ -244,17 +52,6 @@ class _Struct:
 
     def from_rlp(self, item: rlp.Decoded, where: str) -> object:  # noqa: ARG002 - its own members are named instead
         return self.record.from_rlp(item)
-
-
-def _plain_types() -> dict[str, MemberType]:
-    types: dict[str, MemberType] = {f"uint{bits}": _Uint(bits) for bits in (8, 16, 32, 64, 256)}
-    return types | {
-        "address": _Bytes(20),
-        "bytes32": _Bytes(32),
-        "bytes": _Bytes(None),
-        "string": _Text(),
-        "bool": _Bool(),
-    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -290,18 +87,18 @@ class StructType:
     def parse(cls, signature: str, *records: "type[Record]") -> Self:
         """The struct of a type string such as `Mail(address from,bytes body)`; `records` are those it refers to."""
         name, _, body = signature.removesuffix(")").partition("(")
-        types = _plain_types() | {record.STRUCT.name: _Struct(record) for record in records}
+        types = plain_types() | {record.STRUCT.name: _Struct(record) for record in records}
         members = []
         for part in body.split(","):
             type_name, member_name = part.split(" ")
             inner = types[type_name.removesuffix("[]")]
-            handling = _Array(inner) if type_name.endswith("[]") else inner
+            handling = Array(inner) if type_name.endswith("[]") else inner
             attribute = re.sub(r"[A-Z]", lambda capital: "_" + capital[0].lower(), member_name)
             members.append(Member(member_name, type_name, attribute, f"{name}.{member_name}", handling))
         referenced = tuple(sorted((record.STRUCT for record in records), key=lambda struct: struct.name))
         encoded = signature + "".join(struct.signature for struct in referenced)
-        numbers = [(each.attribute, each.handling.limit) for each in members if isinstance(each.handling, _Uint)]
-        sizes = [(each.attribute, each.handling.size) for each in members if isinstance(each.handling, _Bytes)]
+        numbers = [(each.attribute, each.handling.limit) for each in members if isinstance(each.handling, Uint)]
+        sizes = [(each.attribute, each.handling.size) for each in members if isinstance(each.handling, Bytes)]
         fixed = PlainMembers(numbers, [(attribute, size) for attribute, size in sizes if size is not None])
         varying = tuple([each for each in members if not _has_fixed_size(each.handling)])
         readers = tuple([(each.attribute, each.handling.from_rlp, each.where) for each in members])
@@ -311,7 +108,7 @@ class StructType:
 
 
 def _has_fixed_size(handling: MemberType) -> bool:
-    return isinstance(handling, _Uint) or (isinstance(handling, _Bytes) and handling.size is not None)
+    return isinstance(handling, Uint) or (isinstance(handling, Bytes) and handling.size is not None)
 
 
 R = TypeVar("R")
@@ -354,9 +151,8 @@ class Record:
         struct = self.STRUCT
         for member in struct.varying if struct.fixed.hold(self) else struct.members:
             value = getattr(self, member.attribute)
-            plain = member.handling.plain(value, member.where)
-            if plain is not value:
-                object.__setattr__(self, member.attribute, plain)
+            if not member.handling.is_plain(value):
+                object.__setattr__(self, member.attribute, member.handling.plain(value, member.where))
 
     def __reduce__(self) -> tuple[Callable[..., "Record"], tuple[object, ...]]:
         # Through the constructor, so that unpickled and copied records are checked as all others are.
@@ -413,16 +209,16 @@ class Record:
 def check_object(value: Json, what: str, names: list[str]) -> None:
     """Nothing, or InvalidInput: the JSON value is no object with exactly these member names."""
     if not isinstance(value, dict):
-        raise InvalidInput(f"{what}: {_show(value)} where a JSON object is wanted")
+        raise InvalidInput(f"{what}: {show(value)} where a JSON object is wanted")
     if missing := [name for name in names if name not in value]:
         raise InvalidInput(f"{what}: member {missing[0]!r} is missing")
     if unknown := [name for name in value if name not in names]:
-        raise InvalidInput(f"{what}: unknown member {_show(unknown[0])}")
+        raise InvalidInput(f"{what}: unknown member {show(unknown[0])}")
 
 
 def decoded_list(item: rlp.Decoded, what: str, size: int) -> list[rlp.Decoded]:
     """The items of an RLP list of exactly `size` items. Raises DecodingError."""
-    items = _list_item(item, what)
+    items = list_item(item, what)
     if len(items) != size:
         raise DecodingError(f"{what}: {len(items)} items where {size} are wanted")
     return items
@@ -431,15 +227,9 @@ def decoded_list(item: rlp.Decoded, what: str, size: int) -> list[rlp.Decoded]:
 def decode_versioned(data: bytes, what: str, *, max_bytes: int) -> rlp.Decoded:
     """The RLP item of `0x01 ++ rlp(item)`. Raises DecodingError as Record.decode does."""
     if not isinstance(data, bytes):
-        raise InvalidInput(f"{what}: {_show(data)} where bytes are wanted")
+        raise InvalidInput(f"{what}: {show(data)} where bytes are wanted")
     if len(data) > max_bytes:
         raise DecodingError(f"{what}: {len(data)} bytes where at most {max_bytes} are accepted")
     if data[:1] != VERSION_BYTE:
         raise DecodingError(f"{what}: version byte 0x{data[:1].hex()} where 0x01 is wanted")
     return rlp.decode(data[1:], max_depth=MAX_DEPTH)
-
-
-def plain_type(name: str) -> MemberType:
-    """How a value of a plain EIP-712 type ("uint16", "bytes[]") is handled, for records that aren't structs."""
-    inner = _plain_types()[name.removesuffix("[]")]
-    return _Array(inner) if name.endswith("[]") else inner

@@ -12,11 +12,12 @@ from typing import NoReturn, Protocol, Self
 from evmthread.commit.batch import Input
 from evmthread.commit.commitment import Commitment, Status
 from evmthread.commit.eip712 import TypedData
-from evmthread.commit.records import plain_type
+from evmthread.commit.members import plain_type
 from evmthread.commit.refusals import MalformedSignature
 from evmthread.commit.signature import Recoveries, join_signature, signer_of
 from evmthread.commit.terms import KeyGrant, Resume
 from evmthread.errors import BackendError, CryptoError, EvmthreadError, InvalidInput
+from evmthread.primitives.quick import quick
 from evmthread.primitives.secp256k1 import SigningKey
 
 
@@ -35,6 +36,24 @@ class EquivocationError(SigningRefused):
 
     def __str__(self) -> str:
         return f"nonce {self.nonce}: 0x{self.signed.hex()} was signed, so 0x{self.asked.hex()} can't be"
+
+
+@dataclass(eq=False)
+class InputEquivocationError(SigningRefused):
+    """Another input of this kind, nonce and parent was signed. It stays refused for ever."""
+
+    thread_id: bytes
+    kind: int
+    nonce: int
+    parent: bytes
+    signed: bytes
+    asked: bytes
+
+    def __str__(self) -> str:
+        return (
+            f"input of kind {self.kind}, nonce {self.nonce}, on 0x{self.parent.hex()}: 0x{self.signed.hex()} was "
+            f"signed, so 0x{self.asked.hex()} can't be"
+        )
 
 
 @dataclass(eq=False)
@@ -132,6 +151,7 @@ class LocalSigner:
         raise InvalidInput("a LocalSigner holds a private key: it can't be pickled")
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class LogState:
     """What a SignLog holds for one thread, read in the same atomic step as a put.

@@ -9,7 +9,7 @@ from typing import ClassVar
 
 from evmthread.commit.eip712 import ADDRESS_PADDING, Domain, digest, hash_addresses, hash_integers, word
 from evmthread.commit.money import equal_shares
-from evmthread.commit.records import Record, StructType
+from evmthread.commit.records import Record, StructType, remembered, remembered_slot
 from evmthread.commit.refusals import IllFormedRuleset, IllFormedTerms, WrongHash
 from evmthread.primitives.keccak import keccak256
 from evmthread.primitives.types import ZERO_ADDRESS, ZERO_HASH
@@ -66,7 +66,12 @@ class Terms(Record):
     challenge_period: int
     open_before: int
     salt: int
+    _hash_struct: bytes | None = remembered_slot()
 
+    def __hash__(self) -> int:
+        return hash(self.hash_struct())  # which is remembered: equal records have the same
+
+    @remembered
     def hash_struct(self) -> bytes:
         """The EIP-712 hashStruct: 32 bytes."""
         return keccak256(
@@ -274,6 +279,12 @@ def broken_ruleset_clause(ruleset: Ruleset) -> tuple[str, object] | None:
     if (ruleset.base_number == 0) != (ruleset.base_hash == ZERO_HASH):
         return "baseNumber and baseHash both zero or neither", (ruleset.base_number, ruleset.base_hash)
     return None
+
+
+def signing_addresses(terms: Terms) -> tuple[bytes, ...]:
+    """By whose signature commitments are proposed: the parties' keys, then the operator's, where it is no party."""
+    none = (ZERO_ADDRESS, *terms.owners, *terms.keys)
+    return terms.keys if terms.operator in none else (*terms.keys, terms.operator)
 
 
 def check_terms(terms: Terms) -> None:

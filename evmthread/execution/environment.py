@@ -5,6 +5,7 @@ from typing import NamedTuple, TypedDict
 
 from evmthread.errors import InvalidInput, LimitExceeded
 from evmthread.isa.transaction_rules import BlobSchedule
+from evmthread.primitives.quick import quick
 from evmthread.primitives.types import ZERO_ADDRESS
 from evmthread.primitives.words import WORD_MODULUS
 from evmthread.state.journal import Journal
@@ -15,6 +16,7 @@ MIN_BLOB_BASE_FEE = 1  # MIN_BASE_FEE_PER_BLOB_GAS, EIP-4844
 _WORDS = ("number", "timestamp", "gas_limit", "base_fee", "difficulty", "prev_randao", "chain_id", "blob_base_fee")
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class BlockEnvironment:
     """What a block says (Yellow Paper, section 4.3). `prev_randao` is a word; the two base fees are wei."""

@@ -10,7 +10,7 @@ from evmthread.execution.environment import BLOB_GAS, TransactionEnvironment, Wo
 from evmthread.execution.result import CallResult
 from evmthread.execution.snapshot import OpenTransaction
 from evmthread.execution.transaction import Transaction
-from evmthread.execution.validation import floor_gas, intrinsic_gas
+from evmthread.execution.validation import GasPrice
 from evmthread.isa.forks import Fork
 from evmthread.isa.frame import Frame
 from evmthread.isa.halts import HaltReason
@@ -142,20 +142,24 @@ def refusal(host: WorldHost, fork: Fork, cache: CodeCache, message: Message) -> 
 
 
 def transaction_message(
-    host: WorldHost, fork: Fork, transaction: Transaction, sender: bytes
+    host: WorldHost, fork: Fork, transaction: Transaction, sender: bytes, least: GasPrice
 ) -> tuple[Message, OpenTransaction]:
-    """The message of a transaction that was checked, and what ends it; fee and nonce are paid. May raise Missing."""
+    """The message of a transaction that was checked, and what ends it; fee and nonce are paid. May raise Missing.
+
+    `least` is what check_transaction gave.
+    """
     block = host.block
     price = transaction.effective_gas_price(block.base_fee if fork.transactions.base_fee else 0)
     blob_fee = BLOB_GAS * len(transaction.blob_hashes) * block.blob_base_fee
     host.transaction = TransactionEnvironment(sender, price, transaction.blob_hashes)
-    host.set_balance(sender, host.balance(sender) - transaction.gas_limit * price - blob_fee)
+    if fee := transaction.gas_limit * price + blob_fee:
+        host.set_balance(sender, host.balance(sender) - fee)
     host.increment_nonce(sender)
     _warm_for(host, transaction, sender)
     if transaction.authorizations:
         _delegate(host, fork, transaction)
-    gas = transaction.gas_limit - intrinsic_gas(transaction, fork)
-    opened = OpenTransaction(transaction.gas_limit, price, floor_gas(transaction, fork))
+    gas = transaction.gas_limit - least.intrinsic
+    opened = OpenTransaction(transaction.gas_limit, price, least.floor)
     value, data = transaction.value, transaction.data
     if transaction.to is None:
         address = create_address(sender, transaction.nonce)

@@ -10,6 +10,7 @@ from evmthread.isa.frame import Frame
 from evmthread.isa.halts import HaltReason, Status
 from evmthread.isa.message import Message
 from evmthread.machine.hooks import Hook
+from evmthread.primitives.quick import quick
 from evmthread.primitives.types import Log
 
 
@@ -151,6 +152,7 @@ class CallResult:
         return f"CallResult({self.status.value}, gas_used={self.gas_used}, output=0x{self.output.hex()})"
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class TransactionResult:
     """A transaction that was run. `gas_used` is after refunds; `gas_price` is what was paid, in wei."""

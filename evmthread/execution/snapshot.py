@@ -15,6 +15,7 @@ from evmthread.machine.machine import Engine
 from evmthread.machine.watched import WatchedMachine
 from evmthread.primitives import rlp
 from evmthread.primitives.keccak import keccak256
+from evmthread.primitives.quick import quick
 from evmthread.state.pending import encode_pending, restore_pending
 
 VERSION = b"\x01"
@@ -34,6 +35,7 @@ _BLOCK = (
 )
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class OpenTransaction:
     """What ends a transaction whose call has ended: its gas limit, its price in wei, the least gas that it pays for."""

@@ -14,6 +14,7 @@ from evmthread.execution.invalid import (
 from evmthread.isa.transaction_rules import TransactionRules
 from evmthread.primitives import rlp
 from evmthread.primitives.keccak import keccak256
+from evmthread.primitives.quick import quick
 from evmthread.primitives.secp256k1 import HALF_ORDER, recover_address, sign_digest
 
 LEGACY, ACCESS_LIST, FEE_MARKET, BLOB, SET_CODE = range(5)
@@ -50,6 +51,7 @@ class Authorization(NamedTuple):
             return None
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Transaction:
     """A transaction of any type. `to` is None for a contract creation; amounts are wei.

@@ -1,6 +1,7 @@
 """What a transaction costs before it runs, and whether its fork accepts it (Yellow Paper, section 6.2, and EIPs)."""
 
 from types import MappingProxyType
+from typing import NamedTuple
 
 from evmthread.execution import invalid
 from evmthread.execution.environment import BLOB_GAS, BlockEnvironment
@@ -14,6 +15,13 @@ from evmthread.state.journal import Journal
 ADDRESS_BYTES, HASH_BYTES = 20, 32
 BLOB_HASH_VERSION = 1  # VERSIONED_HASH_VERSION_KZG, EIP-4844
 _WIDTHS = MappingProxyType({"value": 256, "gas_price": 256, "max_fee": 256, "max_priority_fee": 256, "gas_limit": 64})
+
+
+class GasPrice(NamedTuple):
+    """What a transaction costs whatever it does: before the first instruction, and in all (`floor`, EIP-7623)."""
+
+    intrinsic: int
+    floor: int
 
 
 def intrinsic_gas(transaction: Transaction, fork: Fork) -> int:
@@ -39,8 +47,8 @@ def floor_gas(transaction: Transaction, fork: Fork) -> int:
     return rules.base_price + rules.floor_token_price * tokens
 
 
-def check_form(transaction: Transaction, fork: Fork, *, simulated: bool = False) -> None:
-    """Raises the InvalidTransaction that the transaction breaks by itself, in whatever block and state.
+def check_form(transaction: Transaction, fork: Fork, *, simulated: bool = False) -> GasPrice:
+    """What it costs at least; raises the InvalidTransaction that it breaks by itself, in whatever block and state.
 
     A `simulated` one may have more gas than a transaction can (EIP-7825).
     """
@@ -69,6 +77,7 @@ def check_form(transaction: Transaction, fork: Fork, *, simulated: bool = False)
     floor = floor_gas(transaction, fork)
     if transaction.gas_limit < floor:
         raise invalid.GasLimitBelowFloor(floor, transaction.gas_limit)
+    return GasPrice(needed, floor)
 
 
 def check_transaction(
@@ -79,12 +88,12 @@ def check_transaction(
     state: Journal,
     *,
     simulated: bool = False,
-) -> None:
-    """Raises the InvalidTransaction that names the first rule which the transaction breaks.
+) -> GasPrice:
+    """What it costs at least; raises the InvalidTransaction that names the first rule which the transaction breaks.
 
     A `simulated` one may come from a contract, with any nonce, and have more gas than a transaction or a block can.
     """
-    check_form(transaction, fork, simulated=simulated)
+    price = check_form(transaction, fork, simulated=simulated)
     if transaction.gas_limit > block.gas_limit and not simulated:
         raise invalid.GasLimitAboveBlock(block.gas_limit, transaction.gas_limit)
     if fork.transactions.base_fee and transaction.fee_cap < block.base_fee:
@@ -94,6 +103,7 @@ def check_transaction(
     if not simulated:
         _check_sender(transaction, sender, fork, state)
     _check_funds(transaction, sender, state)
+    return price
 
 
 def _check_lengths(transaction: Transaction) -> None:

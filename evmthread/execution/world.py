@@ -27,7 +27,7 @@ from evmthread.execution.replaying import CallOrigin
 from evmthread.execution.result import CallResult, TransactionResult
 from evmthread.execution.snapshot import OpenTransaction, decode_snapshot
 from evmthread.execution.transaction import Transaction
-from evmthread.execution.validation import check_transaction
+from evmthread.execution.validation import GasPrice, check_transaction
 from evmthread.isa.forks import CANCUN, Fork
 from evmthread.isa.halts import Status
 from evmthread.isa.instructions.traps import trap
@@ -78,6 +78,7 @@ class World:
         self._engine: Engine = execute if engine == "stepper" else TieredEngine(threshold)
         self.fork = fork
         self.hooks = tuple(hooks)
+        self._observers: Observers | None = None
         self._computation: Computation | None = None
         self.view = view if view is not None else MemoryState()
         self.cache = cache if cache is not None else CodeCache()
@@ -185,12 +186,14 @@ class World:
         apply = getattr(self.view, "apply", None)
         if apply is None:
             raise InvalidInput("this world's view can't be written: it has no apply")
-        self.begin_transaction()
+        host = self._free_host()
+        if known is None:
+            self.begin_transaction()
         changes = self.changes() if known is None else known
         apply(changes)
-        self._host.rebase()
-        self._host.forget_marks()
+        host.forget_marks()
         self.begin_transaction()
+        host.rebase()
         return changes
 
     def roots(self) -> StateRoots:
@@ -311,10 +314,10 @@ class World:
             finished = self._finished(self.open_transaction(transaction, sender=sender, simulated=simulated))
             assert isinstance(finished, TransactionResult)
             return finished
-        host, sender = self._checked(transaction, sender, simulated=simulated)
+        host, sender, price = self._checked(transaction, sender, simulated=simulated)
         mark = host.mark()
         try:
-            message, opened = transaction_message(host, self.fork, transaction, sender)
+            message, opened = transaction_message(host, self.fork, transaction, sender, price)
             return finish_transaction(host, self.fork, opened, self._run(message, mark))
         except BaseException:
             host.rollback(mark)
@@ -324,8 +327,8 @@ class World:
         self, transaction: Transaction, *, sender: bytes | None = None, simulated: bool = False
     ) -> Computation:
         """A transaction, as `apply` runs it, that may stop on the way: `run` it. Raises an InvalidTransaction."""
-        host, known = self._checked(transaction, sender, simulated=simulated)
-        return self._open(host, lambda: transaction_message(host, self.fork, transaction, known))
+        host, known, price = self._checked(transaction, sender, simulated=simulated)
+        return self._open(host, lambda: transaction_message(host, self.fork, transaction, known, price))
 
     def load(self, snapshot: bytes) -> Computation:
         """A suspended computation of its canonical bytes: `resume` it.
@@ -360,14 +363,16 @@ class World:
             raise InvalidInput("a computation is open in this world: let it end, abort it, or go back to a mark")
         return self._host
 
-    def _checked(self, transaction: Transaction, sender: bytes | None, *, simulated: bool) -> tuple[WorldHost, bytes]:
-        """The host, in a new transaction scope in which the transaction may run, and the sender."""
+    def _checked(
+        self, transaction: Transaction, sender: bytes | None, *, simulated: bool
+    ) -> tuple[WorldHost, bytes, GasPrice]:
+        """The host, in a new transaction scope in which the transaction may run, the sender, what it costs at least."""
         host = self._free_host()
         if sender is None:
             sender = transaction.sender(self.fork.transactions, host.block.chain_id)
         self.begin_transaction()
-        check_transaction(transaction, sender, self.fork, host.block, host, simulated=simulated)
-        return host, sender
+        price = check_transaction(transaction, sender, self.fork, host.block, host, simulated=simulated)
+        return host, sender, price
 
     @property
     def _asks(self) -> bool:
@@ -405,7 +410,9 @@ class World:
             raise
 
     def _watched(self, message: Message) -> WatchedMachine:
-        observers = Observers(self.hooks, self.fork)
+        observers = self._observers
+        if observers is None or not observers.serve(self.hooks):
+            observers = self._observers = Observers(self.hooks, self.fork)
         return WatchedMachine(
             message, fork=self.fork, host=self._host, cache=self.cache, engine=self._engine, observers=observers
         )

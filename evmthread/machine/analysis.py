@@ -7,6 +7,7 @@ whenever anything can see them.
 
 import re
 from collections.abc import Callable
+from itertools import accumulate
 from typing import NamedTuple
 
 from evmthread.isa.forks import Fork
@@ -14,10 +15,21 @@ from evmthread.isa.frame import Frame
 from evmthread.isa.instruction import Instruction
 from evmthread.isa.instructions import halts
 from evmthread.machine.loop_search import backward_targets, leads_back
-from evmthread.machine.operations import PC_ROW, STACK_LIMIT, Operation, Table, at, push
+from evmthread.machine.operations import (
+    ENDS,
+    NOTHING_ROW,
+    PC_ROW,
+    STACK_LIMIT,
+    Operation,
+    Table,
+    at,
+    push,
+    pushed,
+)
 
-JUMPDEST = 0x5B
+JUMPI, JUMPDEST = 0x57, 0x5B
 SEGMENT_LIMIT = 1024  # instructions: bounds the work that is repeated when code is entered at many places
+VISITS_TO_DECODE = 4  # of a place: to decode an instruction takes as long as four times what a segment saves by it
 REFUTATIONS = 2  # failures of a guess after which it is no longer made
 LOOP_SEARCH_STEPS = 20_000  # instructions that all searches for loops in one code may look at
 LOOP_SEARCH_STEPS_A_BYTE = 4  # and as many more for each byte of it
@@ -28,23 +40,22 @@ PROGRAM_BYTES, DESTINATION_BYTES, SEGMENT_BYTES, STEP_BYTES, CONSTANT_BYTES = 2_
 # What the segments of one code may take: a contract that is run from end to end needs some 65 bytes for each byte.
 DECODED_BYTES, DECODED_BYTES_A_BYTE = 2**16, 256
 
-_PUSHES = b"|".join(re.escape(bytes((0x5F + size,))) + b".{0,%d}" % size for size in range(1, 33))
-# To the next JUMPDESTs, or to the end: a search that found neither would go on inside the data of a PUSH.
-_UP_TO_DESTINATIONS = re.compile(b"(?s:[^\\x5b\\x60-\\x7f]++|" + _PUSHES + b")*+(\\x5b++|\\Z)")
+# Up to the next JUMPDEST and with it. A search that found none would go on inside the data of a PUSH: so code is given
+# an end in which each PUSH finds its data, and every search a JUMPDEST.
+_PUSHES = b"|".join(re.escape(bytes((0x5F + size,))) + b".{%d}" % size for size in range(1, 33))
+_UP_TO_DESTINATION = re.compile(b"(?s:(?:[^\\x5b\\x60-\\x7f]*+(?:" + _PUSHES + b"))*+[^\\x5b\\x60-\\x7f]*+\\x5b)")
+_END = bytes(32) + b"\x5b"
 
 
 def jump_destinations(code: bytes) -> frozenset[int]:
     """The offsets of all JUMPDESTs that aren't data of a PUSH (Yellow Paper, section 9.4.3)."""
     if b"\x5b" not in code:
         return frozenset()
-    found: list[int] = []
-    for reached in _UP_TO_DESTINATIONS.finditer(code):
-        start, end = reached.span(1)
-        if end == start + 1:
-            found.append(start)
-        else:
-            found.extend(range(start, end))
-    return frozenset(found)
+    pieces = _UP_TO_DESTINATION.findall(code + _END)
+    pieces.pop()
+    ends = accumulate(map(len, pieces), initial=-1)
+    next(ends)
+    return frozenset(ends)
 
 
 class Segment(NamedTuple):
@@ -81,6 +92,7 @@ class Program:
         "fork",
         "grew",
         "heat",
+        "last_call",
         "met",
         "operations",
         "refutations",
@@ -95,11 +107,13 @@ class Program:
         self.code = code
         self.fork = fork
         self.operations, self.rows = table
-        # Where the stepper has begun at least once; what is met for the second time is decoded into a segment.
-        self.met: set[int] = set()
+        # How often the stepper has begun at a place that isn't decoded yet.
+        self.met: dict[int, int] = {}
         self.segments: dict[int, Segment] = {}
         # The compiled engine's: visits of places that may become heads, regions by head, guesses that failed.
+        # `calls` is the number of outermost calls in which this code ran, `last_call` names the last of them.
         self.calls = 0
+        self.last_call = 0
         self.heat: dict[int, int] = {}
         self.regions: dict[int, Callable[[Frame], object]] = {}
         self.refutations: dict[tuple[int, str], int] = {}
@@ -153,9 +167,25 @@ class Program:
         record: Instruction | None = self.fork.table[self.code[pc]] if pc < len(self.code) else STOP
         return record
 
+    def was_met(self, pc: int) -> bool:
+        """Whether code has begun to run there."""
+        return pc in self.heat or pc in self.met
+
+    def is_new(self, pc: int, before: Segment | None) -> bool:
+        """Whether a place that isn't decoded was met too seldom to be; `before` is the segment that ran last, if any.
+
+        Where a segment goes on without a branch, its end is met as often as its start.
+        """
+        visits = self.met[pc] = self.met.get(pc, 0) + 1
+        if visits >= VISITS_TO_DECODE:
+            return False
+        return (
+            before is None or before.next_pc != pc or (before.last is not None and self.code[before.last_pc] == JUMPI)
+        )
+
     def segment(self, pc: int) -> Segment:
         """The segment that begins at an offset, decoded and kept."""
-        code, table, rows = self.code, self.fork.table, self.rows
+        code, rows = self.code, self.rows
         start = pc
         steps: list[Operation] = []
         last: Operation | None = None
@@ -168,27 +198,29 @@ class Program:
             if row is None:
                 # An empty run makes the caller step, and stepping finds the invalid opcode.
                 break
-            operation, pops, highest, price, immediate = row
-            low = max(low, pops - height)
+            kind, pops, highest, price, _ = row
+            if pops - height > low:
+                low = pops - height
             height += STACK_LIMIT - highest
-            peak = max(peak, height)
+            if height > peak:
+                peak = height
             gas += price
-            if immediate > 0:
-                data = code[pc + 1 : pc + 1 + immediate]
-                steps.append(push(int.from_bytes(data, "big") << 8 * (immediate - len(data))))
-                pc += 1 + immediate
+            if kind > 0:
+                steps.append(push(code[pc + 1] if kind == 1 and pc + 1 < end else pushed(code, pc, kind)))
+                pc += 1 + kind
                 weight += CONSTANT_BYTES
                 continue
-            if immediate == PC_ROW:
-                operation = push(pc)
-                weight += CONSTANT_BYTES
-            elif not table[opcode].steady:  # type: ignore[union-attr]
-                if table[opcode].shows_pc:  # type: ignore[union-attr]
+            operation = push(pc) if kind == PC_ROW else self.operations[opcode]
+            assert operation is not None  # there is a row
+            if kind in ENDS:
+                if self.fork.table[opcode].shows_pc:  # type: ignore[union-attr]
                     steps.append(at(pc))
                 last, last_pc, last_price = operation, pc, price
                 pc += 1
                 break
-            if opcode != JUMPDEST:
+            if kind == PC_ROW:
+                weight += CONSTANT_BYTES
+            if kind != NOTHING_ROW:
                 steps.append(operation)
             pc += 1
         segment = Segment(tuple(steps), last, gas, low, STACK_LIMIT - peak, pc, last_pc, last_price)

@@ -153,6 +153,10 @@ class Observers:
         if wanted or any([hook.opcodes for hook in self.hooks]):  # noqa: C419 - a list is made faster, once an input
             self._watch(wanted, fork)
 
+    def serve(self, hooks: tuple[Hook, ...]) -> bool:
+        """Whether another machine with these hooks can use this, too: it watches no instruction, so nothing changes."""
+        return self.hooks is hooks and not (self.steps or self.watched or any([hook.opcodes for hook in hooks]))  # noqa: C419
+
     def _watch(self, wanted: Sequence[str], fork: Fork) -> None:
         by_name = {record.name: record for record in fork.table if record is not None}
         watched = {by_name[name] for name in wanted if name in by_name}

@@ -7,9 +7,10 @@ Made from an instruction's record alone. Knows no code and no place in it, but f
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from evmthread.isa.forks import Fork
-from evmthread.isa.frame import Frame
+from evmthread.isa.frame import Frame, from_bytes
 from evmthread.isa.instruction import Instruction, Shape
 
 Operation = Callable[[Frame, list[int]], object]
@@ -24,6 +25,12 @@ def push(value: int) -> Operation:
         stack.append(value)
 
     return run
+
+
+def pushed(code: bytes, pc: int, size: int) -> int:
+    """The constant of the PUSH at pc; beyond the end of the code lie zeros."""
+    data = code[pc + 1 : pc + 1 + size]
+    return from_bytes(data) << 8 * (size - len(data))
 
 
 def at(pc: int) -> Operation:
@@ -164,10 +171,31 @@ def operation_of(instruction: Instruction) -> Operation:
     return _control_operation(function, pops)
 
 
-# (operation, pops, largest stack before, base price, bytes after the opcode or what kind of instruction it is)
-Row = tuple[Operation, int, int, int, int]
-CONTROL_ROW, PC_ROW = -1, -2
+# What kind of step a row is, where it isn't the number of bytes that a PUSH takes from the code. Words are moved, and
+# functions of words alone called, by `interpret` itself; the others are operations. After those of ENDS a segment ends.
+STEP, PC_ROW, CONTROL_ROW, UNSTEADY_ROW, DUP_ROW, SWAP_ROW, POP_ROW, NOTHING_ROW, BINARY_ROW = range(0, -9, -1)
+ENDS = (CONTROL_ROW, UNSTEADY_ROW)
+
+# (kind, pops, largest stack before, base price, what is called: an operation, or the function of a binary row)
+Row = tuple[int, int, int, int, Callable[..., Any]]
 Table = tuple[tuple[Operation | None, ...], tuple[Row | None, ...]]
+
+
+def _kind_of(record: Instruction) -> int:
+    if record.immediate:
+        return record.immediate
+    name = record.name
+    if record.shape is Shape.CONTROL or record.shows_pc:
+        return CONTROL_ROW
+    if record.shape is Shape.PURE and record.pops == 2:
+        return BINARY_ROW
+    if record.shape is not Shape.STACK:
+        return STEP if record.steady else UNSTEADY_ROW
+    if name.startswith("DUP"):
+        return DUP_ROW
+    if name.startswith("SWAP"):
+        return SWAP_ROW
+    return {"POP": POP_ROW, "PC": PC_ROW, "JUMPDEST": NOTHING_ROW}.get(name, STEP)
 
 
 def table_of(fork: Fork) -> Table:
@@ -178,11 +206,8 @@ def table_of(fork: Fork) -> Table:
         if record is None or operation is None:
             rows.append(None)
             continue
-        kind = record.immediate
-        if record.shape is Shape.CONTROL or record.shows_pc:
-            kind = CONTROL_ROW
-        elif record.name == "PC":
-            kind = PC_ROW
+        kind = _kind_of(record)
+        called = record.function if kind == BINARY_ROW and record.function is not None else operation
         highest = STACK_LIMIT - record.pushes + record.pops
-        rows.append((operation, record.pops, highest, fork.base_prices[record.opcode], kind))
+        rows.append((kind, record.pops, highest, fork.base_prices[record.opcode], called))
     return operations, tuple(rows)

@@ -465,7 +465,7 @@ class RegionWriter:
         return [f" i{index} = stack[-{index + 1}]" for index in sorted(self.inputs)]
 
     def _seen(self, pc: int) -> bool:
-        return self.everything or pc in self.program.met
+        return self.everything or self.program.was_met(pc)
 
     def _walk(self, path: Path, pc: int, indent: int, nesting: int, *, first: bool = False) -> None:
         """Writes the path that begins at pc, to its end."""

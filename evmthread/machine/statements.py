@@ -172,15 +172,17 @@ class StatementLifter(Evaluator):
     def _unwrap_offset(self, function: Callable[..., object]) -> None:
         """A memory offset that is a word plus a constant: that it doesn't wrap is a guess with a guard."""
         path, writer = self.path, self.writer
+        if not self.instruction.pops:
+            return
+        value = path.stack[-1]
+        if value.wrapped is None or value.sample is None or value.sample >= POINTER_RANGE[1]:
+            return
         hidden = 1 if self.instruction.shape is Shape.FRAMED else 2
         try:
             parameters = syntax_of(function).parameters[hidden:]
         except NotLiftable:
             return
         if not parameters or parameters[0] != "offset":
-            return
-        value = path.stack[-1]
-        if value.wrapped is None or value.sample is None or value.sample >= POINTER_RANGE[1]:
             return
         base, delta = value.wrapped
         # A subtraction may be written as an addition of its complement.

@@ -11,7 +11,16 @@ from evmthread.isa.halts import ExceptionalHalt, HaltReason, Status
 from evmthread.isa.instruction import HALTED, Halted
 from evmthread.isa.message import Message
 from evmthread.machine.analysis import Program
-from evmthread.machine.operations import PC_ROW
+from evmthread.machine.operations import (
+    BINARY_ROW,
+    CONTROL_ROW,
+    DUP_ROW,
+    NOTHING_ROW,
+    PC_ROW,
+    POP_ROW,
+    SWAP_ROW,
+    pushed,
+)
 
 Outcome = Message | Halted
 
@@ -31,49 +40,64 @@ def interpret(frame: Frame, *, once: bool = False) -> Outcome | None:
     This is how code runs that is met for the first time, or whose gas or stack won't last for a whole segment. None
     when the frame goes on. May raise Missing, with the frame as it was before the instruction that must wait.
     """
-    # Hot path: code that runs once, as a deployment's does, spends all its time here.
+    # Hot path: code that runs once, as a deployment's does, spends all its time here. So what happens most is written
+    # out: words are moved and constants pushed without a call, and `gas` is the frame's only where something sees it.
     program: Program = frame.program
     rows, code, stack = program.rows, frame.code, frame.stack
     size = len(code)
-    pc = frame.pc
+    pc, gas = frame.pc, frame.gas
     price = 0
     try:
         while True:
-            opcode = code[pc] if pc < size else 0
-            row = rows[opcode]
+            row = rows[code[pc] if pc < size else 0]
             if row is None:
                 frame.pc = pc
                 return fail(frame, HaltReason.INVALID_OPCODE)
-            operation, pops, highest, price, immediate = row
-            depth = len(stack)
-            if depth < pops or depth > highest:
+            kind, pops, highest, price, called = row
+            if not pops <= len(stack) <= highest:
                 frame.pc = pc
-                return fail(frame, HaltReason.STACK_UNDERFLOW if depth < pops else HaltReason.STACK_OVERFLOW)
-            gas = frame.gas - price
+                return fail(frame, HaltReason.STACK_UNDERFLOW if len(stack) < pops else HaltReason.STACK_OVERFLOW)
+            gas -= price
             if gas < 0:
                 frame.pc = pc
                 return fail(frame, HaltReason.OUT_OF_GAS)
-            frame.gas = gas
-            if immediate > 0:
-                data = code[pc + 1 : pc + 1 + immediate]
-                stack.append(int.from_bytes(data, "big") << 8 * (immediate - len(data)))
-                pc += 1 + immediate
-            elif immediate == 0:
-                operation(frame, stack)
+            if kind > 0:
                 pc += 1
-            elif immediate == PC_ROW:
-                stack.append(pc)
+                stack.append(code[pc] if kind == 1 and pc < size else pushed(code, pc - 1, kind))
+                pc += kind
+            elif kind == DUP_ROW:
+                stack.append(stack[-pops])
                 pc += 1
-            else:
-                frame.pc = pc
-                result = operation(frame, stack)
+            elif kind == BINARY_ROW:
+                top = stack.pop()
+                stack[-1] = called(top, stack[-1])
+                pc += 1
+            elif kind == SWAP_ROW:
+                stack[-1], stack[-pops] = stack[-pops], stack[-1]
+                pc += 1
+            elif kind == POP_ROW:
+                del stack[-1]
+                pc += 1
+            elif kind == NOTHING_ROW:
+                pc += 1
+            elif kind == CONTROL_ROW:
+                frame.pc, frame.gas = pc, gas
+                result = called(frame, stack)
                 if type(result) is int:
                     frame.pc = result
                     return None
                 frame.pc = pc if result is HALTED else pc + 1
                 return cast("Outcome | None", result)
+            elif kind == PC_ROW:
+                stack.append(pc)
+                pc += 1
+            else:
+                frame.gas = gas
+                called(frame, stack)
+                gas = frame.gas
+                pc += 1
             if once:
-                frame.pc = pc
+                frame.pc, frame.gas = pc, gas
                 return None
     except ExceptionalHalt as halt:
         frame.pc = pc
@@ -105,22 +129,23 @@ def execute(frame: Frame) -> Outcome:
     # Hot path: no property, no isinstance, gas and stack checked once a segment.
     stack = frame.stack
     program: Program = frame.program
-    segments, met = program.segments, program.met
+    segments = program.segments
     pc = frame.pc
     segment = None
     try:
         while True:
-            segment = segments.get(pc)
-            if segment is None:
-                if pc not in met:
-                    met.add(pc)
+            following = segments.get(pc)
+            if following is None:
+                if program.is_new(pc, segment):
+                    segment = None
                     frame.pc = pc
                     outcome = interpret(frame)
                     if outcome is not None:
                         return outcome
                     pc = frame.pc
                     continue
-                segment = program.segment(pc)
+                following = program.segment(pc)
+            segment = following
             operations, last, gas, low, high, next_pc, _, _ = segment
             gas = frame.gas - gas
             if gas < 0 or not low <= len(stack) <= high or next_pc == pc:

@@ -12,6 +12,7 @@ from typing import Self
 from evmthread.errors import DecodingError, InvalidInput
 from evmthread.merkle.trie import EMPTY_ROOT, NodeSink, NodeStore, Trie
 from evmthread.primitives.keccak import keccak256
+from evmthread.primitives.quick import quick
 from evmthread.primitives.rlp import bytes_integer, decode, encode_int
 from evmthread.primitives.words import WORD_MASK
 
@@ -22,6 +23,7 @@ _HASH_HEAD = b"\xa0"
 _REMEMBERED_HASHES = 4096  # of addresses and of storage keys each: a bound on memory, about a megabyte
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Account:
     """What the account trie holds under an address (Yellow Paper, section 4.1)."""

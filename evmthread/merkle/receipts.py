@@ -5,6 +5,7 @@ Made by whoever executes, read by whoever holds a root; it must not know how a r
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Self
 
 from evmthread.errors import DecodingError
@@ -12,6 +13,7 @@ from evmthread.merkle.proofs import ProofError, prove, verify_item
 from evmthread.merkle.trie import index_key, ordered_root, ordered_trie
 from evmthread.primitives import rlp
 from evmthread.primitives.keccak import keccak256
+from evmthread.primitives.quick import quick
 from evmthread.primitives.types import Log
 
 BLOOM_BYTES = 256  # Yellow Paper, section 4.4.1: 2,048 bits
@@ -23,13 +25,24 @@ _RECEIPT_DEPTH = 4  # receipt, logs, log, topics
 def logs_bloom(logs: Iterable[Log]) -> bytes:
     """The bloom filter (256 bytes) of the logs' addresses and topics."""
     bits = 0
-    for entry in {item for log in logs for item in (log.address, *log.topics)}:
-        digest = keccak256(entry)
-        for start in (0, 2, 4):
-            bits |= 1 << (int.from_bytes(digest[start : start + 2], "big") & _BLOOM_BIT_MASK)
+    for log in logs:
+        bits |= _bloom_bits(log.address)
+        for topic in log.topics:
+            bits |= _bloom_bits(topic)
     return bits.to_bytes(BLOOM_BYTES, "big")
 
 
+# Remembered: the same contract emits the same events, batch after batch.
+@lru_cache(maxsize=1024)
+def _bloom_bits(entry: bytes) -> int:
+    """The three bits of an address or a topic."""
+    digest, bits = keccak256(entry), 0
+    for start in (0, 2, 4):
+        bits |= 1 << (int.from_bytes(digest[start : start + 2], "big") & _BLOOM_BIT_MASK)
+    return bits
+
+
+@quick
 @dataclass(frozen=True, slots=True)
 class Receipt:
     """What became of a transaction. `cumulative_gas` counts from the block's, or the batch's, first transaction."""

@@ -16,6 +16,12 @@ EMPTY_STRING = b"\x80"
 EMPTY_LIST = b"\xc0"
 MAX_ITEMS = 2**18  # of one decoded item: about 25 MB of Python objects
 
+# What nearly all strings, lists and many integers begin with, or are: made once.
+_STRING_HEADS = tuple([bytes((0x80 + size,)) for size in range(56)])
+_LIST_HEADS = tuple([bytes((0xC0 + size,)) for size in range(56)])
+_SMALL_INTEGERS = (EMPTY_STRING, *[bytes((value,)) for value in range(1, 0x80)])
+_BYTES = tuple([bytes((value,)) for value in range(0x80)])
+
 
 def encode_bytes(value: bytes) -> bytes:
     """The RLP of one byte string."""
@@ -23,18 +29,18 @@ def encode_bytes(value: bytes) -> bytes:
     if size == 1 and value[0] < 0x80:
         return value
     if size < 56:
-        return bytes((0x80 + size,)) + value
+        return _STRING_HEADS[size] + value
     length = size.to_bytes((size.bit_length() + 7) >> 3, "big")
     return bytes((0xB7 + len(length),)) + length + value
 
 
 def encode_int(value: int) -> bytes:
     """The RLP of a non-negative integer: its minimal big-endian bytes, zero as the empty string."""
-    if 0 < value < 0x80:
-        return bytes((value,))
+    if 0 <= value < 0x80:
+        return _SMALL_INTEGERS[value]
     size = (value.bit_length() + 7) >> 3
     if size < 56:
-        return bytes((0x80 + size,)) + value.to_bytes(size, "big")
+        return _STRING_HEADS[size] + value.to_bytes(size, "big")
     return encode_bytes(value.to_bytes(size, "big"))
 
 
@@ -43,7 +49,7 @@ def encode_list(encoded_items: Sequence[bytes]) -> bytes:
     payload = b"".join(encoded_items)
     size = len(payload)
     if size < 56:
-        return bytes((0xC0 + size,)) + payload
+        return _LIST_HEADS[size] + payload
     length = size.to_bytes((size.bit_length() + 7) >> 3, "big")
     return bytes((0xF7 + len(length),)) + length + payload
 
@@ -118,17 +124,21 @@ def _decode_list(data: bytes, position: int, end: int, depth: int, allowed: int)
     items: list[Decoded] = []
     while position < end:
         first = data[position]
-        if 0x82 <= first < 0xB8 and position + first - 0x7F <= end:  # most items are such short strings
-            is_list, start, stop = False, position + 1, position + first - 0x7F
-        else:
-            is_list, start, stop = _payload(data, position, end)
         allowed -= 1
         if allowed < 0:
             raise DecodingError("RLP has too many items")
-        if is_list:
-            children, allowed = _decode_list(data, start, stop, depth - 1, allowed)
-            items.append(children)
+        # Nearly all items are a byte, a short string or a short list; _payload reads what isn't, or is wrong.
+        if first < 0x80:
+            items.append(_BYTES[first])
+            position += 1
+        elif first < 0xB8 and first != 0x81 and (stop := position + first - 0x7F) <= end:
+            items.append(data[position + 1 : stop])
+            position = stop
         else:
-            items.append(data[start:stop])
-        position = stop
+            is_list, start, position = _payload(data, position, end)
+            if is_list:
+                children, allowed = _decode_list(data, start, position, depth - 1, allowed)
+                items.append(children)
+            else:
+                items.append(data[start:position])
     return items, allowed

@@ -444,8 +444,7 @@ class Journal:
         return StateChanges(accounts, codes)
 
     def rebase(self) -> None:
-        """The view now holds all changes: what is cached is what it says. Between transactions only."""
-        self.begin_transaction()
+        """The view now holds all changes: what is cached is what it says. Right after a transaction has begun."""
         self._undo.clear()
         self._era += 1
         for address in self._changed:

@@ -13,6 +13,7 @@ from typing import NamedTuple, Protocol, runtime_checkable
 from evmthread.errors import BackendError, InvalidInput
 from evmthread.merkle.accounts import MAX_NONCE, StateRoots
 from evmthread.primitives.keccak import EMPTY_HASH, keccak256
+from evmthread.primitives.quick import quick
 from evmthread.primitives.words import WORD_MASK
 
 
@@ -53,6 +54,7 @@ class StateView(Protocol):
         """The hash (32 bytes) of a block of this chain."""
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class AccountChange:
     """One account before and after. None means absent; an account that goes takes its storage along.
@@ -97,6 +99,7 @@ class AccountChange:
         return AccountChange(self.before, later.after, slots, wiped)
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class StateChanges:
     """What an execution did to a state: accounts by address, and the codes (by hash) that are new in it."""

@@ -16,7 +16,7 @@ from evmthread.channel.replay import replay
 from evmthread.channel.thread import Thread
 from evmthread.commit.eip712 import Domain
 from evmthread.commit.evidence import Equivocation, InputEquivocation
-from evmthread.commit.records import Json
+from evmthread.commit.members import Json
 from evmthread.commit.refusals import BrokenParent
 from evmthread.commit.terms import Terms, thread_id
 from evmthread.errors import BackendError, InvalidInput

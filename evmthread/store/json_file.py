@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from evmthread.commit.records import Json, check_object
+from evmthread.commit.members import Json
+from evmthread.commit.records import check_object
 from evmthread.errors import BackendError, InvalidInput
 from evmthread.primitives.untrusted_json import parse_json
 

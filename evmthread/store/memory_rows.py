@@ -9,10 +9,9 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from evmthread.channel.kept import AgreedRecord, EvidenceRecord, InputRecord, Record, SignedRecord
-from evmthread.commit.signing import AlreadyFinal, LogState
+from evmthread.commit.signing import AlreadyFinal, InputEquivocationError, LogState
 from evmthread.store.thread_store import (
     FloorWanted,
-    InputEquivocationError,
     check_parent,
     check_record,
     check_signed,
@@ -53,7 +52,8 @@ class Rows:
         """See SignLog."""
         standing, last = self.signed.get(nonce), self.last
         highest = max(-1 if last is None else last.nonce, -1 if self.floor is None else self.floor)
-        return LogState(None if standing is None else standing.digest, highest, self.final)
+        final = last.digest if last is not None and last.final else None
+        return LogState(None if standing is None else standing.digest, highest, final)
 
     @property
     def final(self) -> bytes | None:
@@ -90,7 +90,7 @@ def put_signed(rows: Rows, record: SignedRecord, undo: Undo) -> LogState:
         raise FloorWanted(rows.thread_id)
     rows.signed[record.nonce] = record
     undo.append(lambda: rows.signed.pop(record.nonce))
-    return rows.state(record.nonce)
+    return LogState(record.digest, record.nonce, record.digest if record.final else None)
 
 
 def _put_input(rows: Rows, record: InputRecord, undo: Undo) -> None:
@@ -114,7 +114,7 @@ def _put_agreed(rows: Rows, record: AgreedRecord, undo: Undo) -> None:
     check_parent(record, None if parent is None else parent.nonce)
     rows.agreed[record.digest] = record
     undo.append(lambda: rows.agreed.pop(record.digest))
-    if rows.line and record.nonce <= rows.line[-1].nonce:
+    if rows.line and (record.nonce, record.digest) < (rows.line[-1].nonce, rows.line[-1].digest):
         return
     branch, under = [record], parent
     while under is not None and under.digest not in rows.places:

@@ -186,20 +186,24 @@ class MemoryThreadStore:
     def change(self, lease: MemoryLease, change: Callable[[Rows, Undo], T], *, synced: bool = True) -> T:
         """Changes one thread, by a function that notes what undoes it: all of it or nothing. Raises LeaseLost."""
         with self._open:
-            rows = self._threads[lease.thread_id]
-            undo: Undo = []
-            if rows.epoch != lease.epoch:
-                raise LeaseLost(f"thread 0x{lease.thread_id.hex()}: acquired again since epoch {lease.epoch}")
-            try:
-                changed = change(rows, undo)
-            except BaseException:
-                _go_back(undo)
-                raise
-            if synced and self._undo:
-                self._undo.clear()
-            elif not synced:
-                self._undo += undo
-            return changed
+            return self._change(lease, change, synced=synced)
+
+    def _change(self, lease: MemoryLease, change: Callable[[Rows, Undo], T], *, synced: bool) -> T:
+        """As `change`, in an open store."""
+        rows = self._threads[lease.thread_id]
+        undo: Undo = []
+        if rows.epoch != lease.epoch:
+            raise LeaseLost(f"thread 0x{lease.thread_id.hex()}: acquired again since epoch {lease.epoch}")
+        try:
+            changed = change(rows, undo)
+        except BaseException:
+            _go_back(undo)
+            raise
+        if synced:
+            self._undo.clear()
+        else:
+            self._undo += undo
+        return changed
 
     def create(self, head: ThreadHead, key: bytes) -> None:
         """See ThreadStore."""
@@ -234,11 +238,11 @@ class MemoryThreadStore:
 
     def write(self, batch: Sequence[tuple[Lease, Sequence[Record]]]) -> list[Exception | None]:
         """See ThreadStore."""
-        with self.open():
+        with self._open:
             refused: set[Lease] = set()
             results = [self._written(lease, records, refused) for lease, records in batch]
             if self._syncs:
-                self.sync()
+                self._undo.clear()
             return results
 
     def _written(self, lease: Lease, records: Sequence[Record], refused: set[Lease]) -> Exception | None:
@@ -252,7 +256,7 @@ class MemoryThreadStore:
                 put(rows, record, undo)
 
         try:
-            self.change(lease, change, synced=False)
+            self._change(lease, change, synced=False)
         except EvmthreadError as error:
             refused.add(lease)
             return error

@@ -18,7 +18,8 @@ from evmthread.commit.agreement import Agreement, SignedCommitment
 from evmthread.commit.batch import SignedBatch
 from evmthread.commit.commitment import Suspension, check_suspension_fits
 from evmthread.commit.eip712 import Domain
-from evmthread.commit.records import SMALL_RECORD_BYTES, VERSION_BYTE, decode_versioned, decoded_list, plain_type
+from evmthread.commit.members import plain_type
+from evmthread.commit.records import SMALL_RECORD_BYTES, VERSION_BYTE, decode_versioned, decoded_list
 from evmthread.commit.refusals import IllFormedCommitment
 from evmthread.commit.terms import MAX_CODE_BYTES, Ruleset, Terms
 from evmthread.errors import BackendError, DecodingError, InvalidInput

@@ -2,6 +2,7 @@
 
 import pytest
 
+from evmthread.channel.catch_up import END_TRIES
 from evmthread.channel.closing import PATIENCE
 from evmthread.channel.desk import ChainHead, Mode
 from evmthread.channel.errors import LocalProtocolError, NotNow
@@ -114,6 +115,8 @@ def test_the_final_word_binds_for_ever() -> None:
     table.pump()
     with pytest.raises(NotNow):
         table.ends[1].do(lambda channel: channel.propose(empty=True))
+    with pytest.raises(LocalProtocolError, match="signed the end"):
+        table.ask(1, lasting=True)
     assert table.stores[1].look(table.id).load().final is not None
     close(table, 0, 2)
     table.wait(30)
@@ -196,14 +199,41 @@ def test_readiness_waits_until_nothing_of_ours_can_stand_above() -> None:
     desk.ballot.highest_signed = 3
     closing.try_ready()
     assert desk.ready_to_close is None, "a signature that we don't know of any more"
-    desk.own_floor = 3
+    desk.ballot.highest_signed, desk.own_floor = 0, 3
     closing.try_ready()
-    assert desk.ready_to_close == desk.thread.parent, "below the floor it is the lost store's, and void"
+    assert desk.ready_to_close is None, "nothing is agreed above the floor"
+    desk.own_floor, desk.floors = 0, {2: {3}}
+    closing.try_ready()
+    assert desk.ready_to_close is None, "nor above another's"
+    desk.floors = {2: {-1}}
+    closing.try_ready()
+    assert desk.ready_to_close == desk.thread.parent
     assert desk.close_answers == {0: desk.thread.parent}
     assert closing.deadline == desk.now + PATIENCE * desk.options.base_timer
     desk.now += 1
     closing.try_ready()
     assert closing.deadline == desk.now - 1 + PATIENCE * desk.options.base_timer, "said once"
+
+
+def test_a_proposal_that_we_signed_keeps_us_from_being_ready() -> None:
+    table = Table(3)
+    table.tell(0, 1, table.proposal(1))
+    channel = table.channel(0)
+    desk = channel._desk
+    desk.ballot.highest_signed = desk.tip_nonce
+    desk.wants_end = True
+    channel._closing.try_ready()
+    assert desk.ready_to_close is None
+    desk.ballot.own_standing = None
+    channel._closing.try_ready()
+    assert desk.ready_to_close == desk.thread.parent
+
+
+def test_an_operator_clears_the_way_for_parties_who_want_to_end() -> None:
+    table = Table(2, operator=OUTSIDER)
+    for index, clears in ((0, False), (2, True)):
+        table.tell(index, 1, Close())
+        assert table.channel(index)._desk.others_want_end == clears
 
 
 def test_who_is_asked_answers_with_what_it_has_said() -> None:
@@ -225,6 +255,34 @@ def test_who_is_asked_answers_with_what_it_has_said() -> None:
     other.sent()
     other.tell(0, 1, Close())
     assert [(to, message) for _, to, message in other.sent()] == [(1, CloseReady(other.channel(0).thread.parent))]
+
+
+def test_a_wish_to_end_is_told_once_on_each_agreement_and_again_where_an_end_failed() -> None:
+    table = Table(3)
+    tip = table.channel(0).thread.parent
+
+    def say() -> list[int]:
+        """What our user is told of when the others say it in every way."""
+        before = len(table.told(0, CloseAsked))
+        for _ in range(3):
+            for peer in (1, 2):
+                table.tell(0, peer, Close())
+                table.tell(0, peer, CloseReady(table.channel(0).thread.parent))
+        table.sent()
+        return [event.party for event in table.told(0, CloseAsked)[before:]]  # type: ignore[attr-defined]
+
+    assert say() == [1, 2]
+    assert say() == []
+    table.ends[0].do(lambda channel: channel.close())
+    table.sent()
+    table.channel(0)._desk.close_answers.clear()
+    table.wait(100, pump=False)
+    assert len(table.told(0, CloseFailed)) == 1
+    assert say() == [1, 2]
+    table.sent()
+    table.play(1)
+    assert table.channel(0).thread.parent != tip
+    assert say() == [1, 2]
 
 
 def test_a_close_fails_at_its_time_and_not_when_the_end_is_signed() -> None:
@@ -255,7 +313,25 @@ def test_an_agreement_in_between_takes_back_our_own_word_alone() -> None:
     assert desk.ready_to_close == tip
     desk.ready_to_close = desk.close_answers[0] = desk.close_answers[1] = word(1)
     closing.tip_moved()
-    assert (desk.ready_to_close, closing.deadline, desk.close_answers) == (None, None, {1: word(1)})
+    assert (desk.ready_to_close, desk.close_answers) == (None, {1: word(1)})
+
+
+def test_a_close_fails_at_its_time_whatever_is_agreed_meanwhile() -> None:
+    """Who is ready on one agreement after the other has waited all that time, and so has what its user asked for."""
+    table = Table(3, threshold=2)
+    close(table, 0)
+    table.ask(0, 30, lasting=True)
+    for _ in range(PATIENCE // 4):
+        table.wait(8)
+        leader = table.channel(1)._desk.free_nonce % 3
+        if leader:
+            table.ends[leader].do(lambda channel: channel.propose(empty=True))
+        table.pump()
+    table.wait(8)
+    assert table.channel(0)._desk.tip_nonce > 3
+    assert len(table.told(0, CloseFailed)) == 1
+    table.wait(20)
+    assert table.channel(1).thread.storage(0) == 31
 
 
 def test_only_who_leads_what_follows_the_agreement_leads_the_end() -> None:
@@ -319,3 +395,36 @@ def test_an_operator_has_no_say_in_the_end() -> None:
     table.tell(0, 2, CloseReady(tip))
     assert table.told(0, CloseAsked) == []
     assert table.channel(0)._desk.close_answers == {}
+
+
+def test_an_operator_that_lost_the_end_is_told_of_it_until_it_has_it() -> None:
+    """It signed nothing that it would ask for again; all others rest when it has greeted them with the end."""
+    table = Table(2, operator=OUTSIDER)
+    table.lost = lambda sender, receiver, message: receiver == 2
+    close(table, 0, 1)
+    table.wait(4)
+    assert {table.channel(0).phase, table.channel(1).phase} == {Phase.CLOSED}
+    assert table.channel(2).phase == Phase.READY
+    table.lost = lambda sender, receiver, message: sender == 2
+    table.wait(30)
+    assert table.channel(2).phase == Phase.CLOSED
+    assert table.ends[0].timer is not None
+    table.lost = lambda sender, receiver, message: False
+    table.wait(150)
+    assert [end.timer for end in table.ends] == [None] * 3
+    table.wait(100)
+    assert table.sent() == []
+
+
+def test_an_operator_that_is_silent_is_told_of_the_end_so_often_and_no_more() -> None:
+    table = Table(2, operator=OUTSIDER)
+    table.lost = lambda sender, receiver, message: 2 in (sender, receiver)
+    close(table, 0, 1)
+    told = 0
+    for _ in range(100):
+        table.wait(100, pump=False)
+        sent = table.sent()
+        assert {(to, type(message)) for _, to, message in sent} <= {(2, Agreed)}
+        told += len(sent)
+    assert told == 2 * END_TRIES
+    assert [table.ends[index].timer for index in (0, 1)] == [None, None]

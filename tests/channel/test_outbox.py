@@ -70,6 +70,11 @@ def test_only_what_something_hangs_on_is_waited_for() -> None:
     assert outbox.waits
     outbox.answered(2, None)
     assert not outbox.waits
+    outbox.persist(RECORD, urgent=True, then=lambda: None, failed=lambda why: None)
+    outbox.failed(1, "full")
+    assert outbox.waits
+    outbox.failed(3, "full")
+    assert not outbox.waits
 
 
 def test_a_timer_is_asked_for_once_and_again_when_it_has_come() -> None:

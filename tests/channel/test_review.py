@@ -4,7 +4,14 @@ from dataclasses import replace
 
 import pytest
 
-from evmthread.channel.errors import ClockDrift, DivergentField, InvalidBatch, NonceTooFar, RemoteProtocolError
+from evmthread.channel.errors import (
+    ClockDrift,
+    DivergentField,
+    InvalidBatch,
+    LocalProtocolError,
+    NonceTooFar,
+    RemoteProtocolError,
+)
 from evmthread.channel.party import Proposal
 from evmthread.channel.review import (
     FLOOR_STEP,
@@ -154,7 +161,12 @@ def test_what_diverges_is_not_prepared() -> None:
     proposal, thread = proposed(match), match.parties[0].thread
     execute_proposed(thread, proposal.commitment, proposal.signed, None, final=False)
     assert thread.prepared is not None
+    assert thread.prepared.commitment is proposal.commitment, "whose hashes are known"
+    with pytest.raises(LocalProtocolError):
+        thread.stand_for(replace(proposal.commitment, state_root=words(1)))
     thread.discard()
+    with pytest.raises(LocalProtocolError):
+        thread.stand_for(proposal.commitment)
     strange = Suspension(bytes(32), (), 0, match.terms.owners[0], b"")
     for commitment, suspension in (
         (replace(proposal.commitment, state_root=words(1)), None),

@@ -27,7 +27,7 @@ from evmthread.commit import (
     thread_id,
 )
 from evmthread.commit.commitment import MAX_SUSPENSION_BYTES, check_suspension_fits
-from evmthread.commit.records import Json
+from evmthread.commit.members import Json
 from evmthread.primitives import rlp
 from evmthread.primitives.keccak import keccak256
 

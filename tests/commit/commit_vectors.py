@@ -49,7 +49,8 @@ from evmthread.commit import (
     thread_address,
     thread_id,
 )
-from evmthread.commit.records import Json, Record
+from evmthread.commit.members import Json
+from evmthread.commit.records import Record
 from evmthread.commit.refusals import IllFormedCommitment, IllFormedTerms, MalformedSignature
 from evmthread.commit.terms import CREATE3_PROXY_CODE_HASH
 from evmthread.errors import DecodingError, VerificationError

@@ -23,7 +23,7 @@ from evmthread.channel.messages import (
 )
 from evmthread.channel.party import SignedInput
 from evmthread.commit import Suspension, Terms, digest, thread_id
-from evmthread.commit.records import Json
+from evmthread.commit.members import Json
 from evmthread.primitives import rlp
 
 DOMAIN = samples.DOMAIN

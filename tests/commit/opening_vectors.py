@@ -21,7 +21,7 @@ from evmthread.commit import (
     thread_id,
     verify_key_grant,
 )
-from evmthread.commit.records import Json
+from evmthread.commit.members import Json
 from evmthread.primitives.keccak import keccak256
 
 DOMAIN = samples.DOMAIN

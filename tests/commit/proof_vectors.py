@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from vector_forms import hexed, verdict
 
-from evmthread.commit.records import Json
+from evmthread.commit.members import Json
 from evmthread.merkle.accounts import StateRoots, hash_slot
 from evmthread.merkle.proofs import prove, prove_account, prove_slot, verify_account, verify_proof, verify_slot
 from evmthread.merkle.receipts import Receipt, prove_receipt, receipts_root, verify_receipt

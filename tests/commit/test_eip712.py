@@ -49,6 +49,15 @@ def test_any_record_hashes_as_in_eth_account(domain: Domain, record: Record) -> 
     assert digest(domain, record) == reference_digest(domain, record)
 
 
+@settings(max_examples=50)
+@given(domains, domains, any_record)
+def test_what_is_remembered_is_of_the_domain_asked_for(one: Domain, other: Domain, record: Record) -> None:
+    for domain in (one, other, one, one, other):
+        assert digest(domain, record) == reference_digest(domain, record)
+    copy = pickle.loads(pickle.dumps(record))
+    assert (digest(other, copy), copy, hash(copy)) == (digest(other, record), record, hash(record))
+
+
 def test_a_wallet_signs_the_same_bytes() -> None:
     data = TypedData(samples.DOMAIN, SAMPLES[2])
     signed = Account.sign_typed_data(samples.private_key(0), full_message=data.to_json())

@@ -29,7 +29,8 @@ from evmthread.commit import (
     Terms,
     TypedData,
 )
-from evmthread.commit.records import Record, plain_type
+from evmthread.commit.members import plain_type
+from evmthread.commit.records import Record
 from evmthread.errors import DecodingError, InvalidInput
 from evmthread.primitives import rlp
 from evmthread.primitives.types import Address, Hash32, Wei

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from evmthread.commit.records import Json
+from evmthread.commit.members import Json
 from evmthread.errors import DecodingError, VerificationError
 
 VECTORS: dict[str, Any] = json.loads((Path(__file__).parent.parent / "vectors" / "commitment.json").read_text())

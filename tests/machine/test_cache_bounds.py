@@ -4,7 +4,7 @@ import gc
 
 from evmthread.isa.forks import OSAKA
 from evmthread.isa.frame import Frame
-from evmthread.machine.analysis import DECODED_BYTES, DECODED_BYTES_A_BYTE, Program
+from evmthread.machine.analysis import DECODED_BYTES, DECODED_BYTES_A_BYTE, VISITS_TO_DECODE, Program
 from evmthread.machine.code_cache import CodeCache
 from tests.assembler import assemble
 from tests.conftest import Engine
@@ -19,7 +19,7 @@ def enter_everywhere(engine: Engine, cache: CodeCache, code: bytes) -> Program:
     world = engine.world(fork=OSAKA, cache=cache)
     world.set_code(bytes(20), code)
     for place in PLACES:
-        for _ in range(3):
+        for _ in range(VISITS_TO_DECODE):
             assert world.call(bytes(20), place.to_bytes(32, "big")).success
     return cache.program(code, OSAKA)
 

@@ -26,6 +26,7 @@ class Ending:
     def __init__(self, scenario: Scenario, nodes: Sequence[Node], ledger: Ledger) -> None:
         self.scenario = scenario
         self.nodes = [node for node in nodes if not node.member.lies]
+        self.liars = [node for node in nodes if node.member.lies]
         self.ledger = ledger
 
     @property
@@ -48,6 +49,8 @@ class Ending:
             return "the operator that leads lies or stopped"
         if len(able) < terms.threshold:
             return "too few are honest and able"
+        if len([node for node in able if not self._signs_last(node)]) < terms.threshold - 1:
+            return "too many wait with restored stores until others have signed"
         if all(node.endpoint is None or node.endpoint.channel.agreement is None for node in self.nodes):
             if any(node.index < scenario.parties and node.member.lies_at_once for node in self.liars):
                 return "the genesis needs all, and some lied before it"
@@ -55,7 +58,7 @@ class Ending:
                 return "the genesis needs all, and some are silent"
             if len(able) + len(scenario.liars) < scenario.parties:
                 return "the genesis needs all, and some stopped"
-            if any(self._grew_old(node) for node in self.nodes):
+            if any(self._grew_old(node) for node in (*self.nodes, *self.liars)):
                 return "the genesis grew old before all had it: other terms are wanted"
             if any(kept.floor or kept.restored for kept in [node.store.look(node.thread_id) for node in self.nodes]):
                 return "the genesis needs all, and some restored a store before it"
@@ -66,14 +69,12 @@ class Ending:
             return "the chain settles it"
         return "" if not self._waits_for_the_gone() else "an open call waits for who is gone"
 
+    def _signs_last(self, node: Node) -> bool:
+        return node.endpoint is not None and node.endpoint.channel._desk.is_restored
+
     def _grew_old(self, node: Node) -> bool:
         signed = node.store.look(node.thread_id).load().signed
         return bool(signed) and node.timeline.now - START > self.scenario.head.ruleset.clock_drift / 2
-
-    @property
-    def liars(self) -> list[Node]:
-        """Not known here: they are no honest nodes."""
-        return []
 
     def _waits_for_the_gone(self) -> bool:
         here = {self.scenario.head.terms.owners[node.index] for node in self.able_parties}
@@ -162,6 +163,8 @@ class Ending:
     def _check_diverged(self, proposal: Propose, party: int, cache: CodeCache) -> None:
         commitment = proposal.commitment
         for node in self.nodes:
+            if node.endpoint is None:
+                continue
             thread = self._fresh(cache)
             for signed, batch, suspension in self._line(node):
                 for _ in replay(thread, [(signed, batch, suspension)]):
