@@ -73,6 +73,7 @@ class Segment(NamedTuple):
     next_pc: int
     last_pc: int
     last_price: int
+    length: int  # in instructions
 
 
 STOP = halts.stop.instruction  # type: ignore[attr-defined]
@@ -223,7 +224,8 @@ class Program:
             if kind != NOTHING_ROW:
                 steps.append(operation)
             pc += 1
-        segment = Segment(tuple(steps), last, gas, low, STACK_LIMIT - peak, pc, last_pc, last_price)
+        length = len(steps) + (last is not None)
+        segment = Segment(tuple(steps), last, gas, low, STACK_LIMIT - peak, pc, last_pc, last_price, length)
         self._hold(weight + STEP_BYTES * len(steps))
         self.segments[start] = segment
         return segment

@@ -9,7 +9,7 @@ from typing import cast
 
 from evmthread.errors import InvalidInput
 from evmthread.isa.forks import Fork
-from evmthread.isa.frame import Frame, write_memory
+from evmthread.isa.frame import Frame, copy_data, write_memory
 from evmthread.isa.halts import ExceptionalHalt, HaltReason, Status
 from evmthread.isa.instruction import HALTED
 from evmthread.isa.message import CALL, CREATE, CREATE2, STATICCALL, Message
@@ -27,6 +27,7 @@ CALL_BYTES = 1024
 WORD_BYTES = 40
 
 NOWHERE: frozenset[int] = frozenset()
+NOTHING: list[int] = []  # shared by all that is done with, and never written
 
 Engine = Callable[[Frame], Outcome]
 
@@ -187,8 +188,7 @@ class Machine:
             self.frames.pop()
             if succeeded:
                 # A failed frame keeps what it was working on, for whoever looks into the failure.
-                frame.memory = []
-                frame.stack = []
+                frame.memory = frame.stack = NOTHING
             if not self.frames:
                 frame.output = bytes(output)
                 return
@@ -211,4 +211,4 @@ class Machine:
             if type(output) is bytes:
                 write_memory(parent.memory, message.return_offset, output[:size])
             else:  # a long range of the callee's memory
-                output.copy(parent.memory, message.return_offset, 0, min(size, len(output)))  # type: ignore[attr-defined]
+                copy_data(parent.memory, message.return_offset, output, 0, min(size, len(output)))

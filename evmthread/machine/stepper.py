@@ -146,7 +146,7 @@ def execute(frame: Frame) -> Outcome:
                     continue
                 following = program.segment(pc)
             segment = following
-            operations, last, gas, low, high, next_pc, _, _ = segment
+            operations, last, gas, low, high, next_pc, _, _, _ = segment
             gas = frame.gas - gas
             if gas < 0 or not low <= len(stack) <= high or next_pc == pc:
                 frame.pc = pc

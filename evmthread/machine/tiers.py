@@ -18,13 +18,13 @@ CALLS_COUNTED = 64  # calls of a code that lower the threshold for its places
 
 # Compiling is paid for by running: whatever the code is, compiling takes at most PAYS times as long as stepping has
 # taken, and a region more. The first region of an engine waits until stepping has taken as long as it usually takes
-# where nothing was compiled yet, since each instruction's function has to be read first. In units of gas that the
-# stepper took as base prices, of which a microsecond takes about 25.
-GAS_A_MICROSECOND = 25
+# where nothing was compiled yet, since each instruction's function has to be read first. In instructions that the
+# stepper ran, of which a microsecond takes about 8.
+STEPS_A_MICROSECOND = 8
 PAYS = 8
-CREDIT_AT_FIRST = -3_000 * PAYS * GAS_A_MICROSECOND
-CREDIT_OF_A_CALL = 25_000 * GAS_A_MICROSECOND  # of an outermost one of known code: what is called again may warm up
-CREDIT_LIMIT = 250_000 * GAS_A_MICROSECOND
+CREDIT_AT_FIRST = -3_000 * PAYS * STEPS_A_MICROSECOND
+CREDIT_OF_A_CALL = 25_000 * STEPS_A_MICROSECOND  # of an outermost one of known code: what is called again may warm up
+CREDIT_LIMIT = 250_000 * STEPS_A_MICROSECOND
 RETRY = 64  # visits until a place is looked at again that couldn't be paid for
 
 _OUTERMOST = count(1)  # numbers of outermost calls, in all worlds of this process
@@ -56,7 +56,7 @@ class TieredEngine:
             return None
         before = program.compile_work
         region = compile_region(frame, pc, everything=self.everything)
-        self.credit -= GAS_A_MICROSECOND * (program.compile_work - before)
+        self.credit -= STEPS_A_MICROSECOND * (program.compile_work - before)
         program.heat[pc] = NEVER if region is None else 0
         return region
 
@@ -139,13 +139,13 @@ class TieredEngine:
                     following = program.segment(pc)
                 visited = False
                 segment = following
-                operations, last, price, low, high, next_pc, _, _ = segment
+                operations, last, price, low, high, next_pc, _, _, length = segment
                 gas = frame.gas - price
                 if gas < 0 or not low <= len(stack) <= high or next_pc == pc:
                     frame.pc = pc
                     return finish(frame)
                 frame.gas = gas
-                earned += price
+                earned += length
                 for operation in operations:
                     operation(frame, stack)
                 if last is None:
