@@ -10,7 +10,7 @@ from operator import itemgetter
 
 from evmthread.channel.messages import Propose, encode_body
 from evmthread.channel.review import leader_of
-from evmthread.commit.commitment import Commitment, Status
+from evmthread.commit.commitment import FINAL, Commitment
 
 MAX_EARLY = 64
 """So many signatures of each party are kept that came before their proposal."""
@@ -133,7 +133,7 @@ class Ballot:
             self.own_standing = standing
         self.signed[standing.nonce] = standing.digest
         self.highest_signed = max(self.highest_signed, standing.nonce)
-        if standing.propose.commitment.status == Status.FINAL:
+        if standing.propose.commitment.status == FINAL:
             self.final = standing.digest
 
     def note_used(self, party: int, nonce: int) -> None:

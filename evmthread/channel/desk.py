@@ -15,9 +15,11 @@ from evmthread.channel.kept import AgreedRecord
 from evmthread.channel.messages import Agreed, Fetch, Hello
 from evmthread.channel.outbox import Outbox
 from evmthread.channel.pacing import Pacing
+from evmthread.channel.phases import CLOSED, CLOSING, DISPUTED, OPENING, PENDING, READY, STOPPED, Phase
 from evmthread.channel.pool import Pool
 from evmthread.channel.review import highest_nonce
 from evmthread.channel.thread import Thread
+from evmthread.commit.commitment import FINAL
 from evmthread.commit.opening import DEFAULT_INCLUSION
 from evmthread.primitives.types import ZERO_ADDRESS, ZERO_HASH
 
@@ -134,6 +136,22 @@ class Desk:
         self.ready_to_close: bytes | None = None
         """The digest on which we said that we are ready to close; nothing else is signed then."""
         self.close_answers: dict[int, bytes] = {}
+
+    @property
+    def phase(self) -> Phase:
+        """Where the channel is."""
+        agreement = self.thread.agreement
+        if agreement is not None and agreement.commitment.status == FINAL:
+            return CLOSED
+        if self.stopped is not None:
+            return STOPPED
+        if self.disputed_at is not None:
+            return DISPUTED
+        if agreement is None:
+            return OPENING
+        if self.ready_to_close is not None or self.ballot.final is not None:
+            return CLOSING
+        return READY if self.ballot.own_standing is None else PENDING
 
     @property
     def all_ready(self) -> bool:

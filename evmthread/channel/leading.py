@@ -13,7 +13,7 @@ from evmthread.channel.refusing import Unsigned, check_may_sign, next_environmen
 from evmthread.channel.review import check_nonce_step
 from evmthread.channel.rounds import Rounds
 from evmthread.commit.batch import Batch, SignedBatch
-from evmthread.commit.commitment import Commitment, Status
+from evmthread.commit.commitment import SUSPENDED, Commitment
 from evmthread.commit.eip712 import digest
 from evmthread.commit.refusals import Refusal
 
@@ -60,7 +60,7 @@ class Leading:
             raise LocalProtocolError(str(error)) from None
         self._rounds.begin()
         latest = thread.agreement
-        suspended = latest is not None and latest.commitment.status == Status.SUSPENDED
+        suspended = latest is not None and latest.commitment.status == SUSPENDED
         inputs = [] if final or empty else desk.pool.collect(suspended=suspended)
         if latest is not None and not (inputs or final or empty):
             raise LocalProtocolError("there is no input that could be in a batch")
@@ -69,7 +69,7 @@ class Leading:
             return
         commitment, signed = prepared
         opened = thread.open_call
-        suspension = None if opened is None or commitment.status != Status.SUSPENDED else opened.suspension
+        suspension = None if opened is None or commitment.status != SUSPENDED else opened.suspension
         propose = Propose(commitment, signed, suspension, b"")
         self._rounds.sign(ballot.add(Standing(propose, digest(thread.domain, commitment))))
 

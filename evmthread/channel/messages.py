@@ -201,11 +201,10 @@ def decode_message(data: bytes, *, batch_bytes: int) -> tuple[bytes, Message]:
         decode_versioned(data, "message", max_bytes=max_bytes(batch_bytes)), "message", 3
     )
     number = _integer(kind, "type", _UINT8)
-    try:
-        known = MessageType(number)
-    except ValueError:
-        raise DecodingError(f"message: type {number}") from None
-    return _hash(thread_id, "threadId"), _READERS[known](body)
+    read = _READERS.get(number)
+    if read is None:
+        raise DecodingError(f"message: type {number}")
+    return _hash(thread_id, "threadId"), read(body)
 
 
 def thread_of(data: bytes) -> bytes:
@@ -317,7 +316,7 @@ def _close_ready(body: rlp.Decoded) -> CloseReady:
     return CloseReady(_hash(digest, "CloseReady.digest"))
 
 
-_READERS: Mapping[MessageType, Callable[[rlp.Decoded], Message]] = {
+_READERS: Mapping[int, Callable[[rlp.Decoded], Message]] = {
     MessageType.HELLO: _hello,
     MessageType.REQUEST: _request,
     MessageType.PROPOSE: _propose,

@@ -74,7 +74,9 @@ class Outbox:
         self._effects.append(Send(to, encode_message(self._thread_id, message)))
 
     def send_all(self, participants: tuple[int, ...], message: Message) -> None:
-        """The same message for several."""
+        """The same message for several, or for nobody."""
+        if not participants:
+            return
         data = encode_message(self._thread_id, message)
         self._effects += [Send(to, data) for to in participants]
 

@@ -7,10 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from evmthread.channel.party import SignedInput
-from evmthread.commit.batch import Input, InputKind
+from evmthread.commit.batch import ANSWER, CALL, CONTINUATIONS, Input, InputKind
 from evmthread.primitives.quick import quick
-
-CONTINUATIONS = (InputKind.ANSWER, InputKind.ABORT)
 
 MAX_CONTINUATIONS = 4
 """So many answers and aborts of one party are kept."""
@@ -137,7 +135,7 @@ class Pool:
     def oldest_due(self, now: float, patience: float) -> Own | None:
         """Our oldest call, if all have had it for at least so long."""
         for own in self.own:
-            if own.sent is not None and own.input.kind == InputKind.CALL:
+            if own.sent is not None and own.input.kind == CALL:
                 return own if now - own.sent >= patience else None
         return None
 
@@ -147,7 +145,7 @@ class Pool:
         Requests that were made within one base timer of each other may stand in either order: two parties, each of
         which saw its own first, would otherwise refuse each other's batches for ever.
         """
-        if other.actor == due.input.actor or other.kind != InputKind.CALL:
+        if other.actor == due.input.actor or other.kind != CALL:
             return True
         assert due.sent is not None
         seen = self._others.get(other.actor, {}).get(other)
@@ -159,4 +157,4 @@ def _order(seen: Seen) -> tuple[float, bytes, int]:
 
 
 def _answers_first(signed: SignedInput) -> tuple[bool, bytes]:
-    return signed.input.kind != InputKind.ANSWER, signed.input.actor
+    return signed.input.kind != ANSWER, signed.input.actor

@@ -9,7 +9,7 @@ from evmthread.channel.messages import Propose, RejectCode
 from evmthread.channel.pool import Own
 from evmthread.channel.review import check_clock
 from evmthread.commit.batch import Environment, Input, SignedBatch
-from evmthread.commit.commitment import Status
+from evmthread.commit.commitment import FINAL
 from evmthread.commit.refusals import BrokenParent, IllFormedBatch, NonceOrder
 from evmthread.errors import EvmthreadError
 from evmthread.primitives.types import ZERO_HASH
@@ -95,7 +95,7 @@ def check_not_passed_over(desk: Desk, propose: Propose) -> None:
     That is one that others have had for a base timer. The batch may leave it out where it is full or had to end.
     """
     due = desk.pool.oldest_due(desk.now, desk.options.base_timer) if desk.is_party else None
-    if due is None or propose.commitment.status == Status.FINAL:
+    if due is None or propose.commitment.status == FINAL:
         return
     inputs = propose.batch.batch.inputs
     before = inputs[: inputs.index(due.input)] if due.input in inputs else inputs

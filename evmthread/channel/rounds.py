@@ -30,7 +30,7 @@ from evmthread.channel.review import (
 )
 from evmthread.channel.watch import Watch
 from evmthread.commit.agreement import Agreement, SignatureSet, signatures_needed
-from evmthread.commit.commitment import Commitment, Status
+from evmthread.commit.commitment import FINAL, Commitment
 from evmthread.commit.eip712 import TypedData, digest
 from evmthread.commit.refusals import MalformedSignature, Refusal
 from evmthread.errors import EvmthreadError
@@ -69,7 +69,7 @@ class Rounds:
     def sign(self, standing: Standing) -> None:
         """Keeps a proposal, signs it and sends the signature, in this order."""
         desk, commitment = self._desk, standing.propose.commitment
-        final = commitment.status == Status.FINAL
+        final = commitment.status == FINAL
         record = SignedRecord(standing.nonce, standing.digest, final, standing.content)
         desk.ballot.note_signed(standing)
         desk.pacing.arm(desk.now)
@@ -162,7 +162,7 @@ class Rounds:
             return
         if nonce <= desk.highest_claimed:
             ballot.note_used(leader, nonce)
-        if commitment.status == Status.FINAL and commitment.parent == thread.parent:
+        if commitment.status == FINAL and commitment.parent == thread.parent:
             ballot.note_bound(leader)
             if not desk.wants_end:
                 desk.outbox.notify(CloseAsked(leader))
@@ -223,7 +223,7 @@ class Rounds:
 
     def _review(self, propose: Propose, signed_digest: bytes, leader: int, blamed: int) -> None:
         desk, commitment = self._desk, propose.commitment
-        final = commitment.status == Status.FINAL
+        final = commitment.status == FINAL
         standing = Standing(propose, signed_digest)
         if final and desk.ready_to_close == desk.thread.parent and not desk.all_ready:
             self._held = propose  # signed as soon as all have said that they are ready
@@ -342,7 +342,7 @@ class Rounds:
         standing = desk.ballot.add_signature(accept.nonce, accept.digest, index, accept.signature, early=own)
         if standing is not None:
             self._watch.commitment(index, standing.propose.commitment, accept.signature)
-            if standing.propose.commitment.status == Status.FINAL:
+            if standing.propose.commitment.status == FINAL:
                 desk.ballot.note_bound(index)
             self.settle()
 
@@ -392,7 +392,7 @@ class Rounds:
         desk, commitment = self._desk, agreement.commitment
         prepared = desk.thread.prepared
         if prepared is None or prepared.digest != agreement.digest:
-            final = commitment.status == Status.FINAL
+            final = commitment.status == FINAL
             try:
                 execute_proposed(desk.thread, commitment, agreed.batch, agreed.suspension, final=final)
             except (Refusal, LocalProtocolError) as error:

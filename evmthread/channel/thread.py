@@ -28,7 +28,7 @@ from evmthread.commit.batch import (
     check_batch_rules,
     check_environment,
 )
-from evmthread.commit.commitment import Commitment, Status
+from evmthread.commit.commitment import FINAL, REST, SUSPENDED, Commitment
 from evmthread.commit.eip712 import Domain, digest
 from evmthread.commit.money import operator_fee, owner_balances
 from evmthread.commit.refusals import NonceOrder, ParentIsFinal
@@ -263,7 +263,7 @@ class Thread:
         self.discard()
         nonce = self.next_nonce if nonce is None else nonce
         if self._agreement is not None:
-            if self._agreement.commitment.status == Status.FINAL:
+            if self._agreement.commitment.status == FINAL:
                 raise ParentIsFinal(self._agreement.commitment.nonce, nonce)
             if nonce < self.next_nonce:
                 raise NonceOrder(self.next_nonce - 1, nonce)
@@ -406,7 +406,7 @@ class Thread:
         state_root = roots.root()
         gas_used += outcome.gas_used
         fee = operator_fee(terms.max_fee, self.ruleset.fee_per_gigagas, gas_used)
-        status = Status.FINAL if place.final else Status.REST if opened is None else Status.SUSPENDED
+        status = FINAL if place.final else REST if opened is None else SUSPENDED
         commitment = Commitment(
             thread_id=self.thread_id,
             nonce=place.nonce,
