@@ -37,19 +37,15 @@ class Standing:
     rejected: bool = False
     content: bytes = field(init=False)
     """What is kept of it, before our signature."""
+    nonce: int = field(init=False)
+    """The commitment's."""
+    counts: bool = field(init=False)
+    """Whether it is one of the openProposals: an empty batch repeats its parent, and isn't (signer law, 2)."""
 
     def __post_init__(self) -> None:
         self.content = encode_body(self.propose)
-
-    @property
-    def nonce(self) -> int:
-        """The commitment's."""
-        return self.propose.commitment.nonce
-
-    @property
-    def counts(self) -> bool:
-        """Whether it is one of the openProposals: an empty batch repeats its parent, and isn't (signer law, 2)."""
-        return bool(self.propose.batch.batch.inputs)
+        self.nonce = self.propose.commitment.nonce
+        self.counts = bool(self.propose.batch.batch.inputs)
 
 
 class Ballot:

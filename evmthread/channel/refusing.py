@@ -125,11 +125,12 @@ def _had_to_end(desk: Desk, inputs: tuple[Input, ...], due: Own) -> bool:
 def next_environment(desk: Desk, *, empty: bool) -> Environment:
     """The environment of the batch that we propose: our clock and the chain that we know; an empty one's parent's."""
     thread, head = desk.thread, desk.head
-    before = thread.environment()
     if empty and thread.parent != ZERO_HASH:
-        return before
-    timestamp, number = int(desk.now), before.number
+        return thread.environment()
+    latest = thread.latest_environment
+    timestamp, number = int(desk.now), 0 if latest is None else latest.number
     if head is not None:
         number = max(number, head.number)
         timestamp = min(timestamp, head.timestamp + thread.ruleset.clock_drift)
-    return thread.environment(number=number, timestamp=max(timestamp, before.timestamp))
+    timestamp = max(timestamp, 0 if latest is None else latest.timestamp)
+    return thread.environment(number=number, timestamp=timestamp)

@@ -164,6 +164,11 @@ class Thread:
         return self._open
 
     @property
+    def latest_environment(self) -> Environment | None:
+        """The latest batch's; None before the genesis."""
+        return self._environment
+
+    @property
     def prepared(self) -> Prepared | None:
         """The executed batch that waits for its agreement."""
         return self._prepared
