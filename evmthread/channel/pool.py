@@ -32,11 +32,12 @@ class Wish:
 
     def as_input(self, thread_id: bytes, actor: bytes, nonce: int, parent: bytes) -> Input:
         """The input that this becomes. Raises InvalidInput for values out of range."""
+        kind: object = self.kind
         return Input(
             thread_id=thread_id,
             nonce=nonce,
             parent=parent,
-            kind=self.kind,
+            kind=int(kind) if isinstance(kind, int) else kind,  # type: ignore[arg-type] # the record refuses it
             actor=actor,
             to=self.to,
             value=self.value,

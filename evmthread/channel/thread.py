@@ -416,7 +416,7 @@ class Thread:
             thread_id=self.thread_id,
             nonce=place.nonce,
             parent=place.parent,
-            status=status,
+            status=int(status),
             awaiting=ZERO_ADDRESS if opened is None else opened.suspension.awaiting,
             state_root=state_root,
             storage_root=roots.storage_root(self.address),
