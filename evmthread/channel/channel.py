@@ -430,7 +430,8 @@ class Channel:
             desk.pacing.disarm()
         times = (desk.pacing.next_at, self._closing.deadline, self._linger_until, self._challenge_at())
         # What was due has been done; what is past and still there has to wait for something else.
-        desk.outbox.set_timer(min([each for each in times if each is not None and each > desk.now], default=None))
+        due = [each for each in times if each is not None and each > desk.now]
+        desk.outbox.set_timer(min(due) if due else None)
 
     # The contract's own clock (section 5, time on return) -------------------------------------------------------------
     def _challenge_at(self) -> float | None:

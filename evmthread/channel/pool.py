@@ -3,7 +3,7 @@
 Inputs come in here verified. Knows no commitments.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from evmthread.channel.party import SignedInput
@@ -86,20 +86,27 @@ class Pool:
 
     def add(self, signed: SignedInput, now: float) -> bool:
         """Takes up another's input, unless it is known or there are too many of its actor's."""
-        known = self._others.setdefault(signed.input.actor, {})
-        if signed.input in known or self._has_enough([each.kind for each in known], signed.input.kind):
+        known, each = self._others.setdefault(signed.input.actor, {}), signed.input
+        if each in known or self._has_enough(known, each.kind):
             return False
-        known[signed.input] = Seen(signed, now)
+        known[each] = Seen(signed, now)
         return True
 
     def is_full(self, kind: InputKind) -> bool:
         """Whether so many inputs of ours wait that no other of this kind is taken."""
-        return self._has_enough([each.wish.kind for each in self.own] + [each.kind for each in self.wishes], kind)
+        if len(self.own) + len(self.wishes) < self._most_of(kind):  # hundreds may wait: they are seldom gone through
+            return False
+        return self._has_enough([*[each.input for each in self.own], *self.wishes], kind)
 
-    def _has_enough(self, kinds: Iterable[int], kind: int) -> bool:
+    def _most_of(self, kind: int) -> int:
         # What goes on with an open call finds room whatever waits behind it.
-        most = MAX_CONTINUATIONS if kind in CONTINUATIONS else self._most
-        return sum((each in CONTINUATIONS) == (kind in CONTINUATIONS) for each in kinds) >= most
+        return MAX_CONTINUATIONS if kind in CONTINUATIONS else self._most
+
+    def _has_enough(self, waiting: Collection[Input | Wish], kind: int) -> bool:
+        most = self._most_of(kind)
+        if len(waiting) < most:
+            return False
+        return len([each for each in waiting if (each.kind in CONTINUATIONS) == (kind in CONTINUATIONS)]) >= most
 
     def drop(self, each: Input) -> None:
         """Forgets another's input, which can't be in a batch."""

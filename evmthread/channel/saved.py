@@ -64,8 +64,8 @@ def _change_rlp(address: bytes, change: AccountChange) -> bytes:
 def _account_rlp(account: Account | None) -> bytes:
     if account is None:
         return rlp.EMPTY_LIST
-    numbers = [rlp.encode_int(account.nonce), rlp.encode_int(account.balance)]
-    return rlp.encode_list([*numbers, rlp.encode_bytes(account.code_hash)])
+    nonce, balance, code_hash = account
+    return rlp.encode_list([rlp.encode_int(nonce), rlp.encode_int(balance), rlp.encode_bytes(code_hash)])
 
 
 def _open_call_rlp(opened: OpenCall) -> bytes:

@@ -74,6 +74,12 @@ class Thread:
     ) -> None:
         """Made by `open`."""
         self._rules = rules
+        # Plain attributes: each is asked for a dozen times a move. Whoever assigns to them is on its own.
+        self.domain, self.terms, self.ruleset = rules.domain, rules.terms, rules.ruleset
+        self.thread_id = rules.thread_id
+        """32 bytes."""
+        self.address = rules.address
+        """Where the root contract lives, here and on chain alike: 20 bytes."""
         self._code = code
         self._state = state
         self._world = World(fork=rules.fork, view=state, cache=cache, hooks=hooks)
@@ -112,31 +118,9 @@ class Thread:
         return cls(rules, code, MemoryState() if state is None else state, cache, hooks)
 
     @property
-    def domain(self) -> Domain:
-        return self._rules.domain
-
-    @property
-    def terms(self) -> Terms:
-        return self._rules.terms
-
-    @property
-    def ruleset(self) -> Ruleset:
-        return self._rules.ruleset
-
-    @property
     def state(self) -> StateBackend:
         """The accounts at the latest agreement, to read and to prove from; what is written to it is lost, or worse."""
         return self._state
-
-    @property
-    def thread_id(self) -> bytes:
-        """The thread's id: 32 bytes."""
-        return self._rules.thread_id
-
-    @property
-    def address(self) -> bytes:
-        """Where the root contract lives, here and on chain alike: 20 bytes."""
-        return self._rules.address
 
     @property
     def agreement(self) -> Agreement | None:

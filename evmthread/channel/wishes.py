@@ -63,9 +63,9 @@ class Wishes:
         most = desk.thread.ruleset.batch_bytes
         if len(wish.data) + ROOM_BESIDE_DATA > most and len(self._alone(wish).to_rlp()) > most:
             return f"at most {most} bytes with signatures"
-        left = desk.balance - sum(own.input.value for own in desk.pool.own)
-        if desk.tip is not None and not desk.pool and wish.value > left:
-            return f"{wish.value} wei is more than the {left} that the owner has"
+        # What else waits may bring or take something: only where nothing does it is known what there is.
+        if desk.tip is not None and not desk.pool and wish.value > desk.balance:
+            return f"{wish.value} wei is more than the {desk.balance} that the owner has"
         return ""
 
     def _alone(self, wish: Wish) -> SignedBatch:
@@ -79,7 +79,7 @@ class Wishes:
         desk, thread = self._desk, self._desk.thread
         if not desk.may_ask:
             return None
-        calls = sum(1 for own in desk.pool.own if own.input.kind not in CONTINUATIONS)
+        calls = len([None for own in desk.pool.own if own.input.kind not in CONTINUATIONS])
         nonce = 0 if wish.kind in CONTINUATIONS else desk.owner_nonce + calls
         each = wish.as_input(thread.thread_id, desk.owner, nonce, thread.parent)
         if thread.parent != ZERO_HASH and desk.pool.used.setdefault((wish.kind, nonce), each) != each:

@@ -184,6 +184,8 @@ class Observers:
 
     def tell_balances(self, before: Mapping[bytes, int], host: Host) -> None:
         """Tells of the accounts whose balance isn't what it was."""
+        if not self.by_event["balance_change"]:
+            return
         for address, old in before.items():
             if (new := host.balance(address)) != old:
                 self.tell("balance_change", address, old, new)
