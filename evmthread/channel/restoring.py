@@ -12,7 +12,7 @@ from evmthread.channel.kept import AgreedRecord, InputRecord, SignedRecord
 from evmthread.channel.line import Adoption, Line
 from evmthread.channel.messages import decode_agreed, decode_proposal
 from evmthread.channel.review import highest_nonce
-from evmthread.channel.saved import decode_step
+from evmthread.channel.saved import decode_changes, decode_step
 from evmthread.channel.thread import Thread
 from evmthread.channel.wishes import decode_own
 from evmthread.commit.agreement import verify
@@ -90,15 +90,16 @@ def restore_thread(thread: Thread, base: Sequence[AgreedRecord], most: int) -> t
     """
     if not base:
         return ()
-    steps = [decode_step(record.state) for record in base]
     adoptions: list[Adoption] = []
     # What leads to a whole state from the one before isn't kept: the line can't be taken back beyond it.
-    for record, step in zip(reversed(base[-most:]), reversed(steps), strict=False):
+    for record in reversed(base[-most:]):
         agreed = decode_agreed(record.content, batch_bytes=thread.ruleset.batch_bytes)
-        adoptions.insert(0, Adoption(verify(thread.domain, thread.terms, agreed.signed), agreed, step))
+        agreement = verify(thread.domain, thread.terms, agreed.signed)
+        adoptions.insert(0, Adoption(agreement, agreed, decode_step(record.state)))
         if record.whole:
             break
-    thread.advance(adoptions[-1].agreement, steps)
+    before = [decode_changes(record.state) for record in base[: len(base) - len(adoptions)]]
+    thread.restore(adoptions[-1].agreement, before, [adoption.step for adoption in adoptions])
     return tuple(adoptions)
 
 

@@ -82,20 +82,32 @@ def _open_call_rlp(opened: OpenCall) -> bytes:
 
 def decode_step(data: bytes) -> SavedStep:
     """The step of its bytes. Raises DecodingError."""
-    if data[:1] != VERSION_BYTE:
-        raise DecodingError(f"saved state of version 0x{data[:1].hex()}")
-    items = decoded_list(rlp.decode(data[1:], max_depth=MAX_DEPTH), "saved state", _STEP_ITEMS)
-    accounts, codes, environment, slots, opened, turn = items
-    raw_codes = [_bytes(code) for code in _list(codes)]
+    accounts, codes, environment, slots, opened, turn = _items(data)
     return SavedStep(
-        StateChanges(
-            dict([_change(change) for change in _list(accounts)]), {keccak256(code): code for code in raw_codes}
-        ),
+        _changes(accounts, codes),
         Environment.from_rlp(environment),
         _number(slots),
         None if opened == [] else _open_call(opened),
         _number(turn),
     )
+
+
+def decode_changes(data: bytes) -> StateChanges:
+    """The changes of a step's bytes alone: all that counts where others follow. Raises DecodingError."""
+    accounts, codes, *_ = _items(data)
+    return _changes(accounts, codes)
+
+
+def _items(data: bytes) -> list[rlp.Decoded]:
+    if data[:1] != VERSION_BYTE:
+        raise DecodingError(f"saved state of version 0x{data[:1].hex()}")
+    return decoded_list(rlp.decode(data[1:], max_depth=MAX_DEPTH), "saved state", _STEP_ITEMS)
+
+
+def _changes(accounts: rlp.Decoded, codes: rlp.Decoded) -> StateChanges:
+    raw_codes = [_bytes(code) for code in _list(codes)]
+    changed = dict([_change(change) for change in _list(accounts)])
+    return StateChanges(changed, {keccak256(code): code for code in raw_codes})
 
 
 def _list(item: rlp.Decoded) -> list[rlp.Decoded]:
@@ -118,11 +130,13 @@ def _number(item: rlp.Decoded) -> int:
 
 def _change(item: rlp.Decoded) -> tuple[bytes, AccountChange]:
     address, before, after, slots = decoded_list(item, "change of an account", _CHANGE_ITEMS)
+    first = _account(before)
+    last = first if after == before else _account(after)
     changed = {}
     for slot in _list(slots):
         key, old, new = decoded_list(slot, "change of a slot", _SLOT_ITEMS)
         changed[_number(key)] = (_number(old), _number(new))
-    return _bytes(address), AccountChange(_account(before), _account(after), changed)
+    return _bytes(address), AccountChange(first, last, changed)
 
 
 def _account(item: rlp.Decoded) -> Account | None:

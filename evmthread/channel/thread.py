@@ -344,10 +344,14 @@ class Thread:
         Executes nothing; what is prepared is discarded. Raises DivergentField where the steps lead to another state
         than the agreement's, InvalidInput where they don't follow each other; the thread is then as it was.
         """
+        self.restore(agreement, (), steps)
+
+    def restore(self, agreement: Agreement, before: Sequence[StateChanges], steps: Sequence[SavedStep]) -> None:
+        """As `advance`; of the steps that come `before` these the changes are enough."""
         self.discard()
         if not steps:
             raise LocalProtocolError("the steps that lead to the agreement are wanted")
-        self._move(agreement, [step.changes for step in steps], steps[-1])
+        self._move(agreement, [*before, *[step.changes for step in steps]], steps[-1])
 
     def revert(self, agreement: Agreement, before: SavedStep, undone: Sequence[SavedStep]) -> None:
         """Goes back to an earlier agreement; `before` led to it, `undone` from there to the latest one.
