@@ -12,11 +12,9 @@ from evmthread.channel.events import Event
 from evmthread.channel.kept import Record
 from evmthread.channel.messages import Message, encode_message
 from evmthread.commit.eip712 import TypedData
-from evmthread.primitives.quick import quick
 
 
-@quick
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Waiting:
     then: Callable[[bytes], None]
     failed: Callable[[str], None]

@@ -146,6 +146,8 @@ class Record:
 
     __slots__ = ()
     STRUCT: ClassVar[StructType]
+    BY_NAME: ClassVar[bool] = False
+    """Whether the constructor takes the members by name alone, and not in their order."""
 
     def __post_init__(self) -> None:
         struct = self.STRUCT
@@ -186,9 +188,11 @@ class Record:
         """The record of a decoded RLP list. Raises DecodingError."""
         readers = cls.STRUCT.readers
         items = decoded_list(item, cls.STRUCT.name, len(readers))
-        values = {name: read(each, where) for (name, read, where), each in zip(readers, items, strict=True)}
+        values = [read(each, where) for (_, read, where), each in zip(readers, items, strict=True)]
         try:
-            return cls(**values)
+            if cls.BY_NAME:
+                return cls(**{name: value for (name, _, _), value in zip(readers, values, strict=True)})
+            return cls(*values)
         except InvalidInput as error:
             raise DecodingError(str(error)) from None
 

@@ -58,7 +58,7 @@ class Journal:
         self._wiped: dict[bytes, bool] = {}
         self._marks_kept = False
         self._era = 0  # marks of an earlier one are void
-        self._enter_scope(new_scope())
+        self._enter_scope(new_scope(0, {}))
 
     def _enter_scope(self, scope: Scope) -> None:
         self._scope = scope
@@ -371,8 +371,7 @@ class Journal:
                     stored[key] = value
         if not self._marks_kept:
             undo.clear()
-        self._enter_scope(new_scope(len(undo)))
-        self._warm.update(warm)
+        self._enter_scope(new_scope(len(undo), warm))
         self.refund = 0
 
     def end_transaction(self, *, delete_empty: bool) -> None:
@@ -386,8 +385,9 @@ class Journal:
             if self.account(address) == EMPTY_ACCOUNT:
                 self._delete(address)
         for ended in (self._destroyed, self._touched):
-            for address in reversed(list(ended)):  # undone, they come back in their order
-                self._undo.extend((ended, address, ended.pop(address)))
+            if ended:
+                for address in reversed(list(ended)):  # undone, they come back in their order
+                    self._undo.extend((ended, address, ended.pop(address)))
 
     def _delete(self, address: bytes) -> None:
         self._set_account(address, None)
