@@ -8,9 +8,9 @@
 
 A mutant is the code with one change: a statement that raises or checks is gone, a condition is always or never true,
 one side of an `and` or `or` is gone, a comparison has another boundary or means the opposite, a loop finds nothing, a
-finding is None. Its file's own test runs first (tests/commit/test_batch.py for evmthread/commit/batch.py), then, if
-that passes, the tests that WIDER names for the folder. It is killed when one of them fails, or takes ten times as long
-as it should; a mutant that all of them pass is a survivor: a check that no test needs.
+finding is None. Its file's own tests run first (tests/commit/test_batch.py and test_batch_*.py for
+evmthread/commit/batch.py), then, if they pass, the tests that WIDER names for the folder. It is killed when one of them
+fails, or takes ten times as long as it should; a mutant that all of them pass is a survivor: no test needs that check.
 
 Nothing on disk is changed. All tests are collected once; then a child for each mutant puts the changed code into its
 function and runs them. What no test noticed there, and what lies outside functions, is tried again in a child that
@@ -47,9 +47,11 @@ _ROUNDS = (
     *("tests/channel/test_review.py", "tests/channel/test_refusing.py", "tests/channel/test_ballot.py"),
     *("tests/channel/test_outbox.py", "tests/channel/test_pool.py", "tests/channel/test_pacing.py"),
     *("tests/channel/test_returning.py", "tests/channel/test_party.py", "tests/channel/test_rounds.py"),
+    *("tests/channel/test_rounds_signing.py", "tests/channel/test_rounds_blame.py"),
+    *("tests/channel/test_rounds_agreeing.py", "tests/channel/test_rounds_deciding.py"),
     *("tests/channel/test_leading.py", "tests/channel/test_closing.py", "tests/channel/test_catch_up.py"),
     *("tests/channel/test_wishes.py", "tests/channel/test_line.py", "tests/channel/test_restoring.py"),
-    "tests/channel/test_watch.py",
+    *("tests/channel/test_watch.py", "tests/channel/test_allowance.py", "tests/channel/test_catch_up_answers.py"),
 )
 _PLAYED = ("tests/store/test_endpoint.py", *[f"tests/acceptance/test_c{number}.py" for number in (22, 13, 11, 32, 23)])
 _EXECUTING = ("calls", "divergence", "inputs", "messages", "replay", "roots", "rules", "saved", "suspension", "thread")
@@ -66,7 +68,7 @@ WIDER = {
     **{f"evmthread/channel/{name}.py": (*_EXECUTED, *_ROUNDS, *_PLAYED) for name in _EXECUTING},
     "evmthread/merkle": ("tests/merkle", "tests/acceptance/test_c27.py"),
     "evmthread/store": ("tests/store",),
-    "evmthread/store/endpoint.py": (*_KEPT, *_ROUNDS[:7], *_PLAYED),
+    "evmthread/store/endpoint.py": (*_KEPT, *_ROUNDS[:9], *_PLAYED),
     "evmthread/store/signed_rows.py": (
         "tests/store/test_memory_threads.py",
         "tests/store/test_sqlite_threads.py",
@@ -107,6 +109,9 @@ _ARMED = "it is done, or undone, at the end of each event, by what stands then"
 _UNREAD = "what is written then is never read"
 _OTHERS = "party != self._index and party < self._parties"
 _SIZED = "isinstance(handling, _Bytes) and handling.size is not None"
+_LONG = "len(wish.data) + ROOM_BESIDE_DATA > most"
+_NOT_PREPARED = "prepared is None or prepared.digest != agreement.digest"
+_NUMBER = "isinstance(item, bytes) and len(item) <= _WORD_BYTES and (item[:1] != b'\\x00')"
 _SIZE = "_size_at_most(signed) > ruleset.batch_bytes"
 SAME: dict[tuple[str, str, str, str], str] = {
     ("evmthread/commit/signing.py", "_signature", "always False", "type(self._signer) is LocalSigner"): _SHORTCUT,
@@ -140,6 +145,32 @@ SAME: dict[tuple[str, str, str, str], str] = {
     ("evmthread/channel/closing.py", "want", "not called", "self.try_ready()"): _ARMED,
     ("evmthread/channel/closing.py", "try_ready", "not called", "desk.pacing.arm(desk.now)"): _ARMED,
     ("evmthread/channel/channel.py", "act", "not called", "self._desk.pacing.arm(self._desk.now)"): _ARMED,
+    ("evmthread/channel/wishes.py", "sign_waiting", "left out", "not desk.pool.wishes"): _SHORTCUT,
+    ("evmthread/channel/wishes.py", "_why_never", "left out", _LONG): _SHORTCUT,
+    ("evmthread/channel/wishes.py", "_why_never", "the other boundary of Gt 0", _LONG): _SHORTCUT,
+    ("evmthread/channel/catch_up.py", "unheard", "always False", "len(desk.heard) == len(desk.others)"): _SHORTCUT,
+    ("evmthread/channel/catch_up.py", "on_agreed", "left out", "signed_digest == desk.thread.parent"): _SHORTCUT,
+    ("evmthread/channel/catch_up.py", "_send_line", "always False", "not desk.may_answer(peer)"): _SHORTCUT,
+    ("evmthread/channel/catch_up.py", "on_fetch", "always False", "not desk.may_answer(peer)"): _SHORTCUT,
+    ("evmthread/channel/catch_up.py", "_left_before", "left out", "len(left) < KEPT_BACK"): _SHORTCUT,
+    (
+        "evmthread/channel/catch_up.py",
+        "_left_before",
+        "the other boundary of Lt 0",
+        "len(left) < KEPT_BACK",
+    ): _SHORTCUT,
+    (
+        "evmthread/channel/catch_up.py",
+        "_wait_for_parent",
+        "the other boundary of Lt 0",
+        "_rank(waiting[0]) < _rank(agreement)",
+    ): "it takes its own place",
+    ("evmthread/channel/rounds.py", "adopt", "always True", _NOT_PREPARED): _SHORTCUT,
+    ("evmthread/channel/closing.py", "_go_on", "always False", "not desk.all_ready"): _SHORTCUT,
+    ("evmthread/channel/closing.py", "tip_moved", "left out", "desk.ready_to_close is not None"): _SHORTCUT,
+    ("evmthread/channel/saved.py", "_change_rlp", "always False", "change.after == change.before"): _SHORTCUT,
+    ("evmthread/channel/saved.py", "_number", "always False", _NUMBER): _SHORTCUT,
+    ("evmthread/channel/saved.py", "_number", "the other boundary of LtE 0", "len(item) <= _WORD_BYTES"): _SHORTCUT,
     ("evmthread/channel/review.py", "check_fields", "always False", "executed == committed"): _SHORTCUT,
     ("evmthread/store/signed_rows.py", "state", "always True", "nonce < signed"): _SHORTCUT,
     ("evmthread/store/signed_rows.py", "state", "the other boundary of Lt 0", "nonce < signed"): _SHORTCUT,
@@ -295,8 +326,10 @@ def files_of(names: list[str]) -> list[str]:
 def tests_of(file: str, wider: dict[str, tuple[str, ...]]) -> list[list[str]]:
     """The tests that run for a file, in stages: its own, then those of its folder."""
     path = Path(file)
-    own = Path("tests", *path.parts[1:-1], f"test_{path.name}")
-    stages = [[str(own)]] if (REPOSITORY / own).exists() else []
+    folder = REPOSITORY.joinpath("tests", *path.parts[1:-1])
+    found = [folder / f"test_{path.name}", *sorted(folder.glob(f"test_{path.stem}_*.py"))]
+    own = [str(each.relative_to(REPOSITORY)) for each in found if each.exists()]
+    stages = [own] if own else []
     named = wider.get(file) or wider.get(str(path.parent), ())
     others = [name for name in named if (REPOSITORY / name).exists()]
     return [*stages, others] if others else stages
@@ -367,7 +400,7 @@ class Collected:
             if not stages:
                 return 0
             # The last stage has them all; the one before it, where there is one, comes first.
-            own = [item for item in items if str(item.path.relative_to(REPOSITORY)) in stages[0][:1]]
+            own = [item for item in items if str(item.path.relative_to(REPOSITORY)) in stages[0]]
             others = [item for item in items if item not in own] if self.wider else []
             return 0 if passes([*own, *others]) else 1
 

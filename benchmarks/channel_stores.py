@@ -18,8 +18,8 @@ from typing import Any
 
 from benchmarks.backends import ROOT, resident
 from benchmarks.channel_games import CALL_GAS, ERC20, SIGNERS, START, head_of
+from evmthread.channel.desk import WHOLE_EVERY
 from evmthread.channel.kept import AgreedRecord, Record, SignedRecord
-from evmthread.channel.line import WHOLE_EVERY
 from evmthread.channel.messages import Agreed, Propose, encode_body
 from evmthread.channel.saved import encode_step
 from evmthread.channel.thread import Thread

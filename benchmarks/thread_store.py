@@ -24,7 +24,7 @@ from evmthread.store.threadfile import ThreadHead
 from evmthread.testing.thread_samples import sample_head
 
 CONTENT_BYTES, SIGNED_BYTES, STEP_BYTES, WHOLE_BYTES = 709, 750, 350, 3500
-WHOLE_EVERY = 64  # channel/line.py
+WHOLE_EVERY = 64  # channel/desk.py
 MOVES = 200
 WAIT_SECONDS = 60.0
 

@@ -8,7 +8,7 @@ from evmthread.channel.desk import Desk
 from evmthread.channel.errors import RemoteProtocolError
 from evmthread.channel.events import StopReason
 from evmthread.channel.line import KEPT_BACK, Adoption, Line
-from evmthread.channel.messages import Agreed, Fetch, Hello, decode_agreed
+from evmthread.channel.messages import Agreed, Fetch, Hello, Propose, decode_agreed
 from evmthread.channel.review import check_batch_of
 from evmthread.channel.rounds import Rounds
 from evmthread.channel.watch import Watch
@@ -18,7 +18,6 @@ from evmthread.commit.commitment import Commitment
 from evmthread.commit.eip712 import digest
 from evmthread.commit.refusals import Refusal, WrongThread
 from evmthread.errors import InvalidInput
-from evmthread.primitives.types import ZERO_HASH
 
 PAGE = 16
 """So many agreements answer one Hello."""
@@ -96,15 +95,23 @@ class CatchUp:
             self._send_line(peer, hello)
         elif hello.digest == desk.thread.parent:
             standing = desk.ballot.own_standing
-            if standing is not None:
+            if standing is not None and desk.may_answer(peer):
                 self._rounds.send_standing(standing, (peer,))
+                desk.charge(peer, len(standing.content))
 
     def _show_signature(self, party: int, commitment: Commitment | None, signature: bytes) -> None:
-        """Sends a party its own signature on what its store may lack: an Agreed with that alone, and any batch."""
-        if commitment is not None:
+        """Sends a party its own signature on what its store may lack: an Agreed with that alone, and any batch.
+
+        To an operator that is no party, whose signature makes no Agreed, it comes as the proposal that it was.
+        """
+        if commitment is None:
+            return
+        batch = SignedBatch(Batch(self._desk.thread.environment(), ()), ())
+        if party < self._desk.parties:
             signed = SignedCommitment(commitment, SignatureSet.of({party: signature}))
-            batch = SignedBatch(Batch(self._desk.thread.environment(), ()), ())
-            self._desk.outbox.send(party, Agreed(signed, batch, None))
+            self._desk.answer(party, Agreed(signed, batch, None))
+        else:
+            self._desk.answer(party, Propose(commitment, batch, None, signature))
 
     def _check_shown(self, shown: SignedCommitment) -> None:
         """Our signature alone, which makes no agreement: our store has to know it. Raises RemoteProtocolError."""
@@ -120,28 +127,34 @@ class CatchUp:
 
     def _send_line(self, peer: int, hello: Hello) -> None:
         desk = self._desk
-        at = desk.history.line_after(hello.agreed - 1, 1)
-        on_line = hello.digest == ZERO_HASH or (at and at[0].digest == hello.digest)
+        if not desk.may_answer(peer):
+            return
+        assert desk.tip is not None
+        at = desk.history.line_after(hello.agreed - 1, 1)  # nothing, where our latest agreement isn't kept yet
+        on_line = bool(at) and at[0].digest == hello.digest
         # Whoever left our line gets it from before it can have left it.
         records = desk.history.line_after(hello.agreed if on_line else max(-1, hello.agreed - KEPT_BACK - 1), PAGE)
         for record in records:
             if record.nonce < desk.tip_nonce:
-                desk.outbox.send(peer, decode_agreed(record.content, batch_bytes=desk.thread.ruleset.batch_bytes))
-        if len(records) < PAGE and desk.tip is not None:
-            desk.outbox.send(peer, desk.tip)
+                desk.answer(peer, decode_agreed(record.content, batch_bytes=desk.thread.ruleset.batch_bytes))
+        if len(records) < PAGE or records[-1].nonce == desk.tip_nonce:
+            desk.answer(peer, desk.tip)
 
     def on_fetch(self, peer: int, digest: bytes) -> None:
         """Sends an agreement that we have."""
         desk = self._desk
-        if desk.tip is not None and digest == desk.thread.parent:
-            desk.outbox.send(peer, desk.tip)
+        if not desk.may_answer(peer):
+            return
+        if digest == desk.thread.parent:
+            assert desk.tip is not None, "nothing is fetched before the genesis"
+            desk.answer(peer, desk.tip)
         elif (record := desk.history.agreed(digest)) is not None:
-            desk.outbox.send(peer, decode_agreed(record.content, batch_bytes=desk.thread.ruleset.batch_bytes))
+            desk.answer(peer, decode_agreed(record.content, batch_bytes=desk.thread.ruleset.batch_bytes))
 
     def on_agreed(self, peer: int, agreed: Agreed) -> None:
         """Verifies, executes and adopts what enough parties signed. Raises RemoteProtocolError."""
         desk, commitment = self._desk, agreed.signed.commitment
-        if agreed.signed.signatures.bitmap == 1 << desk.index and desk.is_party:
+        if agreed.signed.signatures.bitmap == 1 << desk.index:
             self._check_shown(agreed.signed)
             return
         signed_digest = digest(desk.thread.domain, commitment)
@@ -168,10 +181,11 @@ class CatchUp:
         branch = [(agreement, agreed)]
         while (child := self._orphans.get(branch[-1][0].digest)) is not None:
             branch.append(child)
-        if branch[-1][0].commitment.nonce <= desk.tip_nonce:
+        if desk.is_ended or not self._is_above(branch[-1][0]):
             return
-        parent = agreement.commitment.parent
-        if parent == desk.thread.parent or (desk.tip is not None and self._line.reaches(parent)):
+        branch = self._left_before(agreement.commitment.parent) + branch
+        parent = branch[0][0].commitment.parent
+        if self._is_here(parent):
             if self._follow(branch):
                 self._go_on()
         elif desk.history.agreed(parent) is not None:
@@ -179,10 +193,39 @@ class CatchUp:
         else:
             self._wait_for_parent(peer, agreement, agreed)
 
+    def _is_above(self, agreement: Agreement) -> bool:
+        """Whether it counts more than our latest one: by its nonce, and of equals by its digest.
+
+        Two agreements of one nonce take a party that signed both, where fewer than all decide; what then counts has to
+        be the same for everyone who sees both.
+        """
+        return _rank(agreement) > self._desk.rank
+
+    def _is_here(self, digest: bytes) -> bool:
+        """Whether the line stands at this agreement, or can be taken back to it."""
+        return digest == self._desk.thread.parent or self._line.reaches(digest)
+
+    def _left_before(self, digest: bytes) -> list[tuple[Agreement, Agreed]]:
+        """The agreements, oldest first, that lead from our line to this one: we had them, and others superseded them.
+
+        As many as can be gone back at most; none where they don't lead there, or it is here.
+        """
+        desk, thread = self._desk, self._desk.thread
+        left: list[tuple[Agreement, Agreed]] = []
+        while len(left) < KEPT_BACK and not self._is_here(digest):
+            record = desk.history.agreed(digest)
+            if record is None:
+                break
+            agreed = decode_agreed(record.content, batch_bytes=thread.ruleset.batch_bytes)
+            agreement = verify(thread.domain, thread.terms, agreed.signed, recoveries=thread.recoveries)
+            left.insert(0, (agreement, agreed))
+            digest = agreement.commitment.parent
+        return left if self._is_here(digest) else []
+
     def _wait_for_parent(self, peer: int, agreement: Agreement, agreed: Agreed) -> None:
         parent = agreement.commitment.parent
         waiting = self._orphans.get(parent)
-        if waiting is None or waiting[0].commitment.nonce < agreement.commitment.nonce:
+        if waiting is None or _rank(waiting[0]) < _rank(agreement):
             self._orphans[parent] = (agreement, agreed)
         if len(self._orphans) > MAX_ORPHANS:  # the lowest are the first that come again with a page
             del self._orphans[min(self._orphans, key=lambda each: self._orphans[each][0].commitment.nonce)]
@@ -194,10 +237,10 @@ class CatchUp:
         Its first may be lower than what we have, and its last is higher.
         """
         desk, start = self._desk, branch[0][0].commitment.parent
-        before = desk.tip_nonce
+        before = desk.rank
         undone = self._line.go_back_to(start) if desk.tip is not None else []
         try:
-            leads_on = all(self._rounds.adopt(*each) for each in branch) or desk.tip_nonce > before
+            leads_on = all(self._rounds.adopt(*each) for each in branch) or desk.rank > before
         except RemoteProtocolError:
             self._undo(start, undone)
             raise
@@ -214,11 +257,13 @@ class CatchUp:
 
     def _go_on(self) -> None:
         desk = self._desk
-        self._orphans = {
-            parent: each for parent, each in self._orphans.items() if each[0].commitment.nonce > desk.tip_nonce
-        }
+        self._orphans = {parent: each for parent, each in self._orphans.items() if self._is_above(each[0])}
         if not self.is_behind:
             desk.hears_until = None
         self._since_hello += 1
-        if self.is_behind and self._since_hello >= PAGE:
+        if self._since_hello >= PAGE:
             self.ask_those_ahead()
+
+
+def _rank(agreement: Agreement) -> tuple[int, bytes]:
+    return agreement.commitment.nonce, agreement.digest

@@ -40,7 +40,6 @@ from evmthread.channel.phases import (
     check_decision,
     check_led,
 )
-from evmthread.channel.pool import Wish
 from evmthread.channel.restoring import SavedChannel, restored_floor
 from evmthread.channel.rounds import Rounds
 from evmthread.channel.suspension import OpenCall
@@ -186,7 +185,8 @@ class Channel:
         """Wants a call executed, by default of the root contract, by this party's owner.
 
         It is bound to the latest agreement: where the thread moves on without it, it lapses, or is signed anew if
-        `lasting`. `kind` CREATE is the creation in the genesis. Raises NotNow, InvalidInput for values out of range.
+        `lasting`. `kind` CREATE is the creation in the genesis. Raises NotNow, InvalidInput for values out of range,
+        LocalProtocolError where too many inputs wait, or this party has signed the end.
         """
         check_decision(self.phase, What.ASK)
         return self._wish(kind, self.thread.address if to is None else to, value, gas, data, lasting=lasting)
@@ -217,14 +217,8 @@ class Channel:
         return opened
 
     def _wish(self, kind: InputKind, to: bytes, value: int, gas: int, data: bytes, *, lasting: bool) -> list[Effect]:
-        desk = self._desk
-        if not desk.is_party:
-            raise LocalProtocolError("the operator has no account in the thread")
-        wish = Wish(kind, to, value, gas, data, desk.thread.parent, lasting)
-        wish.as_input(desk.thread.thread_id, desk.owner, 0, desk.thread.parent)  # refuses what is out of range
-        if desk.pool.is_full(kind):
-            raise LocalProtocolError(f"{desk.thread.ruleset.batch_inputs} inputs of this party wait already")
-        return self._happen(What.ASK, lambda: desk.pool.wishes.append(wish))
+        wish = self._wishes.wish(kind, to, value, gas, data, lasting=lasting)
+        return self._happen(What.ASK, lambda: self._desk.pool.wishes.append(wish))
 
     def propose(self, *, empty: bool = False, steps: int = 0) -> list[Effect]:
         """Proposes what waits, where this participant leads; the genesis is proposed in no other way.
@@ -445,6 +439,7 @@ class Channel:
 
     def _look_at_turn(self) -> None:
         desk, at = self._desk, self._challenge_at()
-        if at is not None and desk.now >= at and desk.thread.agreement is not None:
+        if at is not None and desk.now >= at:
+            assert desk.thread.agreement is not None
             self._challenged_turn = self._line.turn_since
             desk.outbox.notify(ChallengeDue(desk.thread.agreement))

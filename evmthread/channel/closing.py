@@ -8,7 +8,7 @@ from contextlib import suppress
 
 from evmthread.channel.desk import Desk
 from evmthread.channel.errors import LocalProtocolError
-from evmthread.channel.events import CloseAsked, CloseFailed
+from evmthread.channel.events import CloseFailed
 from evmthread.channel.leading import Leading
 from evmthread.channel.messages import Close, CloseReady
 from evmthread.channel.rounds import Rounds
@@ -44,13 +44,14 @@ class Closing:
     def try_ready(self) -> None:
         """Says that we are ready, as soon as none of our signatures stands above the latest agreement."""
         desk = self._desk
-        if not desk.wants_end or desk.ready_to_close is not None or desk.tip is None or not desk.may_sign:
+        if not desk.wants_end or desk.ready_to_close is not None or not desk.may_sign:
             return
         if desk.ballot.own_standing is not None or desk.ballot.highest_signed > max(desk.tip_nonce, desk.own_floor):
             return
         tip = desk.thread.parent
         desk.ready_to_close = desk.close_answers[desk.index] = tip
-        self.deadline = desk.now + PATIENCE * desk.options.base_timer
+        if self.deadline is None:  # else others would put it off by agreeing on something again and again
+            self.deadline = desk.now + PATIENCE * desk.options.base_timer
         desk.pacing.arm(desk.now)
         self.say()
 
@@ -70,8 +71,8 @@ class Closing:
         desk.others_want_end = not desk.is_party
         if desk.ready_to_close is not None:
             desk.outbox.send(peer, CloseReady(desk.ready_to_close))
-        elif not desk.wants_end:
-            desk.outbox.notify(CloseAsked(peer))
+        else:
+            desk.tell_close(peer)
 
     def on_close_ready(self, peer: int, digest: bytes) -> None:
         """A party is ready."""
@@ -79,13 +80,12 @@ class Closing:
         if peer >= desk.parties:
             return
         desk.close_answers[peer] = digest
-        if desk.ready_to_close is None and not desk.wants_end:
-            desk.outbox.notify(CloseAsked(peer))
+        desk.tell_close(peer)
         self._go_on()
 
     def _go_on(self) -> None:
         desk = self._desk
-        if not desk.all_ready or desk.ballot.final is not None:
+        if not desk.all_ready:
             return
         # Always the party whose turn follows the latest agreement, whatever nonce is free: no two may sign a final one.
         if desk.ballot.leader(desk.tip_nonce + 1) == desk.index:
@@ -98,7 +98,7 @@ class Closing:
         """Another agreement is the latest: whoever was ready has to say it again."""
         desk = self._desk
         if desk.ready_to_close is not None and desk.ready_to_close != desk.thread.parent:
-            desk.ready_to_close, self.deadline = None, None
+            desk.ready_to_close = None
             desk.close_answers.pop(desk.index, None)
 
     def tick(self, now: float) -> None:
@@ -108,4 +108,5 @@ class Closing:
             return
         desk.wants_end, self.deadline, desk.ready_to_close = False, None, None
         desk.close_answers.clear()
+        desk.close_told.clear()
         desk.outbox.notify(CloseFailed())

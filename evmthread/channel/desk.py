@@ -9,10 +9,11 @@ from enum import IntEnum
 from random import Random
 from typing import Protocol
 
+from evmthread.channel.allowance import Allowance
 from evmthread.channel.ballot import Ballot
-from evmthread.channel.events import Stopped, StopReason
+from evmthread.channel.events import CloseAsked, Stopped, StopReason
 from evmthread.channel.kept import AgreedRecord
-from evmthread.channel.messages import Agreed, Fetch, Hello
+from evmthread.channel.messages import Agreed, Fetch, Hello, Message
 from evmthread.channel.outbox import Outbox
 from evmthread.channel.pacing import Pacing
 from evmthread.channel.phases import CLOSED, CLOSING, DISPUTED, OPENING, PENDING, READY, STOPPED, Phase
@@ -21,7 +22,12 @@ from evmthread.channel.review import highest_nonce
 from evmthread.channel.thread import Thread
 from evmthread.commit.commitment import FINAL
 from evmthread.commit.opening import DEFAULT_INCLUSION
-from evmthread.primitives.types import ZERO_ADDRESS, ZERO_HASH
+from evmthread.commit.terms import signing_addresses
+from evmthread.errors import InvalidInput
+from evmthread.primitives.types import ZERO_HASH
+
+WHOLE_EVERY = 64
+"""How often the whole state is kept by default."""
 
 MAX_FLOORS = 2
 """So many floors of a participant are given new ground: whoever announces more doesn't move the thread by it."""
@@ -59,7 +65,9 @@ class ChannelOptions:
     `base_timer`: seconds until something is sent again. `operator_leads`: the operator orders all batches, else the
     parties in turn. `on_chain`: there is a registry, and nothing above nonce 0 is signed before it says LIVE. `manual`:
     the user decides on each proposal. `automatic`: who leads proposes as soon as there are inputs, else when told to.
-    `linger`: how many seconds it waits for more of them. `inclusion`: as check_opening takes it.
+    `linger`: how many seconds it waits for more of them. `answer_rate`: bytes a second that each other one gets in
+    answer to what it asks, above 0; at once as many as in 16 seconds. `inclusion`: as check_opening takes it.
+    `whole_every`: each so many agreements the whole state is kept, so that a restart reads at most so many changes.
     """
 
     base_timer: float = 2.0
@@ -68,7 +76,19 @@ class ChannelOptions:
     manual: bool = False
     automatic: bool = True
     linger: float = 0.0
+    answer_rate: float = 1 << 20
     inclusion: int = DEFAULT_INCLUSION
+    whole_every: int = WHOLE_EVERY
+
+    def __post_init__(self) -> None:
+        if not self.base_timer > 0:
+            raise InvalidInput(f"a base timer above 0 seconds, not {self.base_timer}")
+        if not self.linger >= 0:
+            raise InvalidInput(f"to linger for 0 seconds or more, not {self.linger}")
+        if not self.answer_rate > 0:
+            raise InvalidInput(f"answers at a rate above 0, not {self.answer_rate}")
+        if self.whole_every < 1:
+            raise InvalidInput(f"the whole state is kept each so many agreements, 1 at least, not {self.whole_every}")
 
 
 class History(Protocol):
@@ -96,11 +116,10 @@ class Desk:
         self.options = options
         self.history = history
         self.now = now
-        external = terms.operator != ZERO_ADDRESS and operator_index(thread) == parties
-        self.participants = parties + (1 if external else 0)
-        self.everyone = tuple(range(self.participants))
-        self.others = tuple(each for each in self.everyone if each != index)
+        self._addresses = signing_addresses(terms)
+        self.others = tuple(each for each in range(len(self._addresses)) if each != index)
         self.outbox = Outbox(thread.thread_id)
+        self._allowances = {each: Allowance(options.answer_rate, now) for each in self.others}
         # The leader that is always the same is the operator: as a party, or as the one participant beyond them.
         always = operator_index(thread) if options.operator_leads else None
         self.ballot = Ballot(parties, terms.threshold, index, always=always)
@@ -127,15 +146,17 @@ class Desk:
         self.wants_end = False
         """Our user wants to close."""
         self.others_want_end = False
+        """Somebody does, on the latest agreement."""
         self.floors: dict[int, set[int]] = {}
         """Floors that others with restored stores announced; of each as many as MAX_FLOORS."""
-        """Somebody does, on the latest agreement."""
         self.stopped: Stopped | None = None
         self.disputed_at: int | None = None
         """The chain's block in which a challenge or a settlement was last seen."""
         self.ready_to_close: bytes | None = None
         """The digest on which we said that we are ready to close; nothing else is signed then."""
         self.close_answers: dict[int, bytes] = {}
+        self.close_told: dict[int, bytes] = {}
+        """Of whom our user was told that it wants to close, and on which agreement."""
 
     @property
     def phase(self) -> Phase:
@@ -167,14 +188,24 @@ class Desk:
         return -1 if agreement is None else agreement.commitment.nonce
 
     @property
+    def rank(self) -> tuple[int, bytes]:
+        """By which the latest agreement is compared with another: its nonce, then its digest."""
+        return self.tip_nonce, self.thread.parent
+
+    @property
+    def is_ended(self) -> bool:
+        """Whether the end is agreed: all have signed it, and nothing counts more."""
+        agreement = self.thread.agreement
+        return agreement is not None and agreement.commitment.status == FINAL
+
+    @property
     def owner(self) -> bytes:
         """The account that this party acts for inside the thread."""
         return self.thread.terms.owners[self.index]
 
     def key_of(self, participant: int) -> bytes:
         """The address with which a participant signs."""
-        terms = self.thread.terms
-        return terms.keys[participant] if participant < self.parties else terms.operator
+        return self._addresses[participant]
 
     @property
     def is_live(self) -> bool:
@@ -252,6 +283,20 @@ class Desk:
         highest = min(max(self.ballot.highest_signed, seen), MAX_TOLD)  # somebody may have signed the very last nonce
         return Hello(highest, min(self.tip_nonce, MAX_TOLD), self.thread.parent, self.own_floor)
 
+    # Answers ----------------------------------------------------------------------------------------------------------
+    def may_answer(self, peer: int) -> bool:
+        """Whether what a peer asks is answered with more than it sent: it may ask again when time has passed."""
+        return self._allowances[peer].is_left(self.now)
+
+    def answer(self, peer: int, message: Message) -> None:
+        """Sends a peer what it asked for, or shows that it lacks, if anything is left of its allowance."""
+        if self.may_answer(peer):
+            self.charge(peer, self.outbox.send(peer, message))
+
+    def charge(self, peer: int, size: int) -> None:
+        """So many bytes went to a peer in answer."""
+        self._allowances[peer].take(size)
+
     def fetch_unknown(self, peer: int, digest: bytes) -> None:
         """Somebody builds on an agreement: asks it for that, where we don't have it."""
         if digest not in (ZERO_HASH, self.thread.parent) and self.history.agreed(digest) is None:
@@ -263,6 +308,12 @@ class Desk:
         if self.is_party:
             self.owner_nonce = self.thread.account_nonce(self.owner)
             self.balance = self.thread.account_balance(self.owner)
+
+    def tell_close(self, peer: int) -> None:
+        """Tells our user, unless it wants that itself, that a participant wants to close: once on each agreement."""
+        if not self.wants_end and self.close_told.get(peer) != self.thread.parent:
+            self.close_told[peer] = self.thread.parent
+            self.outbox.notify(CloseAsked(peer))
 
     def stop(self, reason: StopReason, detail: str) -> None:
         """Signs nothing more."""

@@ -15,8 +15,8 @@ from evmthread.commit.eip712 import digest
 from evmthread.commit.members import Json, plain_type
 from evmthread.commit.records import check_object
 from evmthread.commit.refusals import BrokenParent, Refusal, WrongHash, WrongThread
+from evmthread.commit.terms import signing_addresses
 from evmthread.errors import InvalidInput
-from evmthread.primitives.types import ZERO_ADDRESS
 
 _SIGNATURE, _INDEX = plain_type("bytes"), plain_type("uint8")
 _MEMBERS = ["party", "commitment", "signature", "batch", "suspension"]
@@ -96,8 +96,7 @@ class Divergence:
         party that there isn't; the thread is as it was.
         """
         terms, commitment = thread.terms, self.commitment
-        known = (ZERO_ADDRESS, *terms.owners, *terms.keys)
-        keys = terms.keys if terms.operator in known else (*terms.keys, terms.operator)  # who may lead, too
+        keys = signing_addresses(terms)
         if not 0 <= self.party < len(keys):
             raise InvalidInput(f"there is no party {self.party}")
         if commitment.thread_id != thread.thread_id:

@@ -28,12 +28,16 @@ class NotSupported(EvmthreadError):  # noqa: N818 - as all names in errors.py, i
 
 @dataclass(eq=False)
 class InvalidBatch(Refusal):
-    """Executing showed that the batch breaks a rule; `index` is the input's, None for the batch itself."""
+    """Executing showed that the batch breaks a rule; `index` is the input's, None for the batch itself.
+
+    `ends_batch`: the batch ends before this input, which may stand in another one, as all that follow it.
+    """
 
     rule: str
     got: object
     index: int | None = None
     nonce: int | None = None
+    ends_batch: bool = False
 
     def __str__(self) -> str:
         what = "batch" if self.index is None else f"input {self.index}"

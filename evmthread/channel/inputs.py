@@ -171,9 +171,10 @@ class _Run:
         watching = (calls, *world.hooks)
         for index, each in enumerate(batch.inputs):
             if ended:
-                raise InvalidBatch("no input follows a BREAKPOINT", index, index, self.nonce)
+                raise InvalidBatch("no input follows a BREAKPOINT", index, index, self.nonce, ends_batch=True)
             if index and self.open_call is not None:
-                raise InvalidBatch("a call that suspends is the last input of its batch", index, index, self.nonce)
+                rule = "a call that suspends is the last input of its batch"
+                raise InvalidBatch(rule, index, index, self.nonce, ends_batch=True)
             world.environment = block
             calls.index = index
             outcome = self._run(each, index, calls, watching)
@@ -182,9 +183,8 @@ class _Run:
             outcomes.append(outcome)
             gas += outcome.gas_used
             if gas > rules.ruleset.batch_gas:
-                raise InvalidBatch(
-                    f"the batch's gas at most batchGas, {rules.ruleset.batch_gas}", gas, index, self.nonce
-                )
+                rule = f"the batch's gas at most batchGas, {rules.ruleset.batch_gas}"
+                raise InvalidBatch(rule, gas, index, self.nonce, ends_batch=True)
             # New slots cost so much that nearly always gas alone shows that the limit is far.
             possible += (outcome.gas_used + outcome.gas_refunded) // NEW_SLOT_PRICE
             if possible > rules.ruleset.storage_slots or each.kind == CREATE:

@@ -5,7 +5,7 @@ What is proposed is signed and sent by rounds.py.
 
 from evmthread.channel.ballot import Standing
 from evmthread.channel.desk import Desk
-from evmthread.channel.errors import InvalidBatch, LocalProtocolError, NonceTooFar, NotSupported, TooManyOpenProposals
+from evmthread.channel.errors import InvalidBatch, LocalProtocolError, NonceTooFar, TooManyOpenProposals
 from evmthread.channel.events import Undone
 from evmthread.channel.messages import Propose, Reject, RejectCode
 from evmthread.channel.party import SignedInput
@@ -13,12 +13,9 @@ from evmthread.channel.refusing import Unsigned, check_may_sign, next_environmen
 from evmthread.channel.review import check_nonce_step
 from evmthread.channel.rounds import Rounds
 from evmthread.commit.batch import Batch, SignedBatch
-from evmthread.commit.commitment import SUSPENDED, Commitment
+from evmthread.commit.commitment import Commitment
 from evmthread.commit.eip712 import digest
 from evmthread.commit.refusals import Refusal
-
-BATCH_ENDS = ("no input follows", "a call that suspends", "the batch's gas")
-"""How the rules begin by which an input has to wait for another batch, and all after it (inputs.py)."""
 
 
 class Leading:
@@ -51,25 +48,22 @@ class Leading:
             raise LocalProtocolError(f"the genesis is participant {ballot.leader(0)}'s to propose")
         try:
             check_nonce_step(thread.agreement, nonce)
-            check_may_sign(desk, nonce=nonce, final=final, counts=not (final or empty))
+            check_may_sign(desk, nonce=nonce, final=final, counts=not empty)
         except Unsigned as error:
             if error.code == RejectCode.TOO_MANY:
                 raise TooManyOpenProposals(ballot.open_proposals) from None
             raise LocalProtocolError(error.where) from None
         except NonceTooFar as error:
             raise LocalProtocolError(str(error)) from None
-        self._rounds.begin()
-        latest = thread.agreement
-        suspended = latest is not None and latest.commitment.status == SUSPENDED
-        inputs = [] if final or empty else desk.pool.collect(suspended=suspended)
-        if latest is not None and not (inputs or final or empty):
+        inputs = [] if final or empty else desk.pool.collect(suspended=thread.agreed_call is not None)
+        if thread.agreement is not None and not (inputs or final or empty):
             raise LocalProtocolError("there is no input that could be in a batch")
         prepared = self._prepare(inputs, nonce, final=final, steps=steps)
         if prepared is None:
             return
+        self._rounds.begin()
         commitment, signed = prepared
-        opened = thread.open_call
-        suspension = None if opened is None or commitment.status != SUSPENDED else opened.suspension
+        suspension = None if thread.open_call is None else thread.open_call.suspension
         propose = Propose(commitment, signed, suspension, b"")
         self._rounds.sign(ballot.add(Standing(propose, digest(thread.domain, commitment))))
 
@@ -78,17 +72,13 @@ class Leading:
         desk = self._desk
         if not desk.pool and not self._rounds.may_skip:  # most often: nothing waits
             return
-        if not self.is_our_turn or self._rounds.waits_for_user or desk.tip is None or not desk.is_live:
-            return
-        if desk.ready_to_close is not None or desk.ballot.final is not None:
+        if not self.is_our_turn or self._rounds.waits_for_user or desk.tip is None:
             return
         empty = self._rounds.empty_next or desk.ballot.open_proposals >= desk.thread.ruleset.open_proposals
         # What we, or a restored party, can't ask for on this agreement, can be asked for on the next.
         empty = empty or desk.has_to_clear
         if desk.pool.barred or desk.new_ground is not None:
             empty = empty or not desk.pool.collect(suspended=desk.thread.agreed_call is not None)
-        if not desk.pool and not (empty and self._rounds.may_skip):
-            return
         try:
             self.lead(empty=empty)
         except LocalProtocolError:
@@ -106,8 +96,6 @@ class Leading:
             signed = SignedBatch(batch, tuple([each.signature for each in inputs]))
             try:
                 return desk.thread.prepare(signed, nonce=nonce, final=final, steps=steps), signed
-            except NotSupported as error:
-                raise LocalProtocolError(str(error)) from None
             except Refusal as error:
                 if not inputs:
                     raise LocalProtocolError(str(error)) from None
@@ -137,7 +125,7 @@ def _without(inputs: list[SignedInput], index: int, error: Refusal) -> list[Sign
 
     Else all others but the same actor's, whose nonces need it: nobody's nonsense keeps out what others want.
     """
-    if not isinstance(error, InvalidBatch) or error.rule.startswith(BATCH_ENDS):
+    if not isinstance(error, InvalidBatch) or error.ends_batch:
         return inputs[:index] if index else inputs[1:]
     actor = inputs[index].input.actor
     return inputs[:index] + [each for each in inputs[index + 1 :] if each.input.actor != actor]

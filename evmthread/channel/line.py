@@ -16,12 +16,9 @@ from evmthread.channel.pool import Wish
 from evmthread.channel.saved import SavedStep, encode_step
 from evmthread.commit.agreement import Agreement
 from evmthread.commit.batch import CALL, Input
-from evmthread.commit.commitment import FINAL, SUSPENDED
+from evmthread.commit.commitment import FINAL
 from evmthread.commit.terms import Terms
 from evmthread.primitives.quick import quick
-
-WHOLE_EVERY = 64
-"""Each so many agreements the whole state is kept, so that a restart reads at most so many changes."""
 
 KEPT_BACK = 16
 """So many agreements can be gone back, where a threshold below n decides."""
@@ -79,9 +76,9 @@ class Line:
 
     def _keep(self, agreement: Agreement, agreed: Agreed, step: SavedStep, outcome: BatchOutcome) -> None:
         desk, commitment = self._desk, agreement.commitment
-        whole = desk.thread.whole_step() if desk.count % WHOLE_EVERY == 0 else None
+        whole = desk.thread.whole_step() if desk.count % desk.options.whole_every == 0 else None
         if whole is not None:
-            whole = replace(whole, turn_since=step.turn_since)
+            whole = replace(whole, turn_since=step.turn_since, since=step.changes)
         record = AgreedRecord(
             commitment.nonce,
             agreement.digest,
@@ -93,7 +90,7 @@ class Line:
         events: list[Event] = [Adopted(agreement, agreed.batch, outcome)]
         if commitment.status == FINAL:
             events.append(Closed(agreement))
-        if desk.is_party and commitment.status == SUSPENDED and commitment.awaiting == desk.owner:
+        if desk.is_party and commitment.awaiting == desk.owner:  # nobody is, but by a suspended call
             assert agreed.suspension is not None
             events.append(Asked(agreed.suspension.question))
 

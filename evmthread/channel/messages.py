@@ -216,10 +216,14 @@ def decode_message(data: bytes, *, batch_bytes: int) -> tuple[bytes, Message]:
     return _hash(thread_id, "threadId"), read(body)
 
 
+_SHORTEST = b"\xe3"
+"""How the list of a message begins that has nothing but its type, the threadId and an empty body."""
+
+
 def thread_of(data: bytes) -> bytes:
     """The threadId that a message's bytes name, without reading the rest. Raises DecodingError where they name none."""
     start = 2 if data[1:2] < b"\xf8" else data[1] - 0xF5  # after the version and the list's length
-    if data[:1] != VERSION_BYTE or data[1:2] < b"\xc0" or data[start + 1 : start + 2] != b"\xa0":
+    if data[:1] != VERSION_BYTE or data[1:2] < _SHORTEST or data[start + 1 : start + 2] != b"\xa0":
         raise DecodingError("bytes that are no message of a thread")
     return _hash(bytes(data[start + 2 : start + 34]), "threadId")  # after the type, a byte, and the length
 

@@ -67,9 +67,11 @@ class Outbox:
     def _waited(self, token: int) -> None:
         self._urgent -= self._waiting.pop(token).urgent
 
-    def send(self, to: int, message: Message) -> None:
-        """One message for one participant."""
-        self._effects.append(Send(to, encode_message(self._thread_id, message)))
+    def send(self, to: int, message: Message) -> int:
+        """One message for one participant; of how many bytes."""
+        data = encode_message(self._thread_id, message)
+        self._effects.append(Send(to, data))
+        return len(data)
 
     def send_all(self, participants: tuple[int, ...], message: Message) -> None:
         """The same message for several, or for nobody."""

@@ -23,11 +23,11 @@ from evmthread.commit.batch import Batch, Environment, Input, InputKind, SignedB
 from evmthread.commit.commitment import FINAL, Commitment, Suspension
 from evmthread.commit.eip712 import TypedData, digest
 from evmthread.commit.opening import DEFAULT_INCLUSION, check_opening
-from evmthread.commit.signing import GuardedSigner
+from evmthread.commit.signing import GuardedSigner, InputEquivocationError
 from evmthread.errors import InvalidInput
 from evmthread.primitives import rlp
 from evmthread.primitives.quick import quick
-from evmthread.primitives.types import ZERO_ADDRESS
+from evmthread.primitives.types import ZERO_ADDRESS, ZERO_HASH
 
 
 @quick
@@ -75,6 +75,8 @@ class Party:
         self.index = thread.terms.keys.index(signer.address)
         self._signer = signer
         self._signature: bytes | None = None
+        self._inputs: dict[tuple[bytes, InputKind, int], bytes] = {}
+        """The digest of each input that was signed above the genesis, by parent, kind and nonce."""
 
     @property
     def owner(self) -> bytes:
@@ -99,7 +101,8 @@ class Party:
         """An input of this party, bound to its latest agreement.
 
         By default to the root contract and with the owner's next nonce; pass `nonce` for a second one in a batch.
-        Raises InvalidInput for values out of range, SigningRefused after a final commitment.
+        Raises InvalidInput for values out of range, SigningRefused after a final commitment, InputEquivocationError
+        where this party signed another input of this kind and nonce on this agreement.
         """
         thread = self.thread
         each = Input(
@@ -113,7 +116,16 @@ class Party:
             gas=gas,
             data=data,
         )
+        self._admit(each)
         return SignedInput(each, self._signer.sign(TypedData(thread.domain, each)))
+
+    def _admit(self, each: Input) -> None:
+        if each.parent == ZERO_HASH:  # two inputs that any state may take don't contradict each other
+            return
+        asked = digest(self.thread.domain, each)
+        signed = self._inputs.setdefault((each.parent, InputKind(each.kind), each.nonce), asked)
+        if signed != asked:
+            raise InputEquivocationError(each.thread_id, each.kind, each.nonce, each.parent, signed, asked)
 
     def answer(self, answer: bytes = b"") -> SignedInput:
         """This party's answer to the question that is asked of it; empty for a call that stopped after some steps.

@@ -3,16 +3,16 @@
 Trusts the store for nothing that it can check: signatures are verified again, and the state must have the agreed root.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from evmthread.channel.ballot import Standing
-from evmthread.channel.desk import Desk
+from evmthread.channel.desk import Desk, History
 from evmthread.channel.kept import AgreedRecord, InputRecord, SignedRecord
 from evmthread.channel.line import Adoption, Line
 from evmthread.channel.messages import decode_agreed, decode_proposal
 from evmthread.channel.review import highest_nonce
-from evmthread.channel.saved import decode_changes, decode_step
+from evmthread.channel.saved import SavedStep, decode_changes, decode_step
 from evmthread.channel.thread import Thread
 from evmthread.channel.wishes import decode_own
 from evmthread.commit.agreement import verify
@@ -82,25 +82,38 @@ class SavedChannel:
         desk.ballot.add(standing)
 
 
-def restore_thread(thread: Thread, base: Sequence[AgreedRecord], most: int) -> tuple[Adoption, ...]:
+def restore_thread(
+    thread: Thread, base: Sequence[AgreedRecord], most: int, history: History | None = None
+) -> tuple[Adoption, ...]:
     """Puts a thread without its genesis at the last of these agreements; gives the last ones, at most so many.
 
-    The first has a whole state, or is the genesis; each of the others follows the one before. Raises DecodingError, a
-    Refusal, DivergentField, where what was kept isn't what was agreed.
+    The first has a whole state, or is the genesis; each of the others follows the one before. What comes before a whole
+    state is read from `history`. Raises DecodingError, a Refusal, DivergentField, where what was kept isn't what was
+    agreed.
     """
     if not base:
         return ()
     adoptions: list[Adoption] = []
-    # What leads to a whole state from the one before isn't kept: the line can't be taken back beyond it.
-    for record in reversed(base[-most:]):
+    steps: list[SavedStep] = []
+    for record, step in _backwards(base, history):
         agreed = decode_agreed(record.content, batch_bytes=thread.ruleset.batch_bytes)
-        agreement = verify(thread.domain, thread.terms, agreed.signed)
-        adoptions.insert(0, Adoption(agreement, agreed, decode_step(record.state)))
-        if record.whole:
-            break
-    before = [decode_changes(record.state) for record in base[: len(base) - len(adoptions)]]
-    thread.restore(adoptions[-1].agreement, before, [adoption.step for adoption in adoptions])
+        adoptions.insert(0, Adoption(verify(thread.domain, thread.terms, agreed.signed), agreed, step.one))
+        steps.insert(0, step)
+        if len(adoptions) == most or (record.whole and step.since is None):
+            break  # further back it needn't, or can't, be gone
+    steps = steps[-len(base) :]
+    before = [decode_changes(record.state) for record in base[: len(base) - len(steps)]]
+    thread.restore(adoptions[-1].agreement, before, steps)
     return tuple(adoptions)
+
+
+def _backwards(base: Sequence[AgreedRecord], history: History | None) -> Iterator[tuple[AgreedRecord, SavedStep]]:
+    for record in reversed(base):
+        yield record, decode_step(record.state)
+    record = base[0]
+    while history is not None and (before := history.agreed(record.parent)) is not None:
+        record = before
+        yield record, decode_step(record.state)
 
 
 def restored_floor(highest_known: int, begun: float, now: float) -> int:

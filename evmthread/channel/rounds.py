@@ -9,7 +9,7 @@ from operator import itemgetter
 from evmthread.channel.ballot import Standing
 from evmthread.channel.desk import Desk
 from evmthread.channel.errors import DivergentField, LocalProtocolError, RemoteProtocolError
-from evmthread.channel.events import CloseAsked, Proposed, Rejected, StopReason, Unexecutable
+from evmthread.channel.events import Proposed, Rejected, StopReason, Unexecutable
 from evmthread.channel.kept import SignedRecord
 from evmthread.channel.line import Line
 from evmthread.channel.messages import Accept, Agreed, Propose, Reject, RejectCode
@@ -157,15 +157,14 @@ class Rounds:
                 desk.outbox.notify(Proposed(standing.propose, prepared.outcome))  # its leader still waits
             self.settle()
             return
-        if desk.tip is not None and nonce <= desk.tip_nonce:
+        if nonce <= desk.tip_nonce:
             self._tell_tip(peer, nonce, signed_digest)
             return
         if nonce <= desk.highest_claimed:
             ballot.note_used(leader, nonce)
         if commitment.status == FINAL and commitment.parent == thread.parent:
             ballot.note_bound(leader)
-            if not desk.wants_end:
-                desk.outbox.notify(CloseAsked(leader))
+            desk.tell_close(leader)
         try:
             check_proposed(thread, commitment)
             blamed = leader if tells_steps(thread, commitment, propose.batch) else peer
@@ -173,12 +172,12 @@ class Rounds:
             check_batch_of(thread, commitment, propose.batch, propose.suspension)
             self._review(propose, signed_digest, leader, blamed)
         except (Refusal, Unsigned) as error:
-            self._refuse(leader, propose, signed_digest, error)
+            self._refuse(peer, leader, propose, signed_digest, error)
 
     def _is_forgotten(self, standing: Standing) -> bool:
         """Whether our user was told of this proposal, then of another, and can decide on neither: it is told again."""
         desk = self._desk
-        return desk.is_party and desk.options.manual and not standing.signed_here and not self.waits_for_user
+        return desk.is_party and not standing.signed_here and not self.waits_for_user
 
     def _check_own(self, propose: Propose) -> None:
         """A peer shows a proposal that we lead: if we signed it, our store has to know it (signer law, rule 5)."""
@@ -228,7 +227,7 @@ class Rounds:
         if final and desk.ready_to_close == desk.thread.parent and not desk.all_ready:
             self._held = propose  # signed as soon as all have said that they are ready
             return
-        full = standing.counts and desk.ballot.open_proposals >= desk.thread.ruleset.open_proposals
+        full = desk.ballot.open_proposals >= desk.thread.ruleset.open_proposals
         if commitment.nonce <= desk.ballot.highest_signed or desk.ballot.final is not None or full:
             check_may_sign(desk, nonce=commitment.nonce, final=final, counts=standing.counts)
         check_times(desk, propose.batch, nonce=commitment.nonce)
@@ -264,21 +263,24 @@ class Rounds:
             self.sign(standing)
         self.settle()
 
-    def _refuse(self, leader: int, propose: Propose, signed_digest: bytes, error: Refusal | Unsigned) -> None:
+    def _refuse(
+        self, peer: int, leader: int, propose: Propose, signed_digest: bytes, error: Refusal | Unsigned
+    ) -> None:
+        """Tells the leader; whoever sent us the proposal, and may do so again and again, has it counted."""
         desk, nonce = self._desk, propose.commitment.nonce
         code, where = rejection(error)
         agreed = None
         if code == RejectCode.STALE and propose.commitment.parent != desk.thread.parent:
-            agreed = desk.tip
+            agreed = desk.tip if desk.may_answer(peer) else None
             desk.fetch_unknown(leader, propose.commitment.parent)
         if code != RejectCode.STALE:
             desk.ballot.refuse(nonce)
-        desk.outbox.send(leader, Reject(nonce, signed_digest, code, where, agreed))
+        desk.charge(peer, desk.outbox.send(leader, Reject(nonce, signed_digest, code, where, agreed)))
         standing = desk.ballot.own_standing
-        if standing is not None and standing.nonce >= nonce:
+        if standing is not None and standing.nonce >= nonce and desk.may_answer(peer):
             # What was signed instead proves that the nonce is used up.
             if desk.ballot.leader(standing.nonce) != desk.index:
-                desk.outbox.send(leader, standing.propose)
+                desk.charge(peer, desk.outbox.send(leader, standing.propose))
             self.send_standing(standing, (leader,))
         desk.pacing.arm(desk.now)
 
@@ -287,10 +289,10 @@ class Rounds:
         tip = self._desk.tip
         assert tip is not None
         if signed_digest == self._desk.thread.parent:
-            self._desk.outbox.send(peer, tip)
+            self._desk.answer(peer, tip)
         else:
             where = f"nonce {self._desk.tip_nonce} is agreed"
-            self._desk.outbox.send(peer, Reject(nonce, signed_digest, RejectCode.STALE, where, tip))
+            self._desk.answer(peer, Reject(nonce, signed_digest, RejectCode.STALE, where, tip))
 
     def review_held(self) -> None:
         """Everyone is ready to close: the final commitment that came before is reviewed now. May raise Remote..."""
@@ -331,10 +333,10 @@ class Rounds:
         if index == desk.index:
             return  # it may be from elsewhere: what a digest stands for, and under which nonce, it doesn't show
         if accept.nonce <= desk.tip_nonce:
-            tip = desk.tip
-            if tip is not None and accept.digest == desk.thread.parent and peer == index:
+            assert desk.tip is not None
+            if accept.digest == desk.thread.parent and peer == index:
                 # It may not know yet that enough have signed, or that we have its signature.
-                desk.outbox.send(peer, tip)
+                desk.answer(peer, desk.tip)
             return
         own = peer == index  # else the nonce is the sender's word alone, until we have what was signed
         if own and accept.nonce <= desk.highest_claimed:
@@ -372,7 +374,7 @@ class Rounds:
             commitment = standing.propose.commitment
             if len(standing.signatures) < signatures_needed(desk.thread.terms, commitment):
                 continue
-            if desk.ballot.leader(nonce) == desk.index and not standing.propose.signature:
+            if not standing.propose.signature:  # ours, which we lead: it isn't signed yet
                 continue
             signatures = SignatureSet.of(standing.signatures)
             agreement = Agreement(

@@ -3,7 +3,7 @@
 Trusts nothing of what it reads but its form: whether the state is the agreed one, its root tells (Thread.restore).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from evmthread.channel.suspension import OpenCall
 from evmthread.commit.batch import Environment, Input
@@ -16,7 +16,7 @@ from evmthread.primitives.quick import quick
 from evmthread.state.view import Account, AccountChange, StateChanges
 
 _WORD_BYTES = 32
-_STEP_ITEMS, _CHANGE_ITEMS, _ACCOUNT_ITEMS, _SLOT_ITEMS, _OPEN_ITEMS = 6, 4, 3, 3, 5
+_STEP_ITEMS, _SINCE_ITEMS, _CHANGE_ITEMS, _ACCOUNT_ITEMS, _SLOT_ITEMS, _OPEN_ITEMS = 6, 2, 4, 3, 3, 5
 
 
 @quick
@@ -25,7 +25,8 @@ class SavedStep:
     """The changes of one batch, and where the thread stands after it.
 
     `slots` counts the root contract's non-zero slots. `changes` are exact; from nothing, they are a whole state.
-    `turn_since` is for the party whose store this is: when its owner's turn began, or 0.
+    `turn_since` is for the party whose store this is: when its owner's turn began, or 0. `since`: beside a whole state,
+    what led to it from the agreement before, by which it can be gone back across.
     """
 
     changes: StateChanges
@@ -33,22 +34,36 @@ class SavedStep:
     slots: int
     open_call: OpenCall | None
     turn_since: int = 0
+    since: StateChanges | None = None
+
+    @property
+    def one(self) -> "SavedStep":
+        """The step from the agreement before, where that is known; else this one, a whole state."""
+        return self if self.since is None else replace(self, changes=self.since, since=None)
 
 
 def encode_step(step: SavedStep) -> bytes:
-    """The bytes of a step: 0x01 ++ rlp([accounts, codes, environment, slots, open call or empty, turn])."""
-    accounts = [_change_rlp(address, change) for address, change in sorted(step.changes.accounts.items())]
-    codes = [rlp.encode_bytes(code) for _, code in sorted(step.changes.codes.items())]
+    """The bytes of a step: 0x01 ++ rlp([accounts, codes, environment, slots, open call or empty, turn]).
+
+    A whole state has a seventh item, [accounts, codes], of what led to it.
+    """
+    since = [] if step.since is None else [rlp.encode_list(_changes_rlp(step.since))]
     return VERSION_BYTE + rlp.encode_list(
         [
-            rlp.encode_list(accounts),
-            rlp.encode_list(codes),
+            *_changes_rlp(step.changes),
             step.environment.to_rlp(),
             rlp.encode_int(step.slots),
             rlp.EMPTY_LIST if step.open_call is None else _open_call_rlp(step.open_call),
             rlp.encode_int(step.turn_since),
+            *since,
         ]
     )
+
+
+def _changes_rlp(changes: StateChanges) -> list[bytes]:
+    accounts = [_change_rlp(address, change) for address, change in sorted(changes.accounts.items())]
+    codes = [rlp.encode_bytes(code) for _, code in sorted(changes.codes.items())]
+    return [rlp.encode_list(accounts), rlp.encode_list(codes)]
 
 
 def _change_rlp(address: bytes, change: AccountChange) -> bytes:
@@ -82,32 +97,39 @@ def _open_call_rlp(opened: OpenCall) -> bytes:
 
 def decode_step(data: bytes) -> SavedStep:
     """The step of its bytes. Raises DecodingError."""
-    accounts, codes, environment, slots, opened, turn = _items(data)
+    (accounts, codes, environment, slots, opened, turn), since = _items(data)
     return SavedStep(
         _changes(accounts, codes),
         Environment.from_rlp(environment),
         _number(slots),
         None if opened == [] else _open_call(opened),
         _number(turn),
+        None if since is None else _since(since),
     )
 
 
 def decode_changes(data: bytes) -> StateChanges:
     """The changes of a step's bytes alone: all that counts where others follow. Raises DecodingError."""
-    accounts, codes, *_ = _items(data)
+    (accounts, codes, *_), _ = _items(data)
     return _changes(accounts, codes)
 
 
-def _items(data: bytes) -> list[rlp.Decoded]:
+def _items(data: bytes) -> "tuple[list[rlp.Decoded], rlp.Decoded | None]":
+    """The six items of a step, and the seventh where there is one."""
     if data[:1] != VERSION_BYTE:
         raise DecodingError(f"saved state of version 0x{data[:1].hex()}")
-    return decoded_list(rlp.decode(data[1:], max_depth=MAX_DEPTH), "saved state", _STEP_ITEMS)
+    items = _list(rlp.decode(data[1:], max_depth=MAX_DEPTH))
+    since = items.pop() if len(items) == _STEP_ITEMS + 1 else None
+    return decoded_list(items, "saved state", _STEP_ITEMS), since
+
+
+def _since(item: rlp.Decoded) -> StateChanges:
+    return _changes(*decoded_list(item, "what led to a saved state", _SINCE_ITEMS))
 
 
 def _changes(accounts: rlp.Decoded, codes: rlp.Decoded) -> StateChanges:
-    raw_codes = [_bytes(code) for code in _list(codes)]
     changed = dict([_change(change) for change in _list(accounts)])
-    return StateChanges(changed, {keccak256(code): code for code in raw_codes})
+    return StateChanges(changed, {keccak256(code): code for code in [_bytes(code) for code in _list(codes)]})
 
 
 def _list(item: rlp.Decoded) -> list[rlp.Decoded]:

@@ -36,8 +36,8 @@ class Watch:
         self._kept: Counter[tuple[str, int]] = Counter()
 
     def commitment(self, party: int, commitment: Commitment, signature: bytes) -> None:
-        """This party signed this; keeps the proof where it signed another under the nonce."""
-        if party >= self._desk.parties or party == self._desk.index:
+        """This party, or the operator that is none, signed this; keeps the proof where it signed another."""
+        if party == self._desk.index:
             return
         first = self._commitments.setdefault((party, commitment.nonce), (commitment, signature))
         _make_room(self._commitments)

@@ -5,7 +5,7 @@ ours can contradict each other.
 """
 
 from evmthread.channel.desk import Desk
-from evmthread.channel.errors import RemoteProtocolError
+from evmthread.channel.errors import LocalProtocolError, RemoteProtocolError
 from evmthread.channel.events import StopReason, Undone
 from evmthread.channel.kept import InputRecord
 from evmthread.channel.messages import Request
@@ -35,6 +35,19 @@ class Wishes:
         self._desk = desk
         self._watch = watch
 
+    def wish(self, kind: InputKind, to: bytes, value: int, gas: int, data: bytes, *, lasting: bool) -> Wish:
+        """What our user wants, where it can want that now. Raises LocalProtocolError, InvalidInput."""
+        desk = self._desk
+        if not desk.is_party:
+            raise LocalProtocolError("the operator has no account in the thread")
+        if desk.ballot.final is not None:
+            raise LocalProtocolError("this party signed the end, and signs nothing else")
+        wish = Wish(kind, to, value, gas, data, desk.thread.parent, lasting)
+        wish.as_input(desk.thread.thread_id, desk.owner, 0, desk.thread.parent)  # refuses what is out of range
+        if desk.pool.is_full(kind):
+            raise LocalProtocolError(f"{desk.thread.ruleset.batch_inputs} inputs of this party wait already")
+        return wish
+
     def sign_waiting(self) -> None:
         """Makes inputs of all wishes, unless a proposal is on its way after which they would be void."""
         desk = self._desk
@@ -63,7 +76,6 @@ class Wishes:
         most = desk.thread.ruleset.batch_bytes
         if len(wish.data) + ROOM_BESIDE_DATA > most and len(self._alone(wish).to_rlp()) > most:
             return f"at most {most} bytes with signatures"
-        # What else waits may bring or take something: only where nothing does it is known what there is.
         if desk.tip is not None and not desk.pool and wish.value > desk.balance:
             return f"{wish.value} wei is more than the {desk.balance} that the owner has"
         return ""
@@ -116,16 +128,15 @@ class Wishes:
 
     def _send(self, own: Own) -> None:
         desk = self._desk
-        if own.sent is None:
-            own.sent = desk.now
-        if not self._leads_alone(own):
+        own.sent = desk.now
+        if not self._leads_alone():
             desk.outbox.send_all(desk.others, Request(SignedInput(own.input, own.signature)))
 
-    def _leads_alone(self, own: Own) -> bool:
-        """Whether our next proposal carries the input anyway."""
+    def _leads_alone(self) -> bool:
+        """Whether a proposal that we make at once carries what waits."""
         desk = self._desk
         turn = desk.options.automatic and not desk.options.linger and not desk.ballot.standing
-        return turn and desk.ballot.leader(desk.free_nonce) == desk.index and own.sent == desk.now
+        return turn and desk.ballot.leader(desk.free_nonce) == desk.index
 
     def send_again(self) -> None:
         """All of ours that wait, to all."""
@@ -152,7 +163,7 @@ class Wishes:
             if own.doubted or desk.tip is None or not own.signature or digest(thread.domain, own.input) != input_digest:
                 continue
             own.doubted = True
-            first = [each for each in desk.pool.own[: place + 1] if each.signature]
+            first = desk.pool.own[: place + 1]
             batch = Batch(next_environment(desk, empty=False), tuple([each.input for each in first]))
             try:
                 thread.execute(SignedBatch(batch, tuple([each.signature for each in first])), nonce=desk.free_nonce)
@@ -173,7 +184,7 @@ class Wishes:
         if each.thread_id != thread.thread_id:
             raise RemoteProtocolError("an input of another thread")
         index = thread.terms.owners.index(each.actor)
-        if desk.is_party and index == desk.index:
+        if index == desk.index:
             known = desk.pool.used.get((InputKind(each.kind), each.nonce)) == each
             if each.parent == thread.parent and not known and desk.tip is not None and desk.may_ask:
                 desk.stop(StopReason.STALE_STORE, f"an input of ours with nonce {each.nonce}")
@@ -182,7 +193,7 @@ class Wishes:
         if each.parent == thread.parent:
             desk.pool.add(request.signed, desk.now)
         elif desk.tip is not None:
-            desk.outbox.send(peer, desk.tip)  # whoever asks on an older agreement may lack ours
+            desk.answer(peer, desk.tip)  # whoever asks on an older agreement may lack ours
             desk.fetch_unknown(peer, each.parent)
 
 

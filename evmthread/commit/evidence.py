@@ -14,7 +14,7 @@ from evmthread.commit.members import Json, plain_type
 from evmthread.commit.records import check_object
 from evmthread.commit.refusals import MalformedSignature, NoEquivocation, UnknownSigner, WrongSignature, WrongThread
 from evmthread.commit.signature import recover_signer
-from evmthread.commit.terms import Terms, check_terms, thread_id
+from evmthread.commit.terms import Terms, check_terms, signing_addresses, thread_id
 from evmthread.errors import InvalidInput
 from evmthread.primitives.types import ZERO_HASH
 
@@ -29,7 +29,10 @@ def _refuse_subclass() -> NoReturn:
 @final
 @dataclass(frozen=True, slots=True, init=False)
 class Equivocation:
-    """Two commitments with one nonce, both signed by party `index`. They needn't be well-formed to convict."""
+    """Two commitments with one nonce, both signed by party `index`. They needn't be well-formed to convict.
+
+    An operator who is no party goes under the number of parties.
+    """
 
     domain: Domain
     terms: Terms
@@ -101,8 +104,9 @@ def _check_equivocation(
     if type(first[0]) is not Commitment or type(second[0]) is not Commitment:
         raise InvalidInput("Equivocation: two Commitments are wanted")
     check_terms(terms)
-    if index >= len(terms.keys):
-        raise UnknownSigner(index, len(terms.keys))
+    known = signing_addresses(terms)
+    if index >= len(known):
+        raise UnknownSigner(index, len(known))
     thread = thread_id(domain, terms)
     for commitment, _ in (first, second):
         if commitment.thread_id != thread:
@@ -116,8 +120,8 @@ def _check_equivocation(
             got = recover_signer(digest(domain, commitment), signature)
         except MalformedSignature as error:
             raise MalformedSignature(error.reason, index, commitment.nonce) from None
-        if got != terms.keys[index]:
-            raise WrongSignature(index, terms.keys[index], got, commitment.nonce)
+        if got != known[index]:
+            raise WrongSignature(index, known[index], got, commitment.nonce)
 
 
 @final

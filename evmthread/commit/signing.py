@@ -39,6 +39,24 @@ class EquivocationError(SigningRefused):
 
 
 @dataclass(eq=False)
+class InputEquivocationError(SigningRefused):
+    """Another input of this kind, nonce and parent was signed. It stays refused for ever."""
+
+    thread_id: bytes
+    kind: int
+    nonce: int
+    parent: bytes
+    signed: bytes
+    asked: bytes
+
+    def __str__(self) -> str:
+        return (
+            f"input of kind {self.kind}, nonce {self.nonce}, on 0x{self.parent.hex()}: 0x{self.signed.hex()} was "
+            f"signed, so 0x{self.asked.hex()} can't be"
+        )
+
+
+@dataclass(eq=False)
 class NonceNotAbove(SigningRefused):
     """The nonce isn't above every nonce that this key signed in the thread, or above a restored store's floor."""
 

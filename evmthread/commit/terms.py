@@ -283,6 +283,12 @@ def broken_ruleset_clause(ruleset: Ruleset) -> tuple[str, object] | None:
     return None
 
 
+def signing_addresses(terms: Terms) -> tuple[bytes, ...]:
+    """By whose signature commitments are proposed: the parties' keys, then the operator's, where it is no party."""
+    none = (ZERO_ADDRESS, *terms.owners, *terms.keys)
+    return terms.keys if terms.operator in none else (*terms.keys, terms.operator)
+
+
 def check_terms(terms: Terms) -> None:
     """Nothing, or IllFormedTerms naming the first broken clause and its value."""
     if broken := broken_terms_clause(terms):

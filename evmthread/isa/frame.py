@@ -25,7 +25,7 @@ _WORD_SIZES = repeat(32)
 _LOW = tuple([(1 << (count << 3)) - 1 for count in range(33)])  # masks of a word's low bytes
 _WORD = _LOW[32]
 LAZY_BYTES = 1024  # call data up to here is copied at once: most is, and plain bytes are read fastest
-LAZY_OUTPUT_BYTES = 128  # output up to here: it is seldom read word by word, and mostly copied to memory again
+LAZY_OUTPUT_BYTES = 128  # output up to here: it is never read word by word, and mostly copied to memory again
 FEW_WORDS = 4  # of a range up to which it is handled as one number (measured)
 SPLIT_WORDS = 64  # words that are made of bytes in one go
 MEMORY_QUADRATIC_SHIFT = 9  # words squared / 512, Yellow Paper section H.1
@@ -242,14 +242,7 @@ class MemoryBytes:
         if self._whole is None and not (destination | start) & 31 and source + size <= self._size:
             _copy_words(self._words, start, memory, destination, size)
         else:
-            write_memory(memory, destination, self[source : source + size].ljust(size, b"\0"))
-
-
-def output_data(memory: list[int], offset: int, size: int) -> bytes:
-    """`size` bytes from `offset`, to be handed back to a caller; memory already holds the range."""
-    if size <= LAZY_OUTPUT_BYTES:
-        return read_memory(memory, offset, size)
-    return cast("bytes", MemoryBytes(memory, offset, size))
+            copy_data(memory, destination, self[source : source + size], 0, size)
 
 
 def call_data(memory: list[int], offset: int, size: int) -> bytes:
@@ -306,13 +299,47 @@ def write_memory(memory: list[int], offset: int, data: bytes) -> None:
     if start:
         data = memory[first].to_bytes(32)[:start] + data
     if tail:
-        data += (memory[last - 1] & (1 << (tail << 3)) - 1).to_bytes(tail)
+        data += (memory[last - 1] & _LOW[tail]).to_bytes(tail)
+    place = 0
     while words > SPLIT_WORDS:
-        memory[first : first + SPLIT_WORDS] = map(from_bytes, _splitting(SPLIT_WORDS)(data[: SPLIT_WORDS << 5]))
-        data = data[SPLIT_WORDS << 5 :]
+        part = data[place : place + (SPLIT_WORDS << 5)]
+        memory[first : first + SPLIT_WORDS] = map(from_bytes, _splitting(SPLIT_WORDS)(part))
+        place += SPLIT_WORDS << 5
         first += SPLIT_WORDS
         words -= SPLIT_WORDS
-    memory[first:last] = map(from_bytes, _splitting(words)(data))
+    memory[first:last] = map(from_bytes, _splitting(words)(data[place:]))
+
+
+def clear_memory(memory: list[int], offset: int, size: int) -> None:
+    """Writes `size` zeros at `offset`; memory already holds the range."""
+    first, start = offset >> 5, offset & 31
+    end = offset + size
+    last, rest = end >> 5, end & 31
+    if start:
+        if last == first:
+            memory[first] &= _LOW[32 - rest] | ~_LOW[32 - start]
+            return
+        memory[first] &= ~_LOW[32 - start]
+        first += 1
+    memory[first:last] = [0] * (last - first)
+    if rest:
+        memory[last] &= _LOW[32 - rest]
+
+
+def copy_data(memory: list[int], destination: int, data: bytes, source: int, size: int) -> None:
+    """Writes a range of `data` to memory, which holds the destination; zeros beyond the end of `data`."""
+    if type(data) is not bytes:  # a long range of another call's memory
+        data.copy(memory, destination, source, size)  # type: ignore[attr-defined]
+        return
+    part = data[source : source + size]
+    rest = size - len(part)
+    if not rest:
+        write_memory(memory, destination, part)
+    elif rest < 32:
+        write_memory(memory, destination, part.ljust(size, b"\0"))
+    else:
+        write_memory(memory, destination, part)
+        clear_memory(memory, destination + size - rest, rest)
 
 
 def copy_memory(memory: list[int], destination: int, source: int, size: int) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, cast
 
-from evmthread.isa.frame import load_unaligned, store_byte, store_unaligned
+from evmthread.isa.frame import copy_data, copy_memory, load_unaligned, store_byte, store_unaligned
 from evmthread.isa.instruction import Instruction, Shape
 from evmthread.isa.instructions.hashing import hash_of_memory
 from evmthread.isa.instructions.memory import mload, msize, mstore
@@ -40,7 +40,10 @@ STEADY_ATTRIBUTES = frozenset(
 SIZE = "len(memory) << 5"
 WORD_ZEROS = 5  # low bits that are zero in a multiple of 32
 # Functions that are given memory and don't look how long it is.
-BLIND: tuple[Callable[..., object], ...] = (load_unaligned, store_unaligned, store_byte, hash_of_memory)
+BLIND: tuple[Callable[..., object], ...] = (
+    *(copy_data, copy_memory, hash_of_memory),
+    *(load_unaligned, store_unaligned, store_byte),
+)
 
 
 _PARTS = frozenset({ast.Attribute, ast.Call, ast.Subscript})

@@ -180,7 +180,7 @@ def open_channel(
     head, kept = lease.head, lease.load()
     thread = Thread.open(head.domain, head.terms, head.ruleset, code=head.code, cache=cache)
     saved = SavedChannel(
-        restore_thread(thread, kept.base, kept_back(head.terms) + 1),
+        restore_thread(thread, kept.base, kept_back(head.terms) + 1, lease),
         kept.agreed,
         kept.signed,
         max(kept.highest, -1 if lease.floor is None else lease.floor),

@@ -9,10 +9,9 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from evmthread.channel.kept import AgreedRecord, EvidenceRecord, InputRecord, Record, SignedRecord
-from evmthread.commit.signing import AlreadyFinal, LogState
+from evmthread.commit.signing import AlreadyFinal, InputEquivocationError, LogState
 from evmthread.store.thread_store import (
     FloorWanted,
-    InputEquivocationError,
     check_parent,
     check_record,
     check_signed,
@@ -115,7 +114,7 @@ def _put_agreed(rows: Rows, record: AgreedRecord, undo: Undo) -> None:
     rows.agreed[record.digest] = record
     undo.append(lambda: rows.agreed.pop(record.digest))
     line, places = rows.line, rows.places
-    if line and record.nonce <= line[-1].nonce:
+    if line and (record.nonce, record.digest) < (line[-1].nonce, line[-1].digest):
         return
     if not line or line[-1] is parent:  # nearly always it goes on where the line ends
         places[record.digest] = len(line)

@@ -14,7 +14,7 @@ from typing import Any
 
 from evmthread.channel.kept import AgreedRecord, EvidenceRecord, InputRecord, Record, SignedRecord
 from evmthread.commit.eip712 import Domain
-from evmthread.commit.signing import AlreadyFinal
+from evmthread.commit.signing import AlreadyFinal, InputEquivocationError
 from evmthread.commit.terms import Ruleset, Terms
 from evmthread.errors import EvmthreadError
 from evmthread.primitives.types import ZERO_HASH
@@ -22,7 +22,6 @@ from evmthread.store.database import Database, Run, above_bytes, nonce_bytes
 from evmthread.store.signed_rows import SignedRows
 from evmthread.store.thread_store import (
     FloorWanted,
-    InputEquivocationError,
     SavedThread,
     ThreadExists,
     check_parent,
@@ -156,12 +155,12 @@ class ThreadRows:
         digest, parent = bytes(record.digest), bytes(record.parent)
         if run(_PLACE, (thread_id, digest)).fetchone() is not None:
             return
-        tip_nonce, tip_digest = run(_TIP, (thread_id,)).fetchone() or (b"", None)
-        grows = parent == tip_digest  # by far the most frequent
+        tip_nonce, tip_digest = run(_TIP, (thread_id,)).fetchone() or (b"", b"")
+        grows = bool(tip_digest) and parent == tip_digest  # by far the most frequent
         under = (tip_nonce,) if grows else run(_PLACE, (thread_id, parent)).fetchone()
         check_parent(record, None if under is None else int.from_bytes(under[0], "big"))
         nonce = nonce_bytes(record.nonce)
-        leads = nonce > tip_nonce
+        leads = (nonce, digest) > (tip_nonce, tip_digest)
         if leads and not grows:
             self._change_line(run, thread_id, parent)
         row = (thread_id, nonce, digest, parent, int(record.whole), bytes(record.state), bytes(record.content))

@@ -69,34 +69,16 @@ class FloorWanted(SigningRefused):
         return f"thread 0x{self.thread_id.hex()} was restored from a copy: it needs a floor before anything is signed"
 
 
-@dataclass(eq=False)
-class InputEquivocationError(SigningRefused):
-    """Another input of this kind, nonce and parent was signed. It stays refused for ever."""
-
-    thread_id: bytes
-    kind: int
-    nonce: int
-    parent: bytes
-    signed: bytes
-    asked: bytes
-
-    def __str__(self) -> str:
-        return (
-            f"input of kind {self.kind}, nonce {self.nonce}, on 0x{self.parent.hex()}: 0x{self.signed.hex()} was "
-            f"signed, so 0x{self.asked.hex()} can't be"
-        )
-
-
 # What is read and written ---------------------------------------------------------------------------------------------
 @dataclass(frozen=True, slots=True)
 class SavedThread:
     """What a channel goes on from.
 
     `base` is what the state at the tip is rebuilt of, oldest first: the newest `whole` record on the tip's line, or the
-    genesis, and all after it to the tip, which is the agreed record with the highest nonce, and of equals the one kept
-    first. `signed` are the own signatures above the tip's nonce, ascending; `highest` is the highest nonce ever signed,
-    -1 for none; `final` the digest of the final commitment that was signed. `inputs` are the own ones whose parent is
-    the tip (zero before the genesis). `agreed` counts all agreed records, superseded ones too.
+    genesis, and all after it to the tip, which is the agreed record with the highest nonce, and of equals the one with
+    the higher digest. `signed` are the own signatures above the tip's nonce, ascending; `highest` is the highest nonce
+    ever signed, -1 for none; `final` the digest of the final commitment that was signed. `inputs` are the own ones
+    whose parent is the tip (zero before the genesis). `agreed` counts all agreed records, superseded ones too.
     """
 
     base: tuple[AgreedRecord, ...]

@@ -7,9 +7,15 @@ from copy import deepcopy
 from dataclasses import dataclass, field
 
 from evmthread.channel.kept import AgreedRecord, EvidenceRecord, InputRecord, Record, SignedRecord
-from evmthread.commit.signing import AlreadyFinal, EquivocationError, LogState, NonceNotAbove
+from evmthread.commit.signing import (
+    AlreadyFinal,
+    EquivocationError,
+    InputEquivocationError,
+    LogState,
+    NonceNotAbove,
+)
 from evmthread.errors import InvalidInput
-from evmthread.store.thread_store import FloorWanted, InputEquivocationError, SavedThread
+from evmthread.store.thread_store import FloorWanted, SavedThread
 
 ZERO = bytes(32)
 
@@ -100,7 +106,7 @@ class ThreadModel:
     @property
     def line(self) -> list[AgreedRecord]:
         """From the genesis to the tip."""
-        found = sorted(self.agreed, key=lambda each: each.nonce, reverse=True)[:1]  # of equals the first kept
+        found = sorted(self.agreed, key=lambda each: (each.nonce, each.digest))[-1:]
         while found and found[0].parent != ZERO:
             parent = found[0].parent
             found.insert(0, next(each for each in self.agreed if each.digest == parent))

@@ -7,10 +7,16 @@ from typing import Any, cast
 from unittest import TestCase
 
 from evmthread.channel.kept import AgreedRecord, EvidenceRecord, InputRecord, SignedRecord
-from evmthread.commit.signing import AlreadyFinal, EquivocationError, LogState, NonceNotAbove
+from evmthread.commit.signing import (
+    AlreadyFinal,
+    EquivocationError,
+    InputEquivocationError,
+    LogState,
+    NonceNotAbove,
+)
 from evmthread.errors import InvalidInput
 from evmthread.primitives.keccak import keccak256
-from evmthread.store.thread_store import InputEquivocationError, Lease, LeaseLost, ThreadStore
+from evmthread.store.thread_store import Lease, LeaseLost, ThreadStore
 from evmthread.testing.thread_model import ZERO
 from evmthread.testing.thread_samples import DIGESTS, HEADS, KEY, Ways, put
 
@@ -133,17 +139,18 @@ class StorePromises(TestCase):
         assert lease.sign_log().final(lease.thread_id) == lease.load().final == DIGESTS[1]
 
     def test_the_line_ends_in_the_highest_nonce(self) -> None:
-        """Where agreements part, what the tip isn't built on is kept beside the line."""
+        """Where agreements part, what the tip isn't built on is kept beside the line; the higher digest wins."""
         lease = self.store.acquire(next(iter(HEADS)))
 
         def agreed(nonce: int, name: int, parent: int | None, *, whole: bool = False) -> AgreedRecord:
             under = ZERO if parent is None else DIGESTS[parent]
             return AgreedRecord(nonce, DIGESTS[name], under, b"%d" % name, b"%d" % name, whole)
 
-        genesis, high, again = agreed(0, 0, None), agreed(7, 1, 0, whole=True), agreed(7, 2, 0)
+        genesis, less, high, again = agreed(0, 0, None), agreed(7, 1, 0), agreed(7, 6, 0, whole=True), agreed(7, 2, 0)
         low, lower, highest = agreed(2, 3, 0), agreed(3, 4, 3), agreed(9, 5, 4)
         for record, line, base in (
             (genesis, [genesis], [genesis]),
+            (less, [genesis, less], [genesis, less]),
             (high, [genesis, high], [high]),
             (again, [genesis, high], [high]),
             (low, [genesis, high], [high]),
@@ -154,8 +161,8 @@ class StorePromises(TestCase):
             assert lease.line_after(-1, 9) == line
             assert list(lease.load().base) == base
         assert lease.line_after(2, 9) == [lower, highest]
-        assert lease.load().agreed == 6
-        assert [lease.agreed(each.digest) for each in (high, again)] == [high, again]
+        assert lease.load().agreed == 7
+        assert [lease.agreed(each.digest) for each in (less, high, again)] == [less, high, again]
         if self.WAYS.reopen is not None:
             self.store = self.WAYS.reopen(self.store)
         assert self.store.look(lease.thread_id).line_after(-1, 9) == [genesis, low, lower, highest]

@@ -50,8 +50,8 @@ for (const each of vectors.keyGrants.filter(({ check }) => ['WrongSignature', 'M
   same(`key grant ${each.what}`, await signs('KeyGrant', each.value, each.signature) === each.value.owner.toLowerCase(), each.check === null)
 for (const [section, type] of [['equivocations', 'Commitment'], ['inputEquivocations', 'Input']])
   for (const { check, what, terms, value } of vectors[section].filter(({ check }) => ['WrongSignature', null].includes(check))) {
-    const { keys, owners } = vectors.namedTerms[terms]
-    const key = keys[value.index ?? owners.indexOf(value.first.actor)]
+    const { keys, owners, operator } = vectors.namedTerms[terms]
+    const key = [...keys, operator][value.index ?? owners.indexOf(value.first.actor)]  // an operator that is no party proposes, too
     const both = [await signs(type, value.first, value.firstSignature), await signs(type, value.second, value.secondSignature)]
     same(`${section} ${what}`, both.every((each) => each === key), check === null)
   }

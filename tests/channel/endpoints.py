@@ -10,7 +10,7 @@ from evmthread.channel.desk import ChannelOptions
 from evmthread.channel.events import Event
 from evmthread.channel.local import LOCAL_DOMAIN
 from evmthread.channel.messages import Message, Propose, decode_message, encode_message
-from evmthread.commit import Commitment, Input, TypedData, digest
+from evmthread.commit import Batch, Commitment, Input, SignedBatch, TypedData, digest
 from evmthread.commit.terms import thread_id
 from evmthread.store.endpoint import Endpoint
 from evmthread.store.memory_threads import MemoryThreadStore
@@ -188,3 +188,10 @@ class Table:
         proposals = [message for _, _, message in self.sent() if isinstance(message, Propose)]
         assert proposals
         return proposals[-1]
+
+
+def empty_batch(table: Table, *, nonce: int) -> tuple[Commitment, SignedBatch]:
+    """An empty batch on the latest agreement, and what follows from it."""
+    thread = table.channel(0).thread
+    signed = SignedBatch(Batch(thread.environment(), ()), ())
+    return thread.execute(signed, nonce=nonce), signed

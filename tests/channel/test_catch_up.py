@@ -2,15 +2,15 @@
 
 from dataclasses import replace
 
-from evmthread.channel.catch_up import MAX_ORPHANS, PAGE
-from evmthread.channel.events import Adopted, PeerFault, Stopped, StopReason, Superseded, Unexecutable
+from evmthread.channel.catch_up import MAX_ORPHANS, PAGE, PATIENCE
+from evmthread.channel.events import Adopted, Convicted, PeerFault, Stopped, StopReason, Superseded, Unexecutable
 from evmthread.channel.line import KEPT_BACK
-from evmthread.channel.messages import Accept, Agreed, Fetch, Hello, Propose, decode_agreed
+from evmthread.channel.messages import Accept, Agreed, Fetch, Hello, Message, Propose, Request, decode_agreed
 from evmthread.channel.phases import Phase
-from evmthread.commit import Batch, SignedBatch
-from evmthread.commit.agreement import SignatureSet, SignedCommitment
+from evmthread.commit import DIALECT, Batch, Input, InputKind, SignedBatch
+from evmthread.commit.agreement import SignatureSet, SignedCommitment, verify
 from evmthread.store.memory_threads import MemoryThreadStore
-from tests.channel.endpoints import Table, word
+from tests.channel.endpoints import ASKS, OUTSIDER, Table, word
 
 
 def far(table: Table, count: int, *, without: int) -> None:
@@ -218,6 +218,90 @@ def test_a_fork_is_followed_from_below() -> None:
     assert channel.thread.storage(0) == 61
 
 
+def twins(table: Table) -> tuple[Agreed, Agreed]:
+    """Two agreements of one nonce on one parent, as a party makes them that signs both; the one that counts is last."""
+    thread = table.channel(0).thread
+    made = []
+    for seconds, pair in ((0, (0, 1)), (1, (0, 2))):
+        batch = Batch(thread.environment(timestamp=int(table.now) + seconds), (_call(table, 7),))
+        signed = SignedBatch(batch, tuple([table.sign(0, each) for each in batch.inputs]))
+        commitment = thread.execute(signed, nonce=3)
+        signatures = SignatureSet.of({index: table.sign(index, commitment) for index in pair})
+        made.append(Agreed(SignedCommitment(commitment, signatures), signed, None))
+    one, other = sorted(made, key=lambda each: table.digest(each.signed.commitment))
+    return one, other
+
+
+def _call(table: Table, number: int) -> Input:
+    thread, owner = table.channel(0).thread, table.terms.owners[0]
+    nonce = thread.account_nonce(owner)
+    return Input(table.id, nonce, thread.parent, InputKind.CALL, owner, thread.address, 0, 100_000, word(number))
+
+
+def test_of_two_agreements_with_one_nonce_all_go_on_from_the_same() -> None:
+    """The higher digest counts, whichever comes first, and after a restart too; both are evidence."""
+    for swapped in (False, True):
+        table = Table(3, threshold=2)
+        lower, higher = twins(table)
+        for agreed in (higher, lower) if swapped else (lower, higher):
+            table.tell(1, 0, agreed)
+        assert table.channel(1).thread.parent == table.digest(higher.signed.commitment)
+        assert len(table.told(1, Superseded)) == (not swapped)
+        table.ends[1].flush()
+        assert [event.party for event in table.told(1, Convicted)] == [0]  # type: ignore[attr-defined]
+        assert table.restart(1).thread.parent == table.digest(higher.signed.commitment)
+
+
+def test_two_who_hold_different_agreements_of_one_nonce_find_together() -> None:
+    table = Table(3, threshold=2)
+    lower, higher = twins(table)
+    table.tell(1, 0, lower)
+    table.tell(2, 0, higher)
+    table.lost = lambda sender, receiver, message: 0 in (sender, receiver)
+    for index in (1, 2):
+        table.restart(index)
+    table.pump()
+    table.ask(1, 9, lasting=True)
+    table.pump()
+    table.wait(40)
+    assert table.channel(1).thread.parent == table.channel(2).thread.parent
+    assert table.channel(1).thread.storage(0) == 10
+
+
+def test_nothing_supersedes_the_end() -> None:
+    """Two who signed the end with all others sign something higher beside it: who holds the end stays there."""
+    table, source = Table(3, threshold=2), Table(3, threshold=2)
+    a, _, _ = fork(source)
+    for end in table.ends:
+        end.do(lambda channel: channel.close())
+    table.pump()
+    assert table.channel(2).phase == Phase.CLOSED
+    assert table.channel(2)._desk.tip_nonce < a.signed.commitment.nonce
+    tip = table.channel(2).thread.parent
+    table.tell(2, 0, a)
+    assert table.channel(2).phase == Phase.CLOSED
+    assert table.channel(2).thread.parent == tip
+
+
+def test_a_branch_that_was_left_is_gone_on_from_again() -> None:
+    """b superseded a, which is kept; then c, on a, is higher than b: a is taken from the store, and nothing fetched."""
+    table, source = Table(3, threshold=2), Table(3, threshold=2)
+    a, b, c = fork(source)
+    table.tell(2, 0, a)
+    table.tell(2, 0, b)
+    table.ends[2].flush()
+    table.sent()
+    table.tell(2, 0, c)
+    table.ends[2].flush()
+    assert not [message for _, _, message in table.sent() if isinstance(message, Fetch)]
+    assert table.channel(2)._desk.tip_nonce == 6
+    assert [event.agreement.commitment.nonce for event in table.told(2, Superseded)] == [3, 4]  # type: ignore[attr-defined]
+    assert [event.agreement.commitment.nonce for event in table.told(2, Adopted)][-4:] == [3, 4, 3, 6]  # type: ignore[attr-defined]
+    channel = table.restart(2)
+    assert channel._desk.tip_nonce == 6
+    assert channel.thread.storage(0) == 61
+
+
 def test_where_a_fork_does_not_execute_all_is_as_it_was() -> None:
     table, source = Table(3, threshold=2), Table(3, threshold=2)
     a, b, _ = fork(source)
@@ -244,6 +328,62 @@ def test_who_left_the_line_gets_it_from_before() -> None:
     assert KEPT_BACK >= PAGE
 
 
+def waiting(table: Table, *agreements: Agreed) -> None:
+    """Puts agreements among party 2's that wait for their parents."""
+    for each in agreements:
+        found = verify(table.head.domain, table.terms, each.signed)
+        table.channel(2)._catch_up._orphans[found.commitment.parent] = (found, each)
+
+
+def wrong_on(table: Table, below: Agreed, nonce: int) -> Agreed:
+    """By parties 0 and 1, on this agreement, and not what its batch leads to."""
+    signed = below.signed.commitment
+    commitment = replace(signed, nonce=nonce, parent=table.digest(signed), state_root=word(7))
+    signatures = SignatureSet.of({index: table.sign(index, commitment) for index in (0, 1)})
+    return Agreed(SignedCommitment(commitment, signatures), below.batch, None)
+
+
+def test_where_a_fork_executes_in_part_all_is_as_it_was() -> None:
+    table, source = Table(3, threshold=2), Table(3, threshold=2)
+    a, b, _ = fork(source)
+    table.tell(2, 0, b)
+    waiting(table, wrong_on(table, a, 6))
+    table.tell(2, 0, a)
+    assert len(table.told(2, Unexecutable)) == 1
+    assert table.told(2, Superseded) == []
+    channel = table.channel(2)
+    assert channel._desk.tip_nonce == 4
+    assert channel.thread.storage(0) == 41
+    assert [each.agreement.commitment.nonce for each in channel._line._past] == [0, 4]
+
+
+def test_nothing_is_superseded_by_itself() -> None:
+    """What was agreed in a round may still be among what waited for its parent."""
+    table, source = Table(3, threshold=2), Table(3, threshold=2)
+    a, _, c = fork(source)
+    table.tell(2, 0, a)
+    table.tell(2, 0, c)
+    channel = table.channel(2)
+    for wrong in ((), (wrong_on(table, c, 9),)):
+        waiting(table, c, *wrong)
+        table.tell(2, 0, a)
+        assert table.told(2, Superseded) == []
+        assert channel._desk.tip_nonce == 6
+        assert channel.thread.storage(0) == 61
+    assert len(table.told(2, Unexecutable)) == 1
+
+
+def test_a_genesis_that_does_not_execute_is_told_and_not_adopted() -> None:
+    table, source = Table(2, begin=False), Table(2)
+    genesis = agreed_at(source, 0, 0)
+    commitment = replace(genesis.signed.commitment, state_root=word(7))
+    table.channel(0)._desk.ballot.signed[0] = table.digest(commitment)
+    signatures = SignatureSet.of({index: table.sign(index, commitment) for index in (0, 1)})
+    table.tell(0, 1, Agreed(SignedCommitment(commitment, signatures), genesis.batch, None))
+    assert len(table.told(0, Unexecutable)) == 1
+    assert table.channel(0).agreement is None
+
+
 def test_orphans_are_bounded() -> None:
     table = Table(3, threshold=2)
     made = table.proposal(1)
@@ -254,6 +394,306 @@ def test_orphans_are_bounded() -> None:
     orphans = table.channel(0)._catch_up._orphans
     assert len(orphans) == MAX_ORPHANS
     assert word(100 + MAX_ORPHANS + 9) in orphans
+
+
+def test_a_fork_further_below_than_can_be_gone_back_stops_us() -> None:
+    """Where all decide, none is more than one agreement below; whoever made this one signed two on one parent."""
+    table = line_of(4)
+    thread = Table(2).channel(0).thread
+    empty = SignedBatch(Batch(thread.environment(), ()), ())
+    commitment = thread.execute(empty, nonce=9)
+    table.channel(0)._desk.ballot.signed[9] = table.digest(commitment)
+    signatures = SignatureSet.of({index: table.sign(index, commitment) for index in (0, 1)})
+    table.tell(0, 1, Agreed(SignedCommitment(commitment, signatures), empty, None))
+    (event,) = table.told(0, Stopped)
+    assert isinstance(event, Stopped)
+    assert event.reason == StopReason.FORKED
+    assert table.channel(0)._desk.tip_nonce == 4
+    assert [message for _, _, message in table.sent() if isinstance(message, Fetch)] == []
+
+
+def test_who_reaches_what_others_have_waits_for_nobody_any_more() -> None:
+    """A whole page leads to a question for the next one, at once; the last agreement to signing again."""
+    table = line_of(PAGE + 3)
+    records = [agreed_at(table, 0, place) for place in range(PAGE + 4)]
+    other = Table(2)
+    end, channel = other.ends[0], other.channel(0)
+    channel._desk.ballot.signed.update(
+        {each.signed.commitment.nonce: digest for each, digest in _digests(table, records)}
+    )
+    channel._desk.heard.discard(1)
+    other.tell(0, 1, Hello(PAGE + 2, PAGE + 2, word(1)))
+    other.sent()
+    assert channel._desk.hears_until is not None
+    asked = []
+    for each in records[1 : PAGE + 3]:
+        assert channel._desk.hears_until is not None
+        other.tell(0, 1, each)
+        asked.append([type(message) for _, _, message in other.sent()].count(Hello))
+    assert asked == [0] * (PAGE - 1) + [1] + [0] * 2
+    assert channel._desk.tip_nonce == PAGE + 2
+    assert channel._desk.hears_until is None
+    end.flush()
+
+
+def _digests(table: Table, records: list[Agreed]) -> list[tuple[Agreed, bytes]]:
+    return [(each, table.digest(each.signed.commitment)) for each in records]
+
+
+def test_of_what_waits_for_one_parent_the_highest_stays_and_what_is_reached_goes() -> None:
+    table, source = Table(3, threshold=2), Table(3, threshold=2)
+    made = source.proposal(1)
+    orphans = table.channel(2)._catch_up._orphans
+
+    def orphan(nonce: int, parent: bytes) -> Agreed:
+        commitment = replace(made.commitment, nonce=nonce, parent=parent)
+        signatures = SignatureSet.of({index: table.sign(index, commitment) for index in (0, 1)})
+        return Agreed(SignedCommitment(commitment, signatures), made.batch, None)
+
+    for nonce, kept in ((10, 10), (12, 12), (11, 12), (12, 12)):
+        table.tell(2, 0, orphan(nonce, word(1)))
+        assert orphans[word(1)][0].commitment.nonce == kept
+    a, b, _ = fork(source)
+    table.tell(2, 0, orphan(3, word(2)))
+    table.tell(2, 0, b)
+    orphans = table.channel(2)._catch_up._orphans
+    assert word(1) in orphans
+    assert word(2) not in orphans
+    table.tell(2, 0, a)
+    assert table.channel(2)._desk.tip_nonce == 4
+
+
+def test_what_came_beside_a_fork_leaves_the_line_as_it_was() -> None:
+    """A batch that suspends, with a Suspension that nobody signed: that is whoever's who sent it."""
+    rules = {"dialect": DIALECT, "transcript": False}
+    table = Table(3, threshold=2, code=ASKS, rules=rules)
+    source = Table(3, threshold=2, code=ASKS, rules=rules)
+    a, _, _ = fork(source)
+    table.tell(2, 0, a)
+    assert table.channel(2)._desk.tip_nonce == 3
+    other = Table(3, threshold=2, code=ASKS, rules=rules)
+    other.ask(1, 5, rest=bytes(12) + table.terms.owners[1])
+    proposal = next(message for _, _, message in other.sent() if isinstance(message, Propose))
+    assert proposal.suspension is not None
+    commitment = replace(proposal.commitment, nonce=4)
+    signatures = SignatureSet.of({index: table.sign(index, commitment) for index in (0, 1)})
+    signed = SignedCommitment(commitment, signatures)
+    wrong = replace(proposal.suspension, question=b"another")
+    table.tell(2, 0, Agreed(signed, proposal.batch, wrong))
+    assert len(table.told(2, PeerFault)) == 1
+    assert table.told(2, Superseded) == []
+    assert table.channel(2)._desk.tip_nonce == 3
+    assert table.channel(2).thread.storage(0) == 31
+    table.tell(2, 0, Agreed(signed, proposal.batch, proposal.suspension))
+    assert table.channel(2)._desk.tip_nonce == 4
+
+
+# Greetings ------------------------------------------------------------------------------------------------------------
+def hellos(table: Table, sender: int) -> list[int]:
+    """To whom a participant has said hello."""
+    return [to for one, to, message in table.sent() if one == sender and isinstance(message, Hello)]
+
+
+def test_parties_are_greeted_until_they_have_greeted_us() -> None:
+    table = Table(3, operator=OUTSIDER, begin=False)
+    table.ends[0].start()
+    assert hellos(table, 0) == [1, 2, 3]
+    catch_up = table.channel(0)._catch_up
+    assert catch_up.unheard == (1, 2)
+    table.tell(0, 1, Hello(-1, -1, bytes(32)))
+    assert catch_up.unheard == (2,)
+    table.sent()
+    table.wait(4, pump=False)
+    assert set(hellos(table, 0)) == {2}
+    for peer in (3, 2):
+        table.tell(0, peer, Hello(-1, -1, bytes(32)))
+    assert catch_up.unheard == ()
+
+
+def test_a_greeting_is_answered_where_it_was_not_or_says_something_new_or_time_has_passed() -> None:
+    table = Table(3, begin=False)
+    hello = Hello(-1, -1, bytes(32))
+    table.tell(0, 1, hello)
+    assert hellos(table, 0) == [1], "we hadn't begun"
+    table.tell(0, 1, hello)
+    assert hellos(table, 0) == []
+    table.channel(0)._desk.own_floor = 7
+    table.tell(0, 1, hello)
+    assert hellos(table, 0) == [1], "there is news"
+    for seconds, answers in ((1.5, []), (0.5, [1])):
+        table.ends[0].tick(table.now + seconds)
+        table.now += seconds
+        table.sent()
+        table.tell(0, 1, hello)
+        assert hellos(table, 0) == answers
+
+
+def test_who_is_ahead_is_asked_and_nobody_else() -> None:
+    table = Table(3)
+    channel = table.channel(0)
+    channel._catch_up._ahead = {1: 5, 2: 0}
+    assert channel._catch_up.is_behind
+    channel._catch_up.ask_those_ahead()
+    table.ends[0].do(lambda each: each._desk.outbox.take())
+    assert hellos(table, 0) == [1]
+    channel._catch_up._ahead = {1: 0, 2: -1}
+    assert not channel._catch_up.is_behind
+
+
+def test_what_a_greeting_claims_is_remembered() -> None:
+    table = Table(3)
+    tip = table.channel(0).thread.parent
+    desk = table.channel(0)._desk
+    for hello, used in ((Hello(3, 0, tip), 3), (Hello(0, 0, tip, 7), 7), (Hello(9, 11, word(1)), 11)):
+        table.tell(0, 1, hello)
+        assert desk.ballot._used[1] == used
+    assert desk.floors[1] == {7}
+    assert desk.hears_until is None, "who has greeted us before keeps us from nothing"
+    desk.heard.discard(1)
+    table.tell(0, 1, Hello(9, 11, word(1)))
+    assert desk.hears_until == table.now + PATIENCE * 2.0
+
+
+def test_who_has_what_we_have_gets_what_we_signed_above_it() -> None:
+    table = Table(3)
+    proposal = table.proposal(1)
+    table.ends[1].tick(table.now + 5)
+    table.sent()
+
+    def got(hello: Hello) -> list[Message]:
+        table.tell(1, 0, hello)
+        return [message for _, to, message in table.sent() if to == 0 and not isinstance(message, Hello)]
+
+    tip = table.channel(1)._desk.tip
+    assert got(Hello(0, 0, table.channel(1).thread.parent)) == [proposal]
+    assert got(Hello(9, 9, word(9))) == [], "it has more"
+    assert got(Hello(0, 0, word(9))) == [tip], "it has something else"
+    table.tell(0, 1, Hello(0, 0, table.channel(0).thread.parent))
+    assert not [message for _, _, message in table.sent() if not isinstance(message, Hello)], "nothing was signed"
+    early = Table(3, begin=False)
+    early.tell(0, 1, Hello(-1, -1, word(9)))
+    assert [type(message) for _, _, message in early.sent()] == [Hello]
+
+
+def test_only_what_we_have_of_a_signature_can_be_shown() -> None:
+    """Of one that came before its proposal we know what was signed by its digest alone."""
+    table = Table(3)
+    proposal = table.proposal(1)
+    commitment = replace(proposal.commitment, nonce=5)
+    table.tell(0, 2, Accept(5, table.digest(commitment), table.sign(2, commitment)))
+    table.sent()
+    table.tell(0, 2, Hello(0, 0, table.channel(0).thread.parent))
+    assert [type(message) for _, _, message in table.sent()] == [Hello]
+
+
+def test_a_signature_that_is_shown_to_us_has_to_be_ours_and_of_this_thread() -> None:
+    table = Table(3)
+    proposal = table.proposal(1)
+    elsewhere = replace(proposal.commitment, thread_id=word(1))
+    for commitment, signature in (
+        (elsewhere, table.sign(0, elsewhere)),
+        (proposal.commitment, table.sign(1, proposal.commitment)),
+    ):
+        signed = SignedCommitment(commitment, SignatureSet.of({0: signature}))
+        table.tell(0, 1, Agreed(signed, proposal.batch, None))
+    assert len(table.told(0, PeerFault)) == 2
+    assert table.told(0, Stopped) == []
+    signed = SignedCommitment(proposal.commitment, SignatureSet.of({0: table.sign(0, proposal.commitment)}))
+    table.tell(0, 1, Agreed(signed, proposal.batch, None))
+    assert len(table.told(0, Stopped)) == 1
+
+
+# Pages ----------------------------------------------------------------------------------------------------------------
+def line_of(length: int) -> Table:
+    """A table of two with so many agreements above the genesis, of empty batches."""
+    table = Table(2)
+    for _ in range(length):
+        leader = table.channel(0)._desk.free_nonce % 2
+        table.ends[leader].do(lambda channel: channel.propose(empty=True))
+        table.pump()
+    assert table.channel(0)._desk.tip_nonce == length
+    return table
+
+
+def nonces_sent(table: Table, hello: Hello) -> list[int]:
+    """The agreements that party 0 answers with."""
+    table.tell(0, 1, hello)
+    return [message.signed.commitment.nonce for _, _, message in table.sent() if isinstance(message, Agreed)]
+
+
+def test_a_page_has_what_follows_and_the_last_one_ends_with_the_latest() -> None:
+    table = line_of(PAGE + 3)
+    digests = [record.digest for record in table.stores[0].look(table.id).line_after(-1, 100)]
+    assert nonces_sent(table, Hello(99, -1, bytes(32))) == list(range(PAGE))
+    assert nonces_sent(table, Hello(99, 0, digests[0])) == list(range(1, PAGE + 1))
+    for nonce in (2, 3, 4, PAGE + 2):
+        found = nonces_sent(table, Hello(99, nonce, digests[nonce]))
+        assert found == list(range(nonce + 1, min(nonce + PAGE, PAGE + 3) + 1))
+    assert nonces_sent(table, Hello(99, PAGE + 3, digests[-1])) == []
+    left = nonces_sent(table, Hello(99, PAGE + 3, word(9)))
+    assert left == list(range(PAGE + 3 - KEPT_BACK, PAGE + 3 - KEPT_BACK + PAGE))
+
+
+def test_the_latest_agreement_is_told_of_before_it_is_durable() -> None:
+    table = Table(2)
+    table.ask(0)
+    while table.net:
+        sender, receiver, data = table.net.popleft()
+        table.ends[receiver].receive(sender, data)
+    tip = table.channel(0)._desk.tip
+    assert table.stores[0].look(table.id).agreed(table.channel(0).thread.parent) is None
+    assert nonces_sent(table, Hello(1, 1, word(9))) == [0, 1]
+    table.tell(0, 1, Fetch(table.channel(0).thread.parent))
+    assert [message for _, _, message in table.sent()] == [tip]
+
+
+def test_an_agreement_tells_what_each_of_its_signers_signed() -> None:
+    table, source = Table(3, threshold=2), Table(3, threshold=2)
+    a, _, _ = fork(source)
+    table.tell(2, 0, a)
+    watch = table.channel(2)._watch
+    for party in (0, 1):
+        seen = watch.highest_of(party)
+        assert seen is not None
+        assert seen[:2] == (3, a.signed.commitment)
+    assert table.told(2, Stopped) == [], "we signed nothing"
+    table.tell(0, 1, a)
+    (event,) = table.told(0, Stopped)
+    assert isinstance(event, Stopped)
+    assert event.reason == StopReason.STALE_STORE
+    assert table.channel(0)._desk.tip_nonce == 3, "and still read"
+
+
+def test_what_is_far_below_is_of_no_use_but_where_something_waits_for_it() -> None:
+    table = Table(3, threshold=2)
+    source = table.channel(0).thread
+
+    def agreed(nonce: int, *, on: Agreed | None = None, again: int = 0) -> Agreed:
+        """By parties 1 and 2, on the genesis or another agreement on it."""
+        other = Table(3, threshold=2).channel(0).thread
+        if on is not None:
+            other.prepare(on.batch, nonce=on.signed.commitment.nonce)
+            other.adopt(verify(table.head.domain, table.terms, on.signed))
+        empty = SignedBatch(Batch(other.environment(), ()), ())
+        commitment = replace(other.execute(empty, nonce=nonce), fee=again)
+        signatures = SignatureSet.of({index: table.sign(index, commitment) for index in (1, 2)})
+        return Agreed(SignedCommitment(commitment, signatures), empty, None)
+
+    high = agreed(MAX_ORPHANS + 10)
+    table.tell(0, 1, high)
+    assert source.parent == table.digest(high.signed.commitment)
+    remembered = table.channel(0)._watch._commitments
+    for nonce, known in ((9, False), (10, True), (11, True)):
+        table.tell(0, 1, agreed(nonce))
+        assert ((1, nonce) in remembered) == known
+    low = agreed(5)
+    above = agreed(MAX_ORPHANS + 20, on=low)
+    table.tell(0, 1, low)
+    assert (1, 5) not in remembered
+    table.tell(0, 1, above)
+    table.tell(0, 1, low)
+    assert (1, 5) in remembered
+    assert source.parent == table.digest(above.signed.commitment)
 
 
 # Stores that are older than they say ----------------------------------------------------------------------------------
@@ -286,6 +726,23 @@ def test_a_signature_above_the_agreement_is_shown_to_who_forgot_it() -> None:
     stale(table, 1, backup)
     table.pump()
     assert table.channel(1).phase == Phase.STOPPED
+
+
+def test_an_operator_who_forgot_a_proposal_is_shown_it() -> None:
+    """It is no party: what it signed comes as the proposal that it was."""
+    table = Table(2, operator=OUTSIDER, operator_leads=True)
+    backup = table.stores[2].copy(restored=False)
+    table.lost = lambda sender, receiver, message: receiver == 2 and not isinstance(message, Request)
+    table.ask(0)
+    table.pump()
+    table.net.clear()
+    table.lost = lambda sender, receiver, message: isinstance(message, Agreed)
+    stale(table, 2, backup)
+    table.pump()
+    (event,) = table.told(2, Stopped)
+    assert isinstance(event, Stopped)
+    assert event.reason == StopReason.STALE_STORE
+    assert table.told(2, PeerFault) == []
 
 
 def test_what_was_only_seen_counts_as_well() -> None:

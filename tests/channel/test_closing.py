@@ -114,6 +114,8 @@ def test_the_final_word_binds_for_ever() -> None:
     table.pump()
     with pytest.raises(NotNow):
         table.ends[1].do(lambda channel: channel.propose(empty=True))
+    with pytest.raises(LocalProtocolError, match="signed the end"):
+        table.ask(1, lasting=True)
     assert table.stores[1].look(table.id).load().final is not None
     close(table, 0, 2)
     table.wait(30)
@@ -206,6 +208,27 @@ def test_readiness_waits_until_nothing_of_ours_can_stand_above() -> None:
     assert closing.deadline == desk.now - 1 + PATIENCE * desk.options.base_timer, "said once"
 
 
+def test_what_we_signed_and_know_keeps_us_from_being_ready_whatever_our_floor() -> None:
+    table = Table(3)
+    table.tell(0, 1, table.proposal(1))
+    channel = table.channel(0)
+    desk = channel._desk
+    desk.own_floor = desk.ballot.highest_signed = 10
+    desk.wants_end = True
+    channel._closing.try_ready()
+    assert desk.ready_to_close is None
+    desk.ballot.own_standing = None
+    channel._closing.try_ready()
+    assert desk.ready_to_close == desk.thread.parent
+
+
+def test_an_operator_clears_the_way_for_parties_who_want_to_end() -> None:
+    table = Table(2, operator=OUTSIDER)
+    for index, clears in ((0, False), (2, True)):
+        table.tell(index, 1, Close())
+        assert table.channel(index)._desk.others_want_end == clears
+
+
 def test_who_is_asked_answers_with_what_it_has_said() -> None:
     table = Table(3)
     table.tell(0, 1, Close())
@@ -225,6 +248,34 @@ def test_who_is_asked_answers_with_what_it_has_said() -> None:
     other.sent()
     other.tell(0, 1, Close())
     assert [(to, message) for _, to, message in other.sent()] == [(1, CloseReady(other.channel(0).thread.parent))]
+
+
+def test_a_wish_to_end_is_told_once_on_each_agreement_and_again_where_an_end_failed() -> None:
+    table = Table(3)
+    tip = table.channel(0).thread.parent
+
+    def say() -> list[int]:
+        """What our user is told of when the others say it in every way."""
+        before = len(table.told(0, CloseAsked))
+        for _ in range(3):
+            for peer in (1, 2):
+                table.tell(0, peer, Close())
+                table.tell(0, peer, CloseReady(table.channel(0).thread.parent))
+        table.sent()
+        return [event.party for event in table.told(0, CloseAsked)[before:]]  # type: ignore[attr-defined]
+
+    assert say() == [1, 2]
+    assert say() == []
+    table.ends[0].do(lambda channel: channel.close())
+    table.sent()
+    table.channel(0)._desk.close_answers.clear()
+    table.wait(100, pump=False)
+    assert len(table.told(0, CloseFailed)) == 1
+    assert say() == [1, 2]
+    table.sent()
+    table.play(1)
+    assert table.channel(0).thread.parent != tip
+    assert say() == [1, 2]
 
 
 def test_a_close_fails_at_its_time_and_not_when_the_end_is_signed() -> None:
@@ -255,7 +306,25 @@ def test_an_agreement_in_between_takes_back_our_own_word_alone() -> None:
     assert desk.ready_to_close == tip
     desk.ready_to_close = desk.close_answers[0] = desk.close_answers[1] = word(1)
     closing.tip_moved()
-    assert (desk.ready_to_close, closing.deadline, desk.close_answers) == (None, None, {1: word(1)})
+    assert (desk.ready_to_close, desk.close_answers) == (None, {1: word(1)})
+
+
+def test_a_close_fails_at_its_time_whatever_is_agreed_meanwhile() -> None:
+    """Who is ready on one agreement after the other has waited all that time, and so has what its user asked for."""
+    table = Table(3, threshold=2)
+    close(table, 0)
+    table.ask(0, 30, lasting=True)
+    for _ in range(PATIENCE // 4):
+        table.wait(8)
+        leader = table.channel(1)._desk.free_nonce % 3
+        if leader:
+            table.ends[leader].do(lambda channel: channel.propose(empty=True))
+        table.pump()
+    table.wait(8)
+    assert table.channel(0)._desk.tip_nonce > 3
+    assert len(table.told(0, CloseFailed)) == 1
+    table.wait(20)
+    assert table.channel(1).thread.storage(0) == 31
 
 
 def test_only_who_leads_what_follows_the_agreement_leads_the_end() -> None:

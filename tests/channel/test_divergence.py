@@ -140,6 +140,8 @@ def test_an_operator_who_leads_and_lies_is_convicted_under_the_number_of_parties
 def test_json_there_and_back(match: MorpionMatch) -> None:
     good = evidence(match, *proposal(match))
     assert Divergence.from_json(good.to_json()) == good
+    suspends = replace(good, suspension=Suspension(bytes(32), (b"a",), 9, match.terms.owners[0], b"q"))
+    assert Divergence.from_json(suspends.to_json()) == suspends
     with pytest.raises(InvalidInput):
         Divergence.from_json({**good.to_json(), "more": 1})
     with pytest.raises(InvalidInput):

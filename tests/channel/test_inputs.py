@@ -56,7 +56,7 @@ def test_what_no_transaction_may_be_makes_the_batch_invalid(changes: dict[str, o
     data = b"" if changes.get("gas") == 20_999 else b"\1"
     error = refused(match, match.input(0), match.input(1, data, **changes))
     assert isinstance(error, InvalidBatch)
-    assert (error.index, error.nonce) == (1, 1)
+    assert (error.index, error.nonce, error.ends_batch) == (1, 1, False)
     assert rule in str(error)
 
 
@@ -86,7 +86,7 @@ def test_the_gas_of_a_batch_is_what_its_inputs_used() -> None:
     assert match.thread.execute(match.batch(inputs[:2])).gas_used == 120_000
     error = refused(match, *inputs)
     assert isinstance(error, InvalidBatch)
-    assert (error.index, error.got) == (2, 180_000)
+    assert (error.index, error.got, error.ends_batch) == (2, 180_000, True)
 
 
 def test_the_limits_of_the_form_of_a_batch() -> None:
@@ -446,8 +446,9 @@ def test_a_breakpoint_of_the_constructor_ends_the_genesis_batch() -> None:
     match = Match(STORE)
     create = genesis_input(match, creating(STORE, f"PUSH 0x{BREAKPOINT_TOPIC.hex()} PUSH 0 PUSH 0 LOG1"))
     follower = match.input(0, words(1, 1), nonce=1)
-    with pytest.raises(InvalidBatch, match="BREAKPOINT"):
+    with pytest.raises(InvalidBatch, match="BREAKPOINT") as caught:
         match.thread.prepare(match.batch([create, follower]))
+    assert caught.value.ends_batch
     match.agree(create)
 
 

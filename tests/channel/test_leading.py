@@ -1,20 +1,37 @@
 """Proposing: whose turn it is, what goes into a batch, and what is dropped."""
 
+from collections.abc import Callable
+
 import pytest
 
-from evmthread.channel.desk import ChainHead, ChannelOptions, Mode
+from evmthread.channel.desk import ChainHead, ChannelOptions, Desk, Mode
 from evmthread.channel.effects import Persist
-from evmthread.channel.errors import LocalProtocolError, NotNow, TooManyOpenProposals
+from evmthread.channel.errors import InvalidBatch, LocalProtocolError, NotNow, TooManyOpenProposals
 from evmthread.channel.events import Adopted, Lapsed, Undone
 from evmthread.channel.kept import SignedRecord
-from evmthread.channel.messages import Accept, Agreed, Fetch, Propose, Request
+from evmthread.channel.leading import _without
+from evmthread.channel.local import LOCAL_DOMAIN
+from evmthread.channel.messages import Accept, Agreed, Fetch, Propose, Reject, RejectCode, Request
 from evmthread.channel.party import SignedInput
 from evmthread.channel.phases import Phase
-from evmthread.commit import Batch, Input, SignatureSet, SignedBatch, SignedCommitment
+from evmthread.channel.pool import Own, Wish
+from evmthread.channel.rounds import Rounds
+from evmthread.commit import (
+    DIALECT,
+    Batch,
+    Input,
+    InputKind,
+    SignatureSet,
+    SignedBatch,
+    SignedCommitment,
+    Status,
+    digest,
+)
 from evmthread.commit.commitment import MAX_NONCE_STEP
+from evmthread.commit.refusals import IllFormedBatch
 from evmthread.store.endpoint import Endpoint
 from tests.assembler import assemble
-from tests.channel.endpoints import GAS, OUTSIDER, Table, word
+from tests.channel.endpoints import ASKS, GAS, OUTSIDER, Table, empty_batch, word
 from tests.channel.games import DEPOSIT, START
 from tests.channel.test_wishes import request_of
 
@@ -347,3 +364,311 @@ def test_what_is_kept_too_late_lets_others_go_on() -> None:
     assert table.channel(1).phase == Phase.PENDING
     table.tell(1, 0, Fetch(bytes(32)))
     assert len(held) == 2
+
+
+def test_what_can_not_be_proposed_leaves_everything_as_it_was() -> None:
+    table = Table(2, automatic=False, each={1: ChannelOptions(manual=True, automatic=False)})
+    table.ends[1].do(lambda channel: channel.accept(0))
+    table.pump()
+    table.tell(1, 0, table.signed(0, Propose(*empty_batch(table, nonce=2), None, b"")))
+    rounds = table.channel(1)._rounds
+    rounds.may_skip = rounds.empty_next = True
+    assert rounds.waits_for_user
+    with pytest.raises(LocalProtocolError, match="no input"):
+        table.ends[1].do(lambda channel: channel.propose())
+    assert rounds.waits_for_user
+    assert rounds.may_skip
+    assert rounds.empty_next
+    table.ends[1].do(lambda channel: channel.propose(empty=True))
+    assert not any((rounds.waits_for_user, rounds.may_skip, rounds.empty_next))
+
+
+def test_new_ground_is_an_empty_batchs_by_who_alone_leads() -> None:
+    table = Table(2, operator=OUTSIDER, operator_leads=True, automatic=False)
+    operator = table.channel(2)
+    operator._desk.note_floor(0, 5000)
+    operator._leading.lead_if_wanted()
+    operator._rounds.may_skip = True
+    table.ask(0, 10)
+    table.pump()
+    table.ends[2].do(lambda channel: channel.propose())
+    assert proposals(table)[0].commitment.nonce == 1
+    operator._leading.lead_if_wanted()
+    assert operator._desk.outbox.take() == [], "something of ours stands, and nobody is silent"
+    fresh = Table(2, operator=OUTSIDER, operator_leads=True, automatic=False)
+    operator = fresh.channel(2)
+    fresh.ends[2].do(lambda channel: channel.propose(empty=True))
+    assert proposals(fresh)[0].commitment.nonce == 1
+    operator._rounds.may_skip = True
+    operator._leading.lead_if_wanted()
+    assert operator._desk.ballot.highest_signed == 1, "nothing is wanted"
+    operator._desk.note_floor(0, 5000)
+    operator._leading.lead_if_wanted()
+    assert operator._desk.ballot.highest_signed == 5001
+    assert operator._desk.ballot.own_standing is not None
+    assert not operator._desk.ballot.own_standing.counts
+
+
+def test_an_empty_batch_is_empty_whatever_waits_and_so_is_an_end() -> None:
+    table = Table(2, automatic=False)
+    table.ask(0, 10)
+    table.pump()
+    table.ends[1].do(lambda channel: channel.propose(empty=True))
+    assert inputs_of(proposals(table)[0]) == []
+    table = Table(2, automatic=False)
+    table.ask(0, 10)
+    table.pump()
+    channel = table.channel(1)
+    desk = channel._desk
+    desk.ready_to_close = desk.thread.parent
+    desk.close_answers = {0: desk.thread.parent, 1: desk.thread.parent}
+    channel._leading.lead(final=True)
+    standing = desk.ballot.own_standing
+    assert standing is not None
+    assert standing.propose.commitment.status == Status.FINAL
+    assert inputs_of(standing.propose) == []
+    assert desk.pool, "what waits, waits"
+
+
+def test_an_end_takes_no_room_among_open_proposals() -> None:
+    table = Table(2, automatic=False, rules={"open_proposals": 1})
+    table.ask(0, 10)
+    table.pump()
+    table.ends[1].do(lambda channel: channel.propose())
+    desk = table.channel(1)._desk
+    assert desk.ballot.open_proposals == 1
+    desk.ready_to_close = desk.thread.parent
+    desk.close_answers = {0: desk.thread.parent, 1: desk.thread.parent}
+    table.channel(1)._leading.lead(final=True)
+    assert desk.ballot.final is not None
+
+
+def test_a_suspended_call_is_proposed_with_where_it_stands() -> None:
+    table = Table(2, automatic=False, code=ASKS, rules={"dialect": DIALECT})
+    table.ask(0, 5, rest=bytes(12) + table.terms.owners[1])
+    table.pump()
+    table.ends[1].do(lambda channel: channel.propose())
+    (propose,) = proposals(table)
+    opened = table.channel(1).thread.open_call
+    assert opened is not None
+    assert propose.suspension == opened.suspension
+    assert propose.commitment.status == Status.SUSPENDED
+
+
+def test_the_genesis_is_proposed_when_its_leader_says_so() -> None:
+    table = Table(begin=False)
+    table.greet()
+    table.ask(1, 7)
+    table.pump()
+    assert table.channel(0)._desk.pool
+    table.wait(30)
+    assert table.channel(0).agreement is None
+
+
+def test_nothing_is_led_while_a_proposal_waits_for_our_user() -> None:
+    table = Table(2, each={0: ChannelOptions(manual=True)})
+    proposal = table.proposal(1)
+    table.ask(0, 7)
+    table.sent()
+    channel = table.channel(0)
+    table.tell(0, 1, proposal)
+    assert channel._rounds.waits_for_user
+    channel._rounds.may_skip = True
+    channel._leading.lead_if_wanted()
+    assert channel._desk.ballot.own_standing is None
+    table.ends[0].do(lambda each: each.reject(1))
+    assert channel._desk.ballot.own_standing is not None
+
+
+def test_an_empty_batch_is_led_where_one_is_needed() -> None:
+    """Not otherwise, and only where a leader is silent or refused, or something waits."""
+
+    def led(change: Callable[[Desk, Rounds], None], *, ask: bool = False, may_skip: bool = True) -> list[int] | None:
+        table = Table(3, automatic=False)
+        if ask:
+            table.ask(0, 10)
+            table.pump()
+        channel = table.channel(1)
+        desk, rounds = channel._desk, channel._rounds
+        rounds.may_skip = may_skip
+        change(desk, rounds)
+        channel._leading.lead_if_wanted()
+        standing = desk.ballot.own_standing
+        assert rounds.may_skip == (may_skip and standing is None)
+        return None if standing is None else inputs_of(standing.propose)
+
+    def wants_end(desk: Desk, rounds: Rounds) -> None:
+        desk.wants_end, desk.ballot.highest_signed = True, 3
+
+    def empty_next(desk: Desk, rounds: Rounds) -> None:
+        rounds.empty_next = True
+
+    def barred(desk: Desk, rounds: Rounds) -> None:
+        desk.pool.barred = True
+
+    def empty_and_barred(desk: Desk, rounds: Rounds) -> None:
+        rounds.empty_next = desk.pool.barred = True
+
+    def unsigned(desk: Desk, rounds: Rounds) -> None:
+        wish = Wish(InputKind.CALL, desk.thread.address, 0, GAS, b"", desk.thread.parent, lasting=False)
+        desk.pool.own.append(Own(wish, wish.as_input(desk.thread.thread_id, desk.owner, 0, desk.thread.parent)))
+
+    def unsigned_and_barred(desk: Desk, rounds: Rounds) -> None:
+        unsigned(desk, rounds)
+        desk.pool.barred = True
+
+    def nothing(desk: Desk, rounds: Rounds) -> None:
+        return
+
+    assert led(nothing) is None
+    assert led(nothing, ask=True, may_skip=False) == [10]
+    for change in (wants_end, empty_next, barred):
+        assert led(change) == []
+        assert led(change, may_skip=False) is None
+    assert led(empty_next, ask=True) == led(wants_end, ask=True) == led(empty_and_barred, ask=True) == []
+    assert led(barred, ask=True, may_skip=False) == [10]
+    assert led(unsigned) is None
+    assert led(unsigned_and_barred) == []
+
+
+def test_an_empty_batch_is_led_where_no_other_may_be() -> None:
+    table = Table(2, rules={"open_proposals": 2})
+    table.lost = lambda sender, receiver, message: isinstance(message, Accept | Propose)
+    table.ask(1)
+    table.pump()
+    table.ends[1].do(lambda channel: channel.propose())
+    table.channel(1)._rounds.may_skip = True
+    table.channel(1)._leading.lead_if_wanted()
+    standing = table.channel(1)._desk.ballot.own_standing
+    assert standing is not None
+    assert standing.nonce == 5
+    assert not standing.counts
+
+
+def test_a_call_that_waits_for_an_answer_is_passed_by_no_other_call() -> None:
+    table = Table(2, automatic=False, code=ASKS, rules={"dialect": DIALECT})
+    table.ask(0, 5, rest=bytes(12) + table.terms.owners[1])
+    table.pump()
+    table.ends[1].do(lambda channel: channel.propose())
+    table.pump()
+    table.ask(1, 9)
+    table.pump()
+    channel = table.channel(0)
+    assert channel._desk.pool
+    assert channel._leading.is_our_turn
+    channel._leading.lead_if_wanted()
+    assert channel._desk.ballot.own_standing is None
+    channel._desk.pool.barred = True
+    channel._leading.lead_if_wanted()
+    standing = channel._desk.ballot.own_standing
+    assert standing is not None
+    assert inputs_of(standing.propose) == []
+
+
+def test_an_empty_batch_that_is_invalid_is_our_callers_mistake() -> None:
+    table = Table(2)
+    with pytest.raises(LocalProtocolError, match="suspends nothing"):
+        table.ends[1].do(lambda channel: channel.propose(empty=True, steps=5))
+    assert table.stores[1].look(table.id).load().signed == ()
+
+
+def test_too_much_in_all_is_halved_and_nothing_is_dropped() -> None:
+    table = Table(3, automatic=False, rules={"batch_bytes": 1500})
+    for index in (0, 2):
+        table.ask(index, 10 + index, rest=bytes(300))
+        table.now += 1
+        for end in table.ends:
+            end.tick(table.now)
+        table.pump()
+    table.ask(1, 20, rest=bytes(300))
+    table.sent()
+    table.ends[1].do(lambda channel: channel.propose())
+    sent = table.sent()
+    (propose,) = {message for _, _, message in sent if isinstance(message, Propose)}
+    assert inputs_of(propose) == [10]
+    assert not [message for _, _, message in sent if isinstance(message, Reject)]
+    assert table.told(1, Undone) == []
+    assert len(table.channel(1)._desk.pool.collect(suspended=False)) == 3
+
+
+def test_what_can_be_in_no_batch_is_dropped_and_only_that() -> None:
+    """Another's: it is told why. Our own: our user is. What stands further on keeps its place."""
+    table = Table(3, automatic=False)
+    bad = request_of(table, 2, 50, nonce=7)
+    table.tell(1, 2, bad)
+    table.now += 1
+    for end in table.ends:
+        end.tick(table.now)
+    table.ask(0, 10)
+    table.pump()
+    table.ask(1, 20)
+    table.sent()
+    pool = table.channel(1)._desk.pool
+    table.ends[1].do(lambda channel: channel.propose())
+    sent = table.sent()
+    (propose,) = {message for _, _, message in sent if isinstance(message, Propose)}
+    assert inputs_of(propose) == [10, 20]
+    ((to, reject),) = [(to, message) for _, to, message in sent if isinstance(message, Reject)]
+    assert (to, reject.code, reject.nonce) == (2, RejectCode.INVALID, 7)
+    assert reject.digest == digest(LOCAL_DOMAIN, bad.signed.input)
+    assert "nonce too high" in reject.where
+    assert bad.signed.input not in [each.input for each in pool.collect(suspended=False)]
+    assert len(pool.collect(suspended=False)) == 2
+    assert table.told(1, Undone) == []
+
+
+def test_an_own_input_that_can_be_in_no_batch_is_dropped_alone() -> None:
+    table = Table(3, automatic=False)
+    table.channel(1)._desk.balance = 10 * DEPOSIT
+    table.ask(1, 10, value=2 * DEPOSIT)
+    table.ask(1, 11)
+    table.sent()
+    table.ends[1].do(lambda channel: channel.propose())
+    assert [inputs_of(each) for each in proposals(table)] == []
+    assert [event.wish.data for event in table.told(1, Undone) if isinstance(event, Undone)] == [word(10)]
+    assert [own.wish.data for own in table.channel(1)._desk.pool.own] == [word(11)]
+
+
+def test_of_own_inputs_the_one_that_is_meant_is_dropped() -> None:
+    table = Table(3, automatic=False)
+    table.ask(1, 10)
+    table.ask(1, 11)
+    table.sent()
+    first, second = table.channel(1)._desk.pool.own
+    error = InvalidBatch("nonce too high", 1, 0, 1)
+    table.channel(1)._leading._drop(SignedInput(second.input, second.signature), error)
+    assert table.channel(1)._desk.pool.own == [first]
+
+
+def test_where_a_batch_ends_nothing_follows_and_nonsense_takes_its_own_with_it() -> None:
+    table = Table(3, automatic=False)
+    inputs = [request_of(table, index, number).signed for number, index in enumerate((0, 1, 0, 2, 1))]
+    a, b, c, d, e = inputs
+    ends = InvalidBatch("no input follows", 2, 2, 1, ends_batch=True)
+    assert _without(inputs, 2, ends) == [a, b]
+    assert _without(inputs, 0, ends) == [b, c, d, e]
+    form = IllFormedBatch("at most 3 inputs", 5)
+    assert _without(inputs, 2, form) == [a, b]
+    assert _without(inputs, 0, form) == [b, c, d, e]
+    rule = InvalidBatch("nonce too high", 7, 1, 1)
+    assert _without(inputs, 1, rule) == [a, c, d]
+    assert _without(inputs, 0, rule) == [b, d, e]
+    assert _without(inputs, 2, rule) == [a, b, d, e]
+
+
+def test_steps_are_the_last_inputs_also_when_others_are_dropped() -> None:
+    def suspended(nonces: tuple[int, int]) -> bool:
+        table = Table(3, automatic=False)
+        for index, nonce in zip((0, 2), nonces, strict=True):
+            table.tell(1, index, request_of(table, index, 10, nonce=nonce))
+            table.now += 1
+            for end in table.ends:
+                end.tick(table.now)
+        table.sent()
+        table.ends[1].do(lambda channel: channel.propose(steps=3))
+        (propose,) = {message for _, _, message in table.sent() if isinstance(message, Propose)}
+        assert len(propose.batch.batch.inputs) == 1
+        return propose.commitment.status == Status.SUSPENDED
+
+    assert suspended((7, 0)), "the first can be in no batch, the last still is the last"
+    assert not suspended((0, 7)), "the last is gone, and what is last now was never to be suspended"

@@ -21,6 +21,7 @@ from evmthread.channel.messages import (
     Request,
     decode_message,
     encode_message,
+    thread_of,
 )
 from evmthread.errors import DecodingError
 from evmthread.primitives import rlp
@@ -64,6 +65,22 @@ def test_every_message_comes_back(messages: list[Message]) -> None:
         data = encode_message(THREAD, message)
         assert decode_message(data, batch_bytes=BATCH_BYTES) == (THREAD, message)
         assert encode_message(THREAD, decode_message(data, batch_bytes=BATCH_BYTES)[1]) == data
+
+
+def test_whose_a_message_is_can_be_told_without_reading_it(messages: list[Message]) -> None:
+    forms = set()
+    for message in messages:
+        data = encode_message(THREAD, message)
+        forms.add(data[1])
+        assert thread_of(data) == THREAD
+        assert thread_of(data[:36] + data[36:38]) == THREAD
+    assert {0xE3, 0xF8, 0xF9} <= forms, "the shortest, and lengths of one and of two bytes"
+    assert thread_of(b"\x01\xf7\x07\xa0" + THREAD) == THREAD
+    close = encode_message(THREAD, Close())
+    short = b"\x01\xe2\x07\xa0" + THREAD
+    for wrong in (b"", b"\x01", b"\x02" + close[1:], short, close[:3] + b"\x9f" + close[4:], close[:35], b"\x01\xf8"):
+        with pytest.raises(DecodingError):
+            thread_of(wrong)
 
 
 def test_cut_and_longer_messages_are_refused(messages: list[Message]) -> None:

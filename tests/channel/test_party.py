@@ -20,6 +20,7 @@ from evmthread.commit import (
     Commitment,
     EquivocationError,
     GuardedSigner,
+    InputEquivocationError,
     LocalSigner,
     MemorySignLog,
     SignedBatch,
@@ -309,6 +310,29 @@ def test_inputs_are_bound_to_the_latest_agreement() -> None:
     with pytest.raises(Refusal, match="parent"):
         agree_on(match.parties, [each], match.environment())
     match.agree()  # the failed round left nobody with anything pending
+
+
+def test_no_second_input_is_signed_for_a_place() -> None:
+    match = Match(STORE)
+    party = match.parties[0]
+    before = [party.sign_input(words(1, value), gas=CALL_GAS) for value in (1, 2)]
+    assert [each.input.parent for each in before] == [bytes(32)] * 2, "which any state may take"
+    match.agree()
+    first = party.sign_input(words(1, 1), gas=CALL_GAS)
+    with pytest.raises(InputEquivocationError) as caught:
+        party.sign_input(words(1, 2), gas=CALL_GAS)
+    error = caught.value
+    assert (error.thread_id, error.parent) == (match.thread.thread_id, match.tip.digest)
+    assert (error.kind, error.nonce, error.signed) == (0, 0, digest(LOCAL_DOMAIN, first.input))
+    assert party.sign_input(words(1, 1), gas=CALL_GAS) == first
+    second = party.sign_input(words(1, 2), gas=CALL_GAS, nonce=1)
+    match.agree(first, second)
+    assert match.thread.storage(1) == 2
+    party.sign_input(words(1, 3), gas=CALL_GAS)
+    with pytest.raises(InputEquivocationError):
+        party.sign_input(words(1, 4), gas=CALL_GAS)
+    match.agree()
+    party.sign_input(words(1, 4), gas=CALL_GAS)
 
 
 def test_what_this_party_neither_proposed_nor_reviewed_is_not_agreed_on() -> None:

@@ -36,6 +36,12 @@ def test_an_input_is_kept_once_and_so_many_of_one_actor() -> None:
     assert not pool.add(signed(B, 9, InputKind.ABORT), 4.0)
 
 
+def test_what_is_ours_waits_as_well() -> None:
+    pool = Pool(2)
+    pool.own.append(own())
+    assert pool
+
+
 def test_our_own_are_bounded_too_and_answers_find_room() -> None:
     pool = Pool(2)
     pool.own.append(own())

@@ -5,7 +5,7 @@ from random import Random
 
 import pytest
 
-from evmthread.channel.desk import Desk
+from evmthread.channel.desk import Desk, History
 from evmthread.channel.errors import DivergentField
 from evmthread.channel.kept import SignedRecord
 from evmthread.channel.line import Line, kept_back
@@ -213,6 +213,29 @@ def test_a_line_is_read_back_as_far_as_it_can_be_gone_back() -> None:
     thread = Thread.open(table.head.domain, table.terms, table.rules, code=table.head.code)
     adoptions = restore_thread(thread, whole, 4)
     assert [each.agreement.digest for each in adoptions] == [record.digest for record in base[-2:]], "not beyond it"
+
+
+def test_what_comes_before_a_whole_state_is_read_from_what_was_kept() -> None:
+    table = Table(3, threshold=2, whole_every=2)
+    for number in range(5):
+        table.play(number % 3)
+    table.ends[0].flush()
+    lease = table.stores[0].look(table.id)
+    base = lease.load().base
+    line = lease.line_after(-1, 100)
+    assert len(line) == 6
+    assert [record.whole for record in base] == [True]
+
+    def restored(most: int, history: History | None = lease) -> list[bytes]:
+        thread = Thread.open(table.head.domain, table.terms, table.rules, code=table.head.code)
+        adoptions = restore_thread(thread, base, most, history)
+        assert thread.parent == table.channel(0).thread.parent
+        return [each.agreement.digest for each in adoptions]
+
+    digests = [record.digest for record in line]
+    assert restored(4) == digests[-4:]
+    assert restored(100) == digests, "down to the genesis"
+    assert restored(4, None) == digests[-1:]
 
 
 def test_what_was_agreed_is_verified_again() -> None:

@@ -38,6 +38,9 @@ def test_all_slots_in_the_order_of_the_trie(*, below: bool) -> None:
 def test_what_may_not_fit_is_refused_before_anything_is_spent() -> None:
     most = slots_that_return(len(CODE))
     assert return_to_chain(state_of(most), HOME).most_gas <= MAX_TRANSACTION_GAS
+    exact = MemoryState()
+    exact.set_account(HOME, nonce=1, code=b"\1" * 3616, storage=dict.fromkeys(range(446), 9))
+    assert return_to_chain(exact, HOME).most_gas == MAX_TRANSACTION_GAS
     with pytest.raises(NotSupported, match=rf"1000 bytes with {most + 1} slots may need .* enough for {most} slots"):
         return_to_chain(state_of(most + 1), HOME)
 

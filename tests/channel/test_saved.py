@@ -1,5 +1,7 @@
 """What leads from one state to the next, as bytes."""
 
+from dataclasses import replace
+
 import pytest
 
 from evmthread.channel.saved import SavedStep, decode_changes, decode_step, encode_step
@@ -34,6 +36,27 @@ def test_a_step_is_read_as_it_was_written() -> None:
         turned = SavedStep(step.changes, step.environment, step.slots, step.open_call, turn_since=1_760_000_001)
         assert decode_step(encode_step(turned)) == turned
         assert decode_changes(encode_step(step)) == step.changes
+
+
+def test_beside_a_whole_state_stands_what_led_to_it() -> None:
+    whole, last = STEPS[-1], STEPS[-2]
+    both = replace(whole, since=last.changes, turn_since=7)
+    assert decode_step(encode_step(both)) == both
+    assert both.one == replace(last, turn_since=7)
+    assert whole.one is whole
+    for wrong in ([], [b"", b""], b"", [[], [], []]):
+        items = rlp.decode(encode_step(whole)[1:], max_depth=8)
+        with pytest.raises(DecodingError):
+            decode_step(b"\x01" + rlp.encode([*items, wrong]))
+
+
+def test_lists_and_numbers_have_one_form() -> None:
+    items = rlp.decode(encode_step(STEPS[-1])[1:], max_depth=8)
+    assert isinstance(items, list)
+    assert decode_step(b"\x01" + rlp.encode([*items[:3], b"\xff" * 32, *items[4:]])).slots == 2**256 - 1
+    for place, wrong in ((0, b""), (1, b""), (0, b"abc"), (3, b"\0"), (3, b"\0\1"), (3, b"\1" * 33), (3, [])):
+        with pytest.raises(DecodingError):
+            decode_step(b"\x01" + rlp.encode([*items[:place], wrong, *items[place + 1 :]]))
 
 
 def test_equal_steps_have_equal_bytes() -> None:

@@ -224,8 +224,9 @@ def test_nothing_follows_a_call_that_suspends() -> None:
     match = TrapsMatch()
     asks = match.input(0, TRAPS.function("askAndStore").encode(match.other, QUESTION))
     more = match.input(1, TRAPS.function("plainBreakpoint").encode())
-    with pytest.raises(InvalidBatch, match="last input"):
+    with pytest.raises(InvalidBatch, match="last input") as caught:
         match.thread.prepare(match.batch([asks, more]))
+    assert caught.value.ends_batch
     assert match.thread.open_call is None
 
 

@@ -5,11 +5,12 @@ from dataclasses import replace
 
 from evmthread.channel.errors import DivergentField
 from evmthread.channel.events import Convicted, Diverged, Stopped, StopReason
+from evmthread.channel.messages import Propose
 from evmthread.channel.party import SignedInput
 from evmthread.channel.watch import MAX_KEPT, MAX_REMEMBERED, Watch
-from evmthread.commit import Commitment, Input
+from evmthread.commit import Commitment, Equivocation, Input
 from evmthread.errors import EvmthreadError
-from tests.channel.endpoints import OUTSIDER, Table, word
+from tests.channel.endpoints import OUTSIDER, Table, empty_batch, word
 from tests.channel.test_wishes import request_of
 
 
@@ -48,13 +49,26 @@ def test_two_under_one_nonce_convict_and_nothing_else_does() -> None:
     assert {event.evidence.first, event.evidence.second} == {first, second}  # type: ignore[union-attr]
 
 
-def test_our_own_signatures_and_those_of_no_party_are_none_of_it() -> None:
-    table, watch, first = watching(operator=OUTSIDER)
-    for party in (0, 3):
-        for root in (1, 2):
-            sign(table, watch, party, replace(first, state_root=word(root)))
-        assert watch.highest_of(party) is None
+def test_our_own_signatures_are_none_of_it() -> None:
+    table, watch, first = watching()
+    for root in (1, 2):
+        sign(table, watch, 0, replace(first, state_root=word(root)))
+    assert watch.highest_of(0) is None
     assert evidence(table) == []
+
+
+def test_an_operator_who_is_no_party_is_convicted_as_well() -> None:
+    table = Table(2, operator=OUTSIDER, operator_leads=True)
+    proposal = table.signed(2, Propose(*empty_batch(table, nonce=1), None, b""))
+    table.tell(0, 2, proposal)
+    table.tell(0, 2, table.signed(2, proposal, gas_used=1))
+    assert evidence(table) == [("Equivocation", 2)]
+    (event,) = table.told(0, Convicted)
+    assert isinstance(event, Convicted)
+    assert event.party == 2
+    (kept,) = table.stores[0].look(table.id).evidence()
+    read = Equivocation.from_json(table.head.domain, table.terms, json.loads(kept.content))
+    assert read == event.evidence
 
 
 def test_what_proves_nothing_is_not_kept() -> None:

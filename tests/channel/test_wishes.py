@@ -4,16 +4,21 @@ from dataclasses import replace
 
 import pytest
 
+from evmthread.channel.ballot import Standing
+from evmthread.channel.effects import Send, Sign
 from evmthread.channel.errors import LocalProtocolError
 from evmthread.channel.events import Adopted, Asked, Convicted, Lapsed, PeerFault, Stopped, Undone
+from evmthread.channel.local import LOCAL_DOMAIN
 from evmthread.channel.messages import Agreed, Fetch, Propose, Reject, RejectCode, Request
 from evmthread.channel.party import SignedInput
 from evmthread.channel.phases import Phase
+from evmthread.channel.pool import Own, Wish
 from evmthread.channel.wishes import decode_own, encode_own
-from evmthread.commit import DIALECT, Batch, Input, SignedBatch
+from evmthread.commit import DIALECT, Batch, Input, InputKind, SignedBatch, digest
 from evmthread.errors import DecodingError, InvalidInput
 from evmthread.primitives import rlp
-from tests.channel.endpoints import ASKS, OUTSIDER, Table, word
+from tests.channel.endpoints import ASKS, GAS, OUTSIDER, Table, empty_batch, word
+from tests.channel.games import DEPOSIT
 
 
 def request_of(table: Table, index: int, number: int = 5, **changes: object) -> Request:
@@ -121,6 +126,7 @@ def test_an_operator_asks_for_nothing() -> None:
 
 
 def asked(**options: object) -> Table:
+    """Party 1 is asked by a call of party 0."""
     table = Table(3, code=ASKS, rules={"dialect": DIALECT} | options)  # type: ignore[arg-type]
     table.play(0, 5, rest=bytes(12) + table.terms.owners[1])
     return table
@@ -227,3 +233,188 @@ def test_what_no_batch_can_hold_is_not_asked() -> None:
     table.ends[0].do(lambda channel: channel.request(bytes(3700), gas=1_000_000))
     table.pump()
     assert len(table.told(0, Adopted)) == 2
+
+
+def own_of(table: Table, index: int) -> list[Own]:
+    return table.channel(index)._desk.pool.own
+
+
+def wish_of(table: Table, number: int = 5, **changes: object) -> Wish:
+    thread = table.channel(0).thread
+    wish = Wish(InputKind.CALL, thread.address, 0, GAS, word(number), thread.parent, lasting=False)
+    return replace(wish, **changes)  # type: ignore[arg-type]
+
+
+def test_no_input_is_signed_while_nothing_may_be() -> None:
+    alone = Table(2, begin=False)
+    alone.ask(0)
+    assert own_of(alone, 0) == [], "nobody has greeted"
+    assert len(alone.channel(0)._desk.pool.wishes) == 1
+    table = Table(3, automatic=False)
+    desk = table.channel(0)._desk
+
+    def signed() -> bool:
+        desk.pool.wishes[:] = [wish_of(table)]
+        table.channel(0)._wishes.sign_waiting()
+        return bool(desk.pool.own)
+
+    desk.ballot.final = word(1)
+    assert not signed()
+    desk.ballot.final, desk.ready_to_close = None, desk.thread.parent
+    assert not signed()
+    desk.ready_to_close = None
+    standing = Standing(table.signed(1, Propose(*empty_batch(table, nonce=1), None, b"")), bytes(32))
+    desk.ballot.add(standing)
+    assert not signed(), "what is proposed may be agreed on"
+    desk.pacing.misses = 1
+    assert signed(), "or not"
+
+
+def test_as_much_as_there_is_may_be_asked_for() -> None:
+    table = Table(2, automatic=False, rules={"batch_gas": 1_000_000})
+    table.ask(0, gas=1_000_000)
+    assert len(own_of(table, 0)) == 1
+    rich = Table(2, automatic=False)
+    balance = rich.channel(0)._desk.balance
+    assert balance == DEPOSIT
+    rich.ask(0, value=balance + 1)
+    assert len(rich.told(0, Undone)) == 1
+    rich.ask(0, value=balance)
+    rich.ask(0, value=balance + 1)
+    assert [own.input.value for own in own_of(rich, 0)] == [balance, balance + 1], "what comes first may bring some"
+    early = Table(2, begin=False)
+    early.greet()
+    early.ask(0, value=balance)
+    assert len(own_of(early, 0)) == 1, "nothing is known of balances before the genesis"
+
+
+def test_what_just_fits_into_a_batch_is_asked_for() -> None:
+    table = Table(automatic=False, rules={"batch_bytes": 4096})
+    room = 4096 - len(table.channel(0)._wishes._alone(wish_of(table, data=bytes(3000))).to_rlp()) + 3000
+    table.ends[0].do(lambda channel: channel.request(bytes(room + 1), gas=1_000_000))
+    assert own_of(table, 0) == []
+    table.ends[0].do(lambda channel: channel.request(bytes(room), gas=1_000_000))
+    table.pump()
+    table.ends[1].do(lambda channel: channel.propose())
+    table.pump()
+    assert table.channel(0)._desk.tip_nonce == 1
+
+
+def test_calls_have_nonces_one_after_another_and_what_goes_on_has_none() -> None:
+    table = asked()
+    for number in (10, 11):
+        table.ask(1, number)
+    table.ends[1].do(lambda channel: channel.answer(word(9)))
+    table.ask(1, 12)
+    places = [(own.input.kind, own.input.nonce) for own in own_of(table, 1)]
+    assert places == [(InputKind.CALL, 0), (InputKind.CALL, 1), (InputKind.ANSWER, 0), (InputKind.CALL, 2)]
+
+
+def test_before_the_genesis_no_place_is_used_up_and_nothing_is_kept() -> None:
+    table = Table(2, begin=False)
+    table.greet()
+    table.ask(1, 10)
+    table.channel(1)._wishes._undo(own_of(table, 1)[0], "why not")
+    table.ask(1, 11)
+    assert [(own.input.nonce, own.input.data) for own in own_of(table, 1)] == [(0, word(11))]
+    assert table.stores[1].look(table.id).load().inputs == ()
+
+
+def test_what_is_undone_while_it_is_signed_is_not_sent() -> None:
+    table = Table(2)
+    table.ask(0)
+    table.sent()
+    channel = table.channel(0)
+    (own,) = own_of(table, 0)
+    channel._desk.pool.own.clear()
+    channel._wishes._signed(own, own.signature)
+    channel._wishes._undo(own, "twice")
+    assert channel._desk.outbox.take() == []
+
+
+def test_our_own_proposal_carries_what_we_ask_for() -> None:
+    def requests(table: Table, index: int) -> int:
+        table.ask(index)
+        return sum(isinstance(message, Request) for _, _, message in table.sent())
+
+    assert requests(Table(3), 1) == 0
+    assert requests(Table(3), 0) == 2
+    assert requests(Table(3, automatic=False), 1) == 2
+    assert requests(Table(3, linger=3.0), 1) == 2
+    table = Table(3)
+    table.channel(1)._desk.pacing.misses = 1
+    table.channel(1)._desk.ballot.add(Standing(Propose(*empty_batch(table, nonce=1), None, b""), bytes(32)))
+    assert requests(table, 1) == 2
+
+
+def test_what_has_no_signature_yet_is_signed_when_it_is_sent_again() -> None:
+    table = Table(3)
+    table.ask(0)
+    table.sent()
+    (own,) = own_of(table, 0)
+    channel, signature = table.channel(0), own.signature
+    channel._wishes.send_again()
+    assert {type(effect) for effect in channel._desk.outbox.take()} == {Send}
+    own.signature = b""
+    channel._wishes.send_again()
+    (sign,) = channel._desk.outbox.take()
+    assert isinstance(sign, Sign)
+    channel._wishes.send_again()
+    assert channel._desk.outbox.take() == [], "one signature is on its way"
+    channel.signed(sign.token, signature)
+    assert own.signature == signature
+
+
+def test_a_doubt_is_looked_into_once_and_about_what_is_meant() -> None:
+    table = Table(2, automatic=False)
+    desk, wishes = table.channel(0)._desk, table.channel(0)._wishes
+    desk.balance = 10 * DEPOSIT
+    for value in (2 * DEPOSIT, 0, 0):
+        table.ask(0, 10, value=value)
+    bad, good, last = own_of(table, 0)
+    wishes.on_doubt(word(1))
+    assert [own.doubted for own in own_of(table, 0)] == [False, False, False]
+    wishes.on_doubt(digest(LOCAL_DOMAIN, good.input))
+    assert own_of(table, 0) == [bad, good, last], "it can't be in a batch, but not for its own sake"
+    assert [own.doubted for own in own_of(table, 0)] == [False, True, False]
+    signature, last.signature = last.signature, b""
+    wishes.on_doubt(digest(LOCAL_DOMAIN, last.input))
+    assert not last.doubted, "nobody has it yet"
+    last.signature, good.signature = signature, b""
+    wishes.on_doubt(digest(LOCAL_DOMAIN, last.input))
+    assert len(own_of(table, 0)) == 3, "what comes before it isn't there yet"
+    bad.doubted = True
+    wishes.on_doubt(digest(LOCAL_DOMAIN, bad.input))
+    assert len(own_of(table, 0)) == 3, "we looked at it before"
+    bad.doubted = False
+    wishes.on_doubt(digest(LOCAL_DOMAIN, bad.input))
+    assert own_of(table, 0) == [], "and those after it have nonces that need its own"
+    early = Table(2, begin=False)
+    early.greet()
+    early.ask(0, value=10 * DEPOSIT)
+    (own,) = own_of(early, 0)
+    early.channel(0)._wishes.on_doubt(digest(LOCAL_DOMAIN, own.input))
+    assert own_of(early, 0) == [own], "nothing can be said of it before the genesis"
+
+
+def test_an_input_of_ours_that_another_store_signed_stops_us_only_where_we_could_have_signed_it() -> None:
+    for changes in ({"parent": word(1)}, {"parent": bytes(32)}):
+        table = Table(3)
+        table.tell(0, 1, request_of(table, 0, 9, **changes))
+        assert table.told(0, Stopped) == []
+    early = Table(3, begin=False)
+    early.greet()
+    early.tell(0, 1, request_of(early, 0, 9))
+    assert early.told(0, Stopped) == []
+    restored = Table(3)
+    restored.channel(0)._desk.own_floor = 10
+    restored.tell(0, 1, request_of(restored, 0, 9))
+    assert restored.told(0, Stopped) == []
+
+
+def test_before_the_genesis_nothing_is_shown_to_who_asks_on_something() -> None:
+    table = Table(3, begin=False)
+    table.greet()
+    table.tell(1, 0, request_of(table, 0, parent=word(1)))
+    assert table.sent() == []
+    assert table.told(1, PeerFault) == []

@@ -150,7 +150,7 @@ def resumes(terms: Terms, name: str) -> list[Json]:
 
 
 def equivocations(terms: Terms, name: str) -> list[Json]:
-    """Two commitments with one nonce, both signed by the party `index`."""
+    """Two commitments with one nonce, both signed by the party `index`, or the operator under the number of parties."""
     base = samples.commitment_of(DOMAIN, terms)
     by_index = [{each.address: each for each in samples.signers(5)}[key] for key in terms.keys]
     result: list[Json] = []
@@ -172,7 +172,8 @@ def equivocations(terms: Terms, name: str) -> list[Json]:
         add("two nonces", 0, base, replace(base, nonce=nonce))
     for same in (base, other):
         add("one commitment", 0, same, same)
-    for index in (len(terms.keys), 255):
+    add("not signed by the operator, who is no party", len(terms.keys), base, other)
+    for index in (len(terms.keys) + 1, 255):
         add("a party that isn't there", index, base, other)
     elsewhere = samples.commitment_of(DOMAIN, samples.terms_of(len(terms.keys), salt=9))
     add("the first of another thread", 0, elsewhere, base)

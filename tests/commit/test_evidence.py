@@ -48,6 +48,27 @@ def test_they_convict_although_ill_formed() -> None:
     convict(FIRST, replace(FIRST, status=9))
 
 
+def test_an_operator_who_is_no_party_is_convicted_under_the_number_of_parties() -> None:
+    operator = samples.LocalSigner(samples.private_key(9))
+
+    def convicts(index: int, changes: dict[str, object], signer: samples.LocalSigner) -> Equivocation:
+        terms = samples.terms_of(2, **changes)  # type: ignore[arg-type]
+        first = replace(FIRST, thread_id=thread_id(DOMAIN, terms))
+        second = replace(first, state_root=bytes(32))
+        signatures = [signer.sign(TypedData(DOMAIN, each)) for each in (first, second)]
+        return Equivocation(DOMAIN, terms, index, first, signatures[0], second, signatures[1])
+
+    changes: dict[str, object] = {"operator": operator.address}
+    assert convicts(2, changes, operator).index == 2
+    with pytest.raises(WrongSignature):
+        convicts(1, changes, operator)
+    with pytest.raises(UnknownSigner):
+        convicts(3, changes, operator)
+    for address in (bytes(20), TERMS.keys[0], TERMS.owners[1]):  # nobody, and parties, who go under their own index
+        with pytest.raises(UnknownSigner):
+            convicts(2, {"operator": address, "max_fee": 0}, LIAR)
+
+
 def test_what_convicts_nobody() -> None:
     with pytest.raises(NoEquivocation, match="the same"):
         convict(FIRST, FIRST)
@@ -55,8 +76,10 @@ def test_what_convicts_nobody() -> None:
         convict(FIRST, replace(SECOND, nonce=6))
     with pytest.raises(WrongSignature):
         convict(FIRST, SECOND, index=1)
-    with pytest.raises(UnknownSigner):
+    with pytest.raises(WrongSignature):
         convict(FIRST, SECOND, index=2)
+    with pytest.raises(UnknownSigner):
+        convict(FIRST, SECOND, index=3)
     with pytest.raises(WrongThread):
         convict(FIRST, replace(SECOND, thread_id=bytes(32)))
     with pytest.raises(WrongSignature):

@@ -34,6 +34,9 @@ def hash_of_memory(memory: list[int], offset: int, size: int) -> int:
 
 @framed(0x20, "KECCAK256")
 def keccak256_(frame: Frame, offset: int, size: int) -> int:
-    frame.grow_range(offset, size)
+    memory = frame.memory
+    end = offset + size if size else 0
+    if end > len(memory) << 5:
+        frame.grow(end)
     frame.charge(KECCAK_WORD_PRICE * ((size + 31) >> 5))
-    return hash_of_memory(frame.memory, offset, size)
+    return hash_of_memory(memory, offset, size)

@@ -5,7 +5,20 @@ import time
 import traceback
 from collections import Counter
 
-from evmthread.channel.messages import Propose, decode_message
+from evmthread.channel.events import Adopted, Proposed, Superseded
+from evmthread.channel.messages import (
+    Accept,
+    Agreed,
+    CloseReady,
+    Fetch,
+    Hello,
+    Propose,
+    Reject,
+    Request,
+    decode_message,
+)
+from evmthread.commit.commitment import Commitment
+from evmthread.commit.eip712 import Domain, TypedData
 from evmthread.errors import EvmthreadError
 from evmthread.testing.simulation.run import Simulation
 from evmthread.testing.simulation.scenario import START, scenario_of
@@ -38,25 +51,21 @@ def show(seed: int) -> int:
     """Plays one seed and prints each message and each event."""
     print(scenario_of(seed))
     simulation = Simulation(seed)
-    batch_bytes = simulation.scenario.head.ruleset.batch_bytes
+    head = simulation.scenario.head
 
     def trace(sender: int, receiver: int, data: bytes) -> None:
         try:
-            message: object = decode_message(data, batch_bytes=batch_bytes)[1]
+            message: object = decode_message(data, batch_bytes=head.ruleset.batch_bytes)[1]
         except EvmthreadError as error:
             message = error
-        text = str(message)[:150]
-        if isinstance(message, Propose):
-            kinds = [each.data[-2:].hex() for each in message.batch.batch.inputs]
-            text = f"Propose({message.commitment.nonce}, on {message.commitment.parent[:3].hex()}, {kinds})"
-        print(f"{simulation.timeline.now - START:9.3f} {sender} -> {receiver} {text}")
+        print(f"{simulation.timeline.now - START:9.3f} {sender} -> {receiver} {brief(message, head.domain)}")
 
     simulation.trace = trace
     for user in simulation.users:
         hears = user.node.heard
 
         def heard(event: object, index: int = user.node.index, hears: object = hears) -> None:
-            print(f"{simulation.timeline.now - START:9.3f}   {index}: {str(event)[:200]}")
+            print(f"{simulation.timeline.now - START:9.3f}   {index}: {brief(event, head.domain)}")
             hears(event)  # type: ignore[operator]
 
         user.node.heard = heard
@@ -70,6 +79,39 @@ def show(seed: int) -> int:
                 print(node.index, channel.phase, channel.thread.next_nonce - 1, channel._desk.ballot.__dict__.keys())
         return 1
     return 0
+
+
+def brief(said: object, domain: Domain) -> str:
+    """A message or an event in one line: nonces, the beginnings of digests, and what is called."""
+    match said:
+        case Hello(highest, agreed, known, floor):
+            return f"Hello(highest {highest}, agreed {agreed} {known[:3].hex()}, floor {floor})"
+        case Propose(commitment, batch):
+            kinds = [each.data[-2:].hex() for each in batch.batch.inputs]
+            return f"Propose({_commitment(commitment, domain)}, {kinds})"
+        case Agreed(signed):
+            return f"Agreed({_commitment(signed.commitment, domain)}, signers {signed.signatures.indexes()})"
+        case Accept(nonce, digest):
+            return f"Accept({nonce} {digest[:3].hex()})"
+        case Reject(nonce, digest, code, where):
+            return f"Reject({nonce} {digest[:3].hex()}, {code}: {where})"
+        case Request(signed_input):
+            each = signed_input.input
+            return f"Request({each.data[-2:].hex()}, nonce {each.nonce}, on {each.parent[:3].hex()})"
+        case Fetch(digest) | CloseReady(digest):
+            return f"{type(said).__name__}({digest[:3].hex()})"
+        case Adopted(agreement) | Superseded(agreement):
+            return f"{type(said).__name__}({_commitment(agreement.commitment, domain)})"
+        case Proposed(proposal):
+            return f"Proposed({_commitment(proposal.commitment, domain)})"
+        case _:
+            return str(said)[:200]
+
+
+def _commitment(commitment: Commitment, domain: Domain) -> str:
+    digest = TypedData(domain, commitment).digest()
+    status = ("", ", suspended", ", final")[min(commitment.status, 2)]
+    return f"{commitment.nonce} {digest[:3].hex()} on {commitment.parent[:3].hex()}{status}"
 
 
 sys.exit(main(sys.argv[1:]))

@@ -26,6 +26,7 @@ class Ending:
     def __init__(self, scenario: Scenario, nodes: Sequence[Node], ledger: Ledger) -> None:
         self.scenario = scenario
         self.nodes = [node for node in nodes if not node.member.lies]
+        self.liars = [node for node in nodes if node.member.lies]
         self.ledger = ledger
 
     @property
@@ -55,7 +56,7 @@ class Ending:
                 return "the genesis needs all, and some are silent"
             if len(able) + len(scenario.liars) < scenario.parties:
                 return "the genesis needs all, and some stopped"
-            if any(self._grew_old(node) for node in self.nodes):
+            if any(self._grew_old(node) for node in (*self.nodes, *self.liars)):
                 return "the genesis grew old before all had it: other terms are wanted"
             if any(kept.floor or kept.restored for kept in [node.store.look(node.thread_id) for node in self.nodes]):
                 return "the genesis needs all, and some restored a store before it"
@@ -69,11 +70,6 @@ class Ending:
     def _grew_old(self, node: Node) -> bool:
         signed = node.store.look(node.thread_id).load().signed
         return bool(signed) and node.timeline.now - START > self.scenario.head.ruleset.clock_drift / 2
-
-    @property
-    def liars(self) -> list[Node]:
-        """Not known here: they are no honest nodes."""
-        return []
 
     def _waits_for_the_gone(self) -> bool:
         here = {self.scenario.head.terms.owners[node.index] for node in self.able_parties}

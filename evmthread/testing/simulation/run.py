@@ -170,6 +170,8 @@ class Simulation:
         for node in ending.able_parties:
             if node.endpoint is None:
                 return f"member {node.index} is down"
+            if self.ledger.signed_final(node.index):
+                continue  # where the others go on, nothing of its is executed: its key signs nothing else
             owner = self.scenario.head.terms.owners[node.index]
             wishes.append((owner, self.users[node.index].wish.data))
         if all(node.endpoint is not None and node.endpoint.channel.phase.value == "closed" for node in ending.able):

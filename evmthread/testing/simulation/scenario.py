@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from random import Random
 
-from evmthread.channel.desk import ChannelOptions
+from evmthread.channel.desk import WHOLE_EVERY, ChannelOptions
 from evmthread.channel.local import LOCAL_DOMAIN
 from evmthread.commit.signing import LocalSigner
 from evmthread.commit.terms import DIALECT, Ruleset, Terms
@@ -140,6 +140,8 @@ def scenario_of(seed: int, *, app: App | None = None) -> Scenario:
         linger=random.choice((0.0, 0.0, 0.0, 1.0)),
     )
     everybody = _members(random, members, parties, threshold, options, ruleset.clock_drift)
+    stores = Random(f"{seed} stores")
+    everybody = tuple([_keeping(member, stores.choice((WHOLE_EVERY, WHOLE_EVERY, 1, 2, 3))) for member in everybody])
     bad = random.random() < 0.7
     link = Link(
         lost=random.choice((0.0, 0.05, 0.3)) * bad,
@@ -161,6 +163,10 @@ def scenario_of(seed: int, *, app: App | None = None) -> Scenario:
         on_chain=on_chain,
         disputed=on_chain and random.random() < 0.5,
     )
+
+
+def _keeping(member: Member, whole_every: int) -> Member:
+    return replace(member, options=replace(member.options, whole_every=whole_every))
 
 
 def _members(

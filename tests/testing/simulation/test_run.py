@@ -33,15 +33,16 @@ FOUND = (
     15163,
     15198,
     25979,
+    102_954,
+    103_082,
+    104_079,
+    106_926,
 )
 
 
 # Seeds that found what isn't mended, and what that is; docs/channel.md tells of it.
 OPEN = {
     100_976: "an operator that is no party and lost the last agreement isn't told of it again until it speaks",
-    102_954: "as 104079",
-    103_082: "a call isn't executed; why is not known yet",
-    104_079: "a party that begins anew at a whole state can't follow a fork across it, and stops",
     104_110: "a restored party signs above an end that it signed, was lost with its store, and its lying peer hides",
 }
 
