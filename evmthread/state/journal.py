@@ -11,7 +11,6 @@ from types import MappingProxyType
 from evmthread.errors import InvalidInput
 from evmthread.primitives.keccak import EMPTY_HASH, keccak256
 from evmthread.primitives.types import LOG_OF
-from evmthread.primitives.words import WORD_MASK
 from evmthread.state.scope import ABSENT, Mark, Scope, new_scope
 from evmthread.state.view import (
     ACCOUNT_OF,
@@ -21,19 +20,12 @@ from evmthread.state.view import (
     ListsSlots,
     StateChanges,
     StateView,
+    balance_with,
     has_storage,
 )
 
 RIPEMD160_ADDRESS = (3).to_bytes(20, "big")
 _NO_SLOTS: Mapping[int, tuple[int, int]] = MappingProxyType({})
-
-
-def _sum(address: bytes, balance: int, amount: int) -> int:
-    """A balance with an amount added. Raises InvalidInput where it is no word: no chain has so much wei."""
-    total = balance + amount
-    if total > WORD_MASK:
-        raise InvalidInput(f"0x{address.hex()} has {balance} wei and can't get {amount} more: that is no word")
-    return total
 
 
 class Journal:
@@ -142,13 +134,13 @@ class Journal:
             nonce, balance, code_hash = self.account(sender) or EMPTY_ACCOUNT
             self._set_account(sender, ACCOUNT_OF((nonce, balance - amount, code_hash)))
             nonce, balance, code_hash = self.account(receiver) or EMPTY_ACCOUNT
-            self._set_account(receiver, ACCOUNT_OF((nonce, _sum(receiver, balance, amount), code_hash)))
+            self._set_account(receiver, ACCOUNT_OF((nonce, balance_with(receiver, balance, amount), code_hash)))
         self.touch(receiver)
 
     def credit(self, address: bytes, amount: int) -> None:
         """Adds wei and touches the account."""
         if amount:
-            self.set_balance(address, _sum(address, self.balance(address), amount))
+            self.set_balance(address, balance_with(address, self.balance(address), amount))
         self.touch(address)
 
     def burn(self, address: bytes) -> None:

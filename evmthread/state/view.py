@@ -54,6 +54,14 @@ class StateView(Protocol):
         """The hash (32 bytes) of a block of this chain."""
 
 
+def balance_with(address: bytes, balance: int, amount: int) -> int:
+    """A balance with an amount added. Raises InvalidInput where it is no word: no chain has so much wei."""
+    total = balance + amount
+    if total > WORD_MASK:
+        raise InvalidInput(f"0x{address.hex()} has {balance} wei and can't get {amount} more: that is no word")
+    return total
+
+
 @quick
 @dataclass(frozen=True, slots=True)
 class AccountChange:
