@@ -182,7 +182,7 @@ class Rounds:
         """Whether our user was told of this proposal, then of another, and can decide on neither: it is told again."""
         desk = self._desk
         decided = standing.signed_here or standing.wanted
-        return desk.is_party and desk.options.manual and not decided and not self.waits_for_user
+        return desk.is_party and not decided and not self.waits_for_user
 
     def _check_own(self, propose: Propose) -> None:
         """A peer shows a proposal that we lead: if we signed it, our store has to know it (signer law, rule 5)."""

@@ -530,7 +530,7 @@ def test_a_greeting_is_answered_where_it_was_not_or_says_something_new_or_time_h
     assert hellos(table, 0) == [1], "we hadn't begun"
     table.tell(0, 1, hello)
     assert hellos(table, 0) == []
-    table.channel(0)._desk.own_floor = 7
+    table.channel(0)._desk.ballot.highest_signed = 7
     table.tell(0, 1, hello)
     assert hellos(table, 0) == [1], "there is news"
     for seconds, answers in ((1.5, []), (0.5, [1])):

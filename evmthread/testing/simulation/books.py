@@ -37,13 +37,13 @@ class Books:
     def __init__(
         self, mempool: Mempool, registry: Registry, thread_id: bytes, terms: Terms, accounts: Sequence[bytes]
     ) -> None:
-        self.registry = Registry(registry.transactions, registry.address)
+        self.registry = registry
         self.terms = terms
         self.thread_id = thread_id
         self.pages: list[Page] = [Page(ThreadState())]
         self.transactions = 0
         self.gone = 0
-        """How many blocks reorgs took."""
+        """How many steps of the chain reorgs took."""
         self._mempool = mempool
         # Without an operator there is no fee; what the zero address has besides is what miners earn.
         receivers = (*terms.owners, terms.operator)

@@ -121,7 +121,7 @@ class Ending:
     def _check_line(self, node: Node, seen: dict[bytes, Thread], cache: CodeCache) -> None:
         assert node.endpoint is not None
         live, lease = node.endpoint.channel.thread, node.endpoint.lease
-        node.endpoint.flush()
+        node.write_all()
         live.discard()
         if live.agreement is None:
             return

@@ -166,6 +166,13 @@ class Node:
                 if self.endpoint.timer is not None and self.endpoint.timer != self._timer:
                     self._look_after()
 
+    def write_all(self) -> None:
+        """Keeps what it was asked to keep, without waiting."""
+        if self.endpoint is not None:
+            self.endpoint.flush()
+        while self._kept:
+            self._kept_now(self._life)
+
     # What its endpoint asks of it -------------------------------------------------------------------------------------
     def send(self, to: int, data: bytes) -> None:
         """Bytes go out."""

@@ -39,13 +39,14 @@ class Simulation:
     """One run. `play` plays it to its end; what is wrong is raised."""
 
     def __init__(
-        self, seed: int, *, app: App | None = None, scenario: Scenario | None = None, folder: Path | None = None
+        self, seed: int, *, app: App | None = None, folder: Path | None = None, scenario: Scenario | None = None
     ) -> None:
-        """`scenario` takes the place of the seed's.
+        """`folder`: an empty one, in which all stores are SQLite files; by default they are in memory.
 
-        `folder`: an empty one, in which all stores are SQLite files; by default they are in memory.
+        `scenario` takes the place of the seed's.
         """
         self.scenario = scenario = scenario_of(seed, app=app) if scenario is None else scenario
+        self._folder = folder
         self.random = Random(f"{seed} weather")
         self.timeline = Timeline(START)
         self.ledger = self._ledger()
@@ -56,8 +57,7 @@ class Simulation:
         self.trace: Callable[[int, int, bytes], None] | None = None
         self._height = 100
         for index in range(len(scenario.members)):
-            kind = self._kind(index)
-            node = kind(scenario, index, self.timeline, self.network, self.ledger, self.cache, folder)
+            node = self._node(index)
             self.nodes.append(node)
             self.users.append(User(node))
         self._mode = Mode.FUNDING
@@ -66,8 +66,9 @@ class Simulation:
     def _ledger(self) -> Ledger:
         return Ledger(self.scenario)
 
-    def _kind(self, index: int) -> type[Node]:
-        return Liar if self.scenario.members[index].lies else Node
+    def _node(self, index: int) -> Node:
+        kind = Liar if self.scenario.members[index].lies else Node
+        return kind(self.scenario, index, self.timeline, self.network, self.ledger, self.cache, self._folder)
 
     def _deliver(self, sender: int, receiver: int, data: bytes) -> None:
         node = self.nodes[receiver]

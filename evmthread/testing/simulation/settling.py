@@ -4,8 +4,7 @@ The chain is one of this process or a real node (blocks.py). What the channel's 
 too; and that the money that leaves the registry is what the highest agreement of the honest says (books.py).
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from random import Random
 
 from evmthread.chain.accounts import KeyAccount
@@ -14,13 +13,10 @@ from evmthread.chain.registry import Registry
 from evmthread.chain.transactions import Patience, Transactions
 from evmthread.channel.desk import ChainHead, Mode
 from evmthread.channel.events import Adopted, Event
-from evmthread.commit.agreement import Agreement
 from evmthread.commit.commitment import Commitment, Status
-from evmthread.commit.eip712 import TypedData
 from evmthread.commit.terms import thread_id
 from evmthread.primitives.keccak import keccak256
-from evmthread.store.threadfile import ThreadHead
-from evmthread.testing.simulation.apps import App, MorpionApp, PlainApp
+from evmthread.testing.simulation.apps import App
 from evmthread.testing.simulation.blocks import FINALITY, Blocks
 from evmthread.testing.simulation.books import Books
 from evmthread.testing.simulation.ending import Ending
@@ -29,13 +25,12 @@ from evmthread.testing.simulation.liar import Liar
 from evmthread.testing.simulation.mempool import ChainWeather, Line, Mempool
 from evmthread.testing.simulation.node import Node
 from evmthread.testing.simulation.run import Simulation
-from evmthread.testing.simulation.scenario import START, Scenario, scenario_of, simulation_keys
+from evmthread.testing.simulation.scenario import START, simulation_keys
 from evmthread.testing.simulation.settlers import Clerk, Settler, Tower
+from evmthread.testing.simulation.settling_ledger import SettlingLedger
+from evmthread.testing.simulation.settling_scenario import OPEN_SECONDS, ORIGIN, SettlingScenario, settling_scenario
 from evmthread.testing.simulation.swindler import Swindle, Swindler
 
-ORIGIN = keccak256(b"evmthread simulation origin")[12:]
-CHALLENGE_PERIOD = 600
-OPEN_SECONDS = 900
 SLOT = 4.0
 """Seconds between blocks."""
 REACTION = 150.0
@@ -45,121 +40,13 @@ _ETHER = 10**18
 
 
 @dataclass(frozen=True, slots=True)
-class SettlingScenario:
-    """What a seed says beside its scenario: who ends its process for good, and when; who has a watchtower; the weather.
-
-    `patient`: nobody leaves before the channel says that it is due. `leaves_early`: somebody leaves in the storm.
-    """
-
-    scenario: Scenario
-    gone: dict[int, float]
-    towers: frozenset[int]
-    weather: ChainWeather
-    patient: bool
-    leaves_early: bool
-
-
-def settling_scenario(seed: int, registry: Registry, *, app: App | None = None) -> SettlingScenario:
-    """The scenario of a seed under this registry."""
-    random = Random(f"{seed} settling")
-    chosen: App = app if app is not None else MorpionApp() if random.random() < 0.25 else PlainApp()
-    base = scenario_of(seed, app=chosen)
-    ruleset = replace(base.head.ruleset, contract_timeout=5_700)
-    terms = replace(
-        base.head.terms,
-        origin=ORIGIN,
-        ruleset=ruleset.hash_struct(),
-        challenge_period=CHALLENGE_PERIOD,
-        open_before=int(START) + OPEN_SECONDS,
-    )
-    parties = base.parties
-    members = list(base.members)
-    for index, member in enumerate(members):
-        # A genesis that some clocks don't let pass tells nothing of the chain.
-        far = ruleset.clock_drift / 4
-        options = replace(member.options, on_chain=True)
-        clock = max(-far, min(far, member.clock))
-        members[index] = replace(member, options=options, clock=clock, backup=False, lies_at_once=False)
-    if not base.liars and random.random() < 0.6:  # most runs have somebody to lie to the chain
-        liar = random.randrange(parties)
-        silent = random.choice((0.0, 0.0, 0.3))
-        members[liar] = replace(members[liar], lies=True, silent=silent, crashes=0.0)
-    honest = [index for index in range(parties) if not members[index].lies]
-    storm = random.choice((250.0, 400.0))
-    gone = {index: storm * random.uniform(0.4, 1.0) for index in honest[1:] if random.random() < 0.25}
-    towers = frozenset([index for index in honest if random.random() < (0.8 if index in gone else 0.3)])
-    if honest and honest[0] in towers and random.random() < 0.3:
-        gone[honest[0]] = storm * random.uniform(0.4, 1.0)  # then its watchtower has to do
-    bad = random.random() < 0.8
-    weather = ChainWeather(
-        late=random.choice((0.0, 0.2, 0.5)) * bad,
-        lost=random.choice((0.0, 0.02)) * bad,
-        reorg=random.choice((0.0, 0.05, 0.1)) * bad,
-        unreachable=random.choice((0.0, 0.01, 0.05)) * bad,
-    )
-    scenario = replace(
-        base,
-        head=ThreadHead(registry.domain, terms, ruleset, chosen.code),
-        members=tuple(members),
-        storm=storm,
-        requests=random.randrange(3, 8),
-        on_chain=True,
-        disputed=False,
-    )
-    return SettlingScenario(scenario, gone, towers, weather, random.random() < 0.15, random.random() < 0.2)
-
-
-class SettlingLedger(Ledger):
-    """The ledger of a run under a registry: also when honest participants may sign (signer law, rule 4)."""
-
-    def __init__(self, scenario: Scenario) -> None:
-        super().__init__(scenario)
-        self.final_mode: Callable[[], Mode] = lambda: Mode.NONE
-        """What the finalized block says of the thread."""
-        self.shown: Callable[[int], ChainHead | None] = lambda member: None
-        """What a member knows of the chain."""
-        self.held: dict[int, list[tuple[float, Agreement]]] = {}
-        """When each honest member, or its watchtower, first had which highest agreement."""
-        self.broken: Broken | None = None
-        self._was_live = False
-
-    def signed(self, member: int, typed_data: TypedData) -> None:
-        """See Ledger. What is first signed above nonce 0, and is no end, is signed while the chain is LIVE."""
-        record = typed_data.record
-        again = isinstance(record, Commitment) and (member, record.nonce) in self._signed
-        try:
-            super().signed(member, typed_data)
-            if isinstance(record, Commitment) and member not in self.scenario.liars and not again:
-                self._check_live(member, record)
-        except Broken as error:  # whoever asked for the signature takes it for a refusal of the signer's
-            self.broken = self.broken or error
-            raise
-
-    def _check_live(self, member: int, commitment: Commitment) -> None:
-        """An end may be signed at any time: before the deposits are in, it ends what never was."""
-        if not commitment.nonce or commitment.status == Status.FINAL:
-            return
-        self._was_live = self._was_live or self.final_mode() in (Mode.LIVE, Mode.CHALLENGED, Mode.SETTLED)
-        if not self._was_live:
-            raise Broken(f"member {member} signed nonce {commitment.nonce} before the thread was LIVE for good")
-        head = self.shown(member)
-        if head is None or (head.finalized, head.latest) != (Mode.LIVE, Mode.LIVE):
-            raise Broken(f"member {member} signed nonce {commitment.nonce}, and was shown {head}")
-
-    def now_holds(self, holder: int, now: float, agreement: Agreement) -> None:
-        """From now on this member has this agreement. Watchtowers have numbers of their own."""
-        held = self.held.setdefault(holder, [])
-        if not held or held[-1][1].commitment.nonce < agreement.commitment.nonce:
-            held.append((now, agreement))
-
-    def highest(self, holder: int, until: float) -> Agreement | None:
-        """The highest agreement that a holder had at this time."""
-        return next((agreement for when, agreement in reversed(self.held.get(holder, [])) if when <= until), None)
-
-
-@dataclass(frozen=True, slots=True)
 class Settlement:
-    """What a run under a registry came to. `ended` is how: "settled", "refunded" or "never opened"."""
+    """What a run under a registry came to.
+
+    `ended` is how: "settled" (on `nonce`), "refunded", "never opened", or, without an end, "nobody was left". Then come
+    counts: of agreements that one member adopted at most, of transactions and those that failed, of steps of the chain
+    that reorgs took, of challenges, records and contracts put back on chain; and how many simulated seconds it took.
+    """
 
     scenario: SettlingScenario
     ended: str
@@ -238,8 +125,9 @@ class SettlingSimulation(Simulation):
     def _ledger(self) -> Ledger:
         return SettlingLedger(self.scenario)
 
-    def _kind(self, index: int) -> type[Node]:
-        return Swindler if self.scenario.members[index].lies else Node
+    def _node(self, index: int) -> Node:
+        kind = Swindler if self.scenario.members[index].lies else Node
+        return kind(self.scenario, index, self.timeline, self.network, self.ledger, self.cache, self._folder)
 
     def _enter(self, index: int, node: Node) -> None:
         """One member comes to the chain."""
@@ -408,8 +296,3 @@ def _leaves(settler: Settler) -> None:
 
 def _chain_id(blocks: Blocks) -> int:
     return int(str(blocks.provider.request("eth_chainId")), 16)
-
-
-def settle(seed: int, blocks: Blocks, *, app: App | None = None) -> Settlement:
-    """Plays one seed on a new chain. Raises Broken, or what anything raised, where something is wrong."""
-    return SettlingSimulation(seed, blocks, app=app).settle()
