@@ -12,11 +12,9 @@ from evmthread.channel.events import Event
 from evmthread.channel.kept import Record
 from evmthread.channel.messages import Message, encode_message
 from evmthread.commit.eip712 import TypedData
-from evmthread.primitives.quick import quick
 
 
-@quick
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Waiting:
     then: Callable[[bytes], None]
     failed: Callable[[str], None]
@@ -76,7 +74,9 @@ class Outbox:
         return len(data)
 
     def send_all(self, participants: tuple[int, ...], message: Message) -> None:
-        """The same message for several."""
+        """The same message for several, or for nobody."""
+        if not participants:
+            return
         data = encode_message(self._thread_id, message)
         self._effects += [Send(to, data) for to in participants]
 
