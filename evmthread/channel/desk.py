@@ -43,6 +43,8 @@ class Mode(IntEnum):
     SETTLED = 4
 
 
+_ONCE_LIVE = (Mode.LIVE, Mode.CHALLENGED, Mode.SETTLED)
+
 NEVER = (1 << 64) - 1
 """As a floor: nothing is ever signed again."""
 
@@ -222,6 +224,15 @@ class Desk:
             return True
         head = self.head
         return head is not None and head.finalized == Mode.LIVE and self.disputed_at is None
+
+    def may_sign_above_genesis(self, *, final: bool) -> bool:
+        """Whether the chain lets us sign what isn't the genesis (signer law, rule 4).
+
+        An end can be signed in a dispute, too, but as little as anything else before the thread was LIVE.
+        """
+        if self.is_live:
+            return True
+        return final and self.head is not None and self.head.finalized in _ONCE_LIVE
 
     @property
     def is_greeted(self) -> bool:

@@ -48,14 +48,14 @@ def check_may_sign(desk: Desk, *, nonce: int, final: bool, counts: bool) -> None
         raise Unsigned(RejectCode.UNWANTED, f"nonce {desk.highest_now} is the highest that is signed now")
     if not desk.may_sign:
         raise Unsigned(RejectCode.UNWANTED, "not every party has said yet what it has")
+    if nonce and not desk.may_sign_above_genesis(final=final):
+        raise Unsigned(RejectCode.UNWANTED, "the chain doesn't say that the thread is live")
     if final:
         if not desk.all_ready:
             raise Unsigned(RejectCode.UNWANTED, "not everyone is ready to close")
         return
     if desk.ready_to_close is not None:
         raise Unsigned(RejectCode.UNWANTED, "closing")
-    if nonce and not desk.is_live:
-        raise Unsigned(RejectCode.UNWANTED, "the chain doesn't say that the thread is live")
     if ballot.can_only_end:  # what can't be agreed would only keep us from the end
         raise Unsigned(RejectCode.UNWANTED, "too many have signed a final commitment")
     if counts and ballot.open_proposals >= desk.thread.ruleset.open_proposals:

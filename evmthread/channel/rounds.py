@@ -89,7 +89,8 @@ class Rounds:
         Not while the chain doesn't say LIVE, or shows a dispute since it was kept; then it is asked for again later.
         """
         desk, commitment = self._desk, standing.propose.commitment
-        standing.signing = not commitment.nonce or commitment.status == FINAL or desk.is_live
+        final = commitment.status == FINAL
+        standing.signing = not commitment.nonce or desk.may_sign_above_genesis(final=final)
         if not standing.signing:
             return
 

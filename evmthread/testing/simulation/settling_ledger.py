@@ -37,12 +37,14 @@ class SettlingLedger(Ledger):
             raise
 
     def _check_live(self, member: int, commitment: Commitment) -> None:
-        """An end may be signed at any time: before the deposits are in, it ends what never was."""
-        if not commitment.nonce or commitment.status == Status.FINAL:
+        """An end may be signed in a dispute, too; before all deposits are in, nothing is."""
+        if not commitment.nonce:
             return
         self._was_live = self._was_live or self.final_mode() in (Mode.LIVE, Mode.CHALLENGED, Mode.SETTLED)
         if not self._was_live:
             raise Broken(f"member {member} signed nonce {commitment.nonce} before the thread was LIVE for good")
+        if commitment.status == Status.FINAL:
+            return
         head = self.shown(member)
         if head is None or (head.finalized, head.latest) != (Mode.LIVE, Mode.LIVE):
             raise Broken(f"member {member} signed nonce {commitment.nonce}, and was shown {head}")
