@@ -337,7 +337,6 @@ class Channel:
         """It is this time, in seconds since 1970. Time never goes back: an earlier one counts as no time at all."""
         desk = self._desk
         desk.now = max(desk.now, now)
-        desk.outbox.woken(desk.now)
 
         def act() -> None:
             self._closing.tick(desk.now)

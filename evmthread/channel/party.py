@@ -191,7 +191,7 @@ class Party:
         """
         commitment, signed = proposal.commitment, proposal.signed
         self._check_proposal(proposal)
-        if now is not None and signed.batch.inputs:
+        if now is not None:
             check_clock(self.thread, signed, now, nonce=commitment.nonce)
         execute_proposed(self.thread, commitment, signed, proposal.suspension, final=commitment.status == Status.FINAL)
         signature = self._sign(commitment, signed)

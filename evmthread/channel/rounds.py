@@ -84,17 +84,21 @@ class Rounds:
         desk.outbox.persist(record, urgent=True, then=kept, failed=refused)
 
     def ask_signature(self, standing: Standing) -> None:
-        """Asks for the signature on what is kept as signed; that of what was signed before a restart is the same."""
-        desk = self._desk
-        standing.signing = True
+        """Asks for the signature on what is kept as signed; that of what was signed before a restart is the same.
+
+        Not while the chain doesn't say LIVE, or shows a dispute since it was kept; then it is asked for again later.
+        """
+        desk, commitment = self._desk, standing.propose.commitment
+        standing.signing = not commitment.nonce or commitment.status == Status.FINAL or desk.is_live
+        if not standing.signing:
+            return
 
         def refused(why: str) -> None:
             if desk.ballot.standing.get(standing.nonce) is standing:
                 desk.stop(StopReason.REFUSED, why)
 
-        typed_data = TypedData(desk.thread.domain, standing.propose.commitment)
         desk.outbox.sign(
-            typed_data,
+            TypedData(desk.thread.domain, commitment),
             standing.content,
             then=lambda signature: self._signed(standing, signature),
             failed=refused,

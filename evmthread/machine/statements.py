@@ -172,15 +172,17 @@ class StatementLifter(Evaluator):
     def _unwrap_offset(self, function: Callable[..., object]) -> None:
         """A memory offset that is a word plus a constant: that it doesn't wrap is a guess with a guard."""
         path, writer = self.path, self.writer
+        if not self.instruction.pops:
+            return
+        value = path.stack[-1]
+        if value.wrapped is None or value.sample is None or value.sample >= POINTER_RANGE[1]:
+            return
         hidden = 1 if self.instruction.shape is Shape.FRAMED else 2
         try:
             parameters = syntax_of(function).parameters[hidden:]
         except NotLiftable:
             return
         if not parameters or parameters[0] != "offset":
-            return
-        value = path.stack[-1]
-        if value.wrapped is None or value.sample is None or value.sample >= POINTER_RANGE[1]:
             return
         base, delta = value.wrapped
         # A subtraction may be written as an addition of its complement.
@@ -570,7 +572,7 @@ class StatementLifter(Evaluator):
                 return Value(f"len({measured.text})", low, MEMORY_REACH)
             raise NotLiftable("length of a word")
         target = self.names.get(function.id)
-        if not callable(target) or isinstance(target, type):
+        if not callable(target) or isinstance(target, type) or not target.__module__:  # by which it is found again
             raise NotLiftable(function.id)
         arguments = [self.anything(argument) for argument in node.args]
         texts = [argument.text for argument in arguments]

@@ -535,7 +535,7 @@ def test_parties_are_greeted_until_they_have_greeted_us() -> None:
 
 
 def test_a_greeting_is_answered_where_it_was_not_or_says_something_new_or_time_has_passed() -> None:
-    table = Table(3, begin=False)
+    table = Table(3, begin=False, trusts_others=True)
     hello = Hello(-1, -1, bytes(32))
     table.tell(0, 1, hello)
     assert hellos(table, 0) == [1], "we hadn't begun"

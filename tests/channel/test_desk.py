@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from evmthread.channel.desk import MAX_FLOORS, ChainHead, Desk, Mode, operator_index
 from evmthread.channel.effects import Notify, Send
-from evmthread.channel.events import Stopped, StopReason
+from evmthread.channel.events import CloseAsked, Stopped, StopReason
 from evmthread.channel.messages import Close, Fetch, encode_message
 from evmthread.channel.review import highest_nonce
 from evmthread.commit import Status
@@ -149,13 +149,14 @@ def test_what_a_restored_party_may_ask_for() -> None:
     assert desk.may_lack_genesis
     desk.tip = tip
     assert not desk.may_lack_genesis
-    table = Table(2)
+    table = Table(2, trusts_others=True)
     table.play(1)
     desk = desk_of(table)
     desk.own_floor = 1
     assert not desk.may_ask, "on that the lost store may have asked"
     table.ends[1].do(lambda channel: channel.propose(empty=True))
     table.pump()
+    assert desk.tip_nonce > 1
     assert desk.may_ask
 
 
@@ -232,6 +233,21 @@ def test_answers_are_sent_and_counted_while_anything_is_left() -> None:
     assert desk.may_answer(1)
     desk.charge(1, 1)
     assert not desk.may_answer(1)
+
+
+def test_a_wish_to_end_is_told_once_on_each_agreement_unless_it_is_our_users() -> None:
+    table = Table(3)
+    desk = desk_of(table)
+    desk.wants_end = True
+    desk.tell_close(1)
+    assert desk.outbox.take() == []
+    desk.wants_end = False
+    for peer in (1, 2, 1, 2):
+        desk.tell_close(peer)
+    assert desk.outbox.take() == [Notify(CloseAsked(1)), Notify(CloseAsked(2))]
+    table.play(1)
+    desk.tell_close(1)
+    assert desk.outbox.take() == [Notify(CloseAsked(1))]
 
 
 def test_what_our_owner_has_is_known_where_we_have_one() -> None:

@@ -15,7 +15,7 @@ from evmthread.isa.host import Host
 from evmthread.isa.instruction import control, framed, instruction_of, pure
 from evmthread.isa.instructions.memory import COPY_WORD_PRICE
 from evmthread.machine.code_cache import CodeCache
-from evmthread.machine.tiers import TieredEngine
+from evmthread.machine.tiers import CREDIT_LIMIT, TieredEngine
 from evmthread.state.memory import MemoryState
 from tests.assembler import assemble
 from tests.machine.drivers import effects, run_through_missing, seen, start
@@ -46,7 +46,7 @@ class Comparison:
         self.view = view
         self.fork = fork
         self.stepper = CodeCache()
-        self.engines = [(CodeCache(), TieredEngine(threshold)) for threshold in thresholds]
+        self.engines = [(CodeCache(), TieredEngine(threshold, credit=CREDIT_LIMIT)) for threshold in thresholds]
 
     def call(self, gas: int, data: bytes = b"", *, static: bool = False) -> int:
         """Compares all that can be seen of one call; the gas it used."""
