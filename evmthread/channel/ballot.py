@@ -34,6 +34,8 @@ class Standing:
     signed_here: bool = False
     signing: bool = False
     """Our signature on it is on its way."""
+    wanted: bool = False
+    """We sign it as soon as our signature makes it an agreement: see Desk.is_restored."""
     rejected: bool = False
     content: bytes = field(init=False)
     """What is kept of it, before our signature."""
@@ -86,6 +88,10 @@ class Ballot:
         """Whether this participant leads any nonce."""
         return index < self._parties if self._always is None else index == self._always
 
+    def leads_always(self, index: int) -> bool:
+        """Whether this participant leads every nonce."""
+        return index == self._always
+
     def lowest_free(self, agreed: int, misses: int) -> int:
         """The lowest nonce that we and enough others can still sign, as far as we know.
 
@@ -103,9 +109,9 @@ class Ballot:
                 level = max(level, used)
         return level + 1
 
-    def next_led_by(self, index: int, agreed: int, misses: int) -> int:
-        """The lowest free nonce that this participant leads, if it leads any."""
-        nonce = self.lowest_free(agreed, misses)
+    def next_led_by(self, index: int, agreed: int, misses: int, *, least: int = 0) -> int:
+        """The lowest free nonce that this participant leads, if it leads any, and not below `least`."""
+        nonce = max(self.lowest_free(agreed, misses), least)
         return nonce if self._always is not None else nonce + (index - nonce) % self._parties
 
     def add(self, standing: Standing) -> Standing:

@@ -14,7 +14,7 @@ from evmthread.channel.rounds import Rounds
 from evmthread.channel.watch import Watch
 from evmthread.commit.agreement import Agreement, SignatureSet, SignedCommitment, check_signatures, verify
 from evmthread.commit.batch import Batch, SignedBatch
-from evmthread.commit.commitment import Commitment
+from evmthread.commit.commitment import Commitment, Status
 from evmthread.commit.eip712 import digest
 from evmthread.commit.refusals import Refusal, WrongThread
 from evmthread.errors import InvalidInput
@@ -24,6 +24,9 @@ PAGE = 16
 
 PATIENCE = 8
 """So many base timers are left to others, when we begin, to send what they have and we lack."""
+
+END_TRIES = 32
+"""So often the end is sent to an operator from which nothing is heard."""
 
 MAX_ORPHANS = 64
 """So many agreements wait for their parents."""
@@ -70,6 +73,36 @@ class CatchUp:
         told = self._told.get(peer)
         if told is None or told[0] != self._hello(peer) or self._desk.now - told[1] >= self._desk.options.base_timer:
             self.greet((peer,))
+
+    def say_again(self) -> None:
+        """Greets whoever hasn't greeted us, or all where they may know too little of us, and asks who is ahead.
+
+        When all is over, sends the end to the operator; it greets us when it has it.
+        """
+        desk = self._desk
+        if desk.is_ended and desk.tip is not None:
+            desk.outbox.send(desk.parties, desk.tip)
+            return
+        unknown = desk.ballot.has_signed_aside or desk.may_lack_genesis or desk.waits_for_ground
+        self.greet(desk.others if unknown else self.unheard)
+        if self.is_behind:
+            self.ask_those_ahead()
+
+    @property
+    def waits(self) -> bool:
+        """Whether others have to say something, or to be told something, whatever we ourselves want and sign."""
+        if self._desk.is_ended:
+            return self.is_end_untold
+        return bool(self.unheard) or self.is_behind or self._desk.may_lack_genesis
+
+    @property
+    def is_end_untold(self) -> bool:
+        """Whether an operator that is no party, and signs nothing that it would ask for again, may lack the end."""
+        desk = self._desk
+        operator = desk.parties
+        if operator not in desk.others or not desk.is_ended:
+            return False
+        return self._ahead.get(operator, -1) < desk.tip_nonce and desk.pacing.misses < END_TRIES
 
     def ask_those_ahead(self) -> None:
         """Asks the participants that say they have later agreements."""
@@ -123,7 +156,7 @@ class CatchUp:
             check_signatures(thread.terms, signed, shown.signatures, 1, recoveries=thread.recoveries)
         except Refusal as error:
             raise RemoteProtocolError(str(error)) from None
-        self._rounds.check_known(commitment.nonce, signed)
+        self._rounds.check_known(commitment.nonce, signed, final=commitment.status == Status.FINAL)
 
     def _send_line(self, peer: int, hello: Hello) -> None:
         desk = self._desk
@@ -158,6 +191,8 @@ class CatchUp:
             self._check_shown(agreed.signed)
             return
         signed_digest = digest(desk.thread.domain, commitment)
+        if signed_digest == desk.thread.parent and desk.is_ended and not desk.is_party:
+            self._answer(peer)
         if signed_digest == desk.thread.parent or not self._is_of_use(commitment.nonce, signed_digest):
             return
         try:
@@ -169,7 +204,7 @@ class CatchUp:
         for index, signature in zip(signatures.indexes(), signatures.signatures, strict=True):
             self._watch.commitment(index, commitment, signature)
             if index == desk.index:
-                self._rounds.check_known(commitment.nonce, agreement.digest)
+                self._rounds.check_known(commitment.nonce, agreement.digest, final=commitment.status == Status.FINAL)
         self._take(peer, agreement, agreed)
 
     def _is_of_use(self, nonce: int, signed_digest: bytes) -> bool:

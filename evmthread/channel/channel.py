@@ -9,7 +9,7 @@ from random import Random
 
 from evmthread.channel.catch_up import CatchUp
 from evmthread.channel.closing import Closing
-from evmthread.channel.desk import ChainHead, ChannelOptions, Desk, History, Mode, operator_index
+from evmthread.channel.desk import NEVER, ChainHead, ChannelOptions, Desk, History, Mode, operator_index
 from evmthread.channel.effects import Effect
 from evmthread.channel.errors import LocalProtocolError, RemoteProtocolError
 from evmthread.channel.events import ChallengeDue, PeerFault
@@ -46,7 +46,7 @@ _SILENT_TRIES = 2
 """After so many times a leader that says nothing may be skipped."""
 
 _ENDED = (Phase.CLOSED, Phase.STOPPED)
-"""Nothing is sent again there."""
+"""Nothing of ours is sent again there."""
 
 _WHAT: dict[type[Message], What] = {
     Hello: What.HELLO,
@@ -147,15 +147,16 @@ class Channel:
     # Floors of a restored store ---------------------------------------------------------------------------------------
     @property
     def wants_floor(self) -> bool:
-        """Whether the store is a restored one that has no floor: `set_floor` is wanted, once the genesis is here."""
-        return self._desk.wants_floor and self._desk.tip is not None
+        """Whether `set_floor` is wanted: of a restored store, once the genesis is here, and where an end was lost."""
+        return self._desk.needs_floor
 
     @property
     def lowest_floor(self) -> int:
-        """The lowest floor that such a store may have now."""
+        """The lowest floor that the store may have now."""
         desk = self._desk
         begun = desk.now if desk.begun is None else desk.begun
-        return restored_floor(max(desk.tip_nonce, desk.ballot.highest_signed), begun, desk.now)
+        known = NEVER if desk.lost_end else max(desk.tip_nonce, desk.ballot.highest_signed)
+        return restored_floor(known, begun, desk.now)
 
     def set_floor(self, floor: int) -> None:
         """The store signs nothing at or below this nonce from now on."""
@@ -167,8 +168,10 @@ class Channel:
         """Greets the others, and sends again what was signed before a restart. To be called once, first."""
 
         def act() -> None:
+            self._desk.look_at_store()
             self._catch_up.greet(self._desk.others)
-            self._send_again(greeted=True)
+            if self.phase not in _ENDED:
+                self._send_again()
             self._desk.pacing.arm(self._desk.now)
 
         return self._happen(What.TOLD, act)
@@ -372,7 +375,8 @@ class Channel:
 
     def _lead(self) -> None:
         desk = self._desk
-        if not (desk.options.automatic or desk.has_to_clear) or desk.outbox.waits or not desk.may_sign:
+        for_others = desk.has_to_clear or (self._rounds.may_skip and desk.new_ground is not None)
+        if not (desk.options.automatic or for_others) or desk.outbox.waits or not desk.may_sign:
             return
         if desk.options.linger and desk.pool and not self._rounds.may_skip:
             if self._linger_until is None:
@@ -380,12 +384,14 @@ class Channel:
             if desk.now < self._linger_until:
                 return
         self._linger_until = None
-        self._leading.lead_if_wanted()
+        self._leading.lead_if_wanted(clears=not desk.options.automatic)
 
     def _try_again(self) -> None:
-        desk = self._desk
-        self._send_again()
-        self._closing.say()
+        desk, phase = self._desk, self.phase
+        self._catch_up.say_again()
+        if phase not in _ENDED:
+            self._send_again()
+            self._closing.say()
         desk.pacing.missed(desk.now)
         standing = desk.ballot.own_standing
         waits_for_answers = (
@@ -394,12 +400,8 @@ class Channel:
         if desk.pacing.misses >= _SILENT_TRIES and not waits_for_answers:
             self._rounds.may_skip = True
 
-    def _send_again(self, *, greeted: bool = False) -> None:
+    def _send_again(self) -> None:
         desk = self._desk
-        if not greeted:
-            may_lack = desk.ballot.has_signed_aside or desk.may_lack_genesis
-            self._catch_up.greet(desk.others if may_lack else self._catch_up.unheard)
-        self._catch_up.ask_those_ahead()
         standing = desk.ballot.own_standing
         if standing is not None and not desk.outbox.waits:
             self._rounds.send_standing(standing, desk.others)
@@ -407,17 +409,8 @@ class Channel:
 
     def _set_timer(self, phase: Phase) -> None:
         desk = self._desk
-        if phase not in _ENDED and (
-            desk.ballot.own_standing is not None
-            or desk.pool.wishes
-            or desk.pool
-            or desk.ballot.has_signed_aside
-            or self._catch_up.unheard
-            or self._catch_up.is_behind
-            or self._closing.is_wanted
-            or desk.new_ground is not None
-            or desk.may_lack_genesis
-        ):
+        ours = phase not in _ENDED and (desk.waits_for_others or self._closing.is_wanted)
+        if ours or self._catch_up.waits:
             desk.pacing.arm(desk.now)
         else:
             desk.pacing.disarm()

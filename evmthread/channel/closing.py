@@ -46,7 +46,9 @@ class Closing:
         desk = self._desk
         if not desk.wants_end or desk.ready_to_close is not None or not desk.may_sign:
             return
-        if desk.ballot.own_standing is not None or desk.ballot.highest_signed > max(desk.tip_nonce, desk.own_floor):
+        if (desk.is_party and desk.is_restored) or desk.floors_ahead:
+            return  # first something has to be agreed above the floor of a restored store
+        if desk.ballot.own_standing is not None or desk.ballot.highest_signed > desk.tip_nonce:
             return
         tip = desk.thread.parent
         desk.ready_to_close = desk.close_answers[desk.index] = tip

@@ -42,7 +42,10 @@ class Mode(IntEnum):
     SETTLED = 4
 
 
-MAX_TOLD = (1 << 64) - 2
+NEVER = (1 << 64) - 1
+"""As a floor: nothing is ever signed again."""
+
+MAX_TOLD = NEVER - 1
 """The highest nonce that a Hello can tell: it has 64 bits for one more."""
 
 
@@ -67,6 +70,8 @@ class ChannelOptions:
     `linger`: how many seconds it waits for more of them. `answer_rate`: bytes a second that each other one gets in
     answer to what it asks, above 0; at once as many as in 16 seconds. `inclusion`: as check_opening takes it.
     `whole_every`: each so many agreements the whole state is kept, so that a restart reads at most so many changes.
+    `trusts_others`: a party whose store was put back from a copy signs again, last, beside others of which fewer than
+    threshold - 1 lie; else it only reads (docs/channel.md, Restored stores).
     """
 
     base_timer: float = 2.0
@@ -78,6 +83,7 @@ class ChannelOptions:
     answer_rate: float = 1 << 20
     inclusion: int = DEFAULT_INCLUSION
     whole_every: int = WHOLE_EVERY
+    trusts_others: bool = False
 
     def __post_init__(self) -> None:
         if not self.base_timer > 0:
@@ -131,6 +137,8 @@ class Desk:
         """Of a restored store: nothing at or below it is signed."""
         self.wants_floor = False
         """Our store is restored, and what floor it needs shows when we have the genesis: nothing is signed before."""
+        self.lost_end = False
+        """Our key signed an end that our store lacks: nothing is ever signed again."""
         self.begun: int | None = None
         """The genesis's timestamp."""
         self.owner_nonce = 0
@@ -223,6 +231,33 @@ class Desk:
         return highest_nonce(self.now if self.begun is None else self.begun, self.now + 2 * drift)
 
     @property
+    def is_restored(self) -> bool:
+        """Whether our store was put back from a copy, and nothing is agreed yet above all that the lost one signed."""
+        return self.wants_floor or (self.own_floor > 0 and self.tip_nonce <= self.own_floor)
+
+    @property
+    def needs_floor(self) -> bool:
+        """Whether the store is to get a floor now: a restored one that has the genesis, one that lacks our end any."""
+        if self.lost_end:
+            return self.own_floor != NEVER
+        return self.wants_floor and self.tip is not None
+
+    @property
+    def only_reads(self) -> bool:
+        """Whether what a restored store lacks may bind us, and nobody can tell: then nothing is signed.
+
+        Whoever leads every nonce signs first, and can't wait for the others.
+        """
+        if not (self.is_party and self.is_restored):
+            return False
+        return self.own_floor == NEVER or not self.options.trusts_others or self.ballot.leads_always(self.index)
+
+    def look_at_store(self) -> None:
+        """Stops where a restored store only reads."""
+        if self.only_reads:
+            self.stop(StopReason.RESTORED, "only what others agree on, or the chain, leads on from here")
+
+    @property
     def may_ask(self) -> bool:
         """Whether an input may be signed on the latest agreement: of a restored store, not where the lost one can have.
 
@@ -243,12 +278,34 @@ class Desk:
         return self.wants_floor and self.tip is None
 
     @property
+    def waits_for_ground(self) -> bool:
+        """Whether others have to know our floor: they lead to above it."""
+        return self.is_party and self.own_floor != NEVER and self.own_floor > 0 and self.tip_nonce <= self.own_floor
+
+    @property
+    def waits_for_others(self) -> bool:
+        """Whether something of ours waits for others, or of others for us."""
+        ballot, pool = self.ballot, self.pool
+        return (
+            ballot.own_standing is not None
+            or bool(pool.wishes or pool)
+            or ballot.has_signed_aside
+            or self.waits_for_ground
+            or self.new_ground is not None
+        )
+
+    @property
     def new_ground(self) -> int | None:
-        """The lowest nonce on which a restored party can ask for anything again, where we alone can lead to there."""
-        if not (self.options.operator_leads and self.ballot.leads(self.index)):
-            return None  # it leads to there itself
-        floors = [floor for announced in self.floors.values() for floor in announced if floor >= self.tip_nonce]
+        """The lowest nonce from which on a restored party can ask for anything again, where we can lead to there."""
+        if not self.ballot.leads(self.index) or (self.is_party and self.is_restored):
+            return None
+        floors = self.floors_ahead
         return min(floors) + 1 if floors else None
+
+    @property
+    def floors_ahead(self) -> list[int]:
+        """Floors of others with restored stores at or above the latest agreement."""
+        return [floor for announced in self.floors.values() for floor in announced if floor >= self.tip_nonce]
 
     def note_floor(self, peer: int, floor: int) -> None:
         """A participant announced its floor."""
@@ -264,7 +321,11 @@ class Desk:
     def hello(self, seen: int) -> Hello:
         """What we have, for a party of which we have `seen` a signature under this nonce: it must know that, too."""
         highest = min(max(self.ballot.highest_signed, seen), MAX_TOLD)  # somebody may have signed the very last nonce
-        return Hello(highest, min(self.tip_nonce, MAX_TOLD), self.thread.parent, self.own_floor)
+        # Where we never sign again nobody can give us ground, nor where all have to sign it and we only read.
+        everyone_signs = self.thread.terms.threshold == self.parties
+        lost = self.own_floor == NEVER or (everyone_signs and self.only_reads)
+        floor = 0 if lost else self.own_floor
+        return Hello(highest, min(self.tip_nonce, MAX_TOLD), self.thread.parent, floor)
 
     # Answers ----------------------------------------------------------------------------------------------------------
     def may_answer(self, peer: int) -> bool:

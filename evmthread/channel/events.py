@@ -135,6 +135,7 @@ class StopReason(StrEnum):
     STALE_STORE = "a peer showed a signature of ours that our store doesn't hold"
     REFUSED = "the store or the guard refused what was to be signed"
     FORKED = "the agreed line leads back further than is kept"
+    RESTORED = "the store was put back from a copy, and what it lacks may bind us"
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,9 +41,10 @@ class Leading:
         ballot = desk.ballot
         if not ballot.leads(desk.index):
             raise LocalProtocolError("another participant leads this thread")
-        nonce = ballot.next_led_by(desk.index, desk.tip_nonce, desk.pacing.misses)
-        if empty and desk.new_ground is not None:
-            nonce = max(nonce, desk.new_ground)  # whoever alone leads, leads any nonce
+        if desk.is_party and desk.is_restored:
+            raise LocalProtocolError("a restored store signs only what others have signed")
+        least = (desk.new_ground or 0) if empty else 0
+        nonce = ballot.next_led_by(desk.index, desk.tip_nonce, desk.pacing.misses, least=least)
         if desk.tip is None and nonce:
             raise LocalProtocolError(f"the genesis is participant {ballot.leader(0)}'s to propose")
         try:
@@ -67,8 +68,11 @@ class Leading:
         propose = Propose(commitment, signed, suspension, b"")
         self._rounds.sign(ballot.add(Standing(propose, digest(thread.domain, commitment))))
 
-    def lead_if_wanted(self) -> None:
-        """Proposes where it is our turn and there is something to propose; else, and where that can't be, nothing."""
+    def lead_if_wanted(self, *, clears: bool = False) -> None:
+        """Proposes where it is our turn and there is something to propose; else, and where that can't be, nothing.
+
+        `clears`: no more than what clears the way for others.
+        """
         desk = self._desk
         if not desk.pool and not self._rounds.may_skip:  # most often: nothing waits
             return
@@ -76,7 +80,7 @@ class Leading:
             return
         empty = self._rounds.empty_next or desk.ballot.open_proposals >= desk.thread.ruleset.open_proposals
         # What we, or a restored party, can't ask for on this agreement, can be asked for on the next.
-        empty = empty or desk.has_to_clear
+        empty = empty or desk.has_to_clear or clears
         if desk.pool.barred or desk.new_ground is not None:
             empty = empty or not desk.pool.collect(suspended=desk.thread.agreed_call is not None)
         try:

@@ -84,17 +84,21 @@ class Rounds:
         desk.outbox.persist(record, urgent=True, then=kept, failed=refused)
 
     def ask_signature(self, standing: Standing) -> None:
-        """Asks for the signature on what is kept as signed; that of what was signed before a restart is the same."""
-        desk = self._desk
-        standing.signing = True
+        """Asks for the signature on what is kept as signed; that of what was signed before a restart is the same.
+
+        Not while the chain doesn't say LIVE, or shows a dispute since it was kept; then it is asked for again later.
+        """
+        desk, commitment = self._desk, standing.propose.commitment
+        standing.signing = not commitment.nonce or commitment.status == Status.FINAL or desk.is_live
+        if not standing.signing:
+            return
 
         def refused(why: str) -> None:
             if desk.ballot.standing.get(standing.nonce) is standing:
                 desk.stop(StopReason.REFUSED, why)
 
-        typed_data = TypedData(desk.thread.domain, standing.propose.commitment)
         desk.outbox.sign(
-            typed_data,
+            TypedData(desk.thread.domain, commitment),
             standing.content,
             then=lambda signature: self._signed(standing, signature),
             failed=refused,
@@ -177,7 +181,8 @@ class Rounds:
     def _is_forgotten(self, standing: Standing) -> bool:
         """Whether our user was told of this proposal, then of another, and can decide on neither: it is told again."""
         desk = self._desk
-        return desk.is_party and not standing.signed_here and not self.waits_for_user
+        decided = standing.signed_here or standing.wanted
+        return desk.is_party and desk.options.manual and not decided and not self.waits_for_user
 
     def _check_own(self, propose: Propose) -> None:
         """A peer shows a proposal that we lead: if we signed it, our store has to know it (signer law, rule 5)."""
@@ -187,11 +192,17 @@ class Rounds:
             check_leader_signature(desk.thread, desk.index, desk.key_of(desk.index), signed, propose.signature, nonce)
         except Refusal as error:
             raise RemoteProtocolError(str(error)) from None
-        self.check_known(nonce, signed)
+        self.check_known(nonce, signed, final=propose.commitment.status == Status.FINAL)
 
-    def check_known(self, nonce: int, signed_digest: bytes) -> None:
-        """Our signature on this was shown: stops where our store doesn't hold it, and isn't marked as an older one."""
+    def check_known(self, nonce: int, signed_digest: bytes, *, final: bool = False) -> None:
+        """Our signature on this was shown: stops where our store doesn't hold it, and isn't marked as an older one.
+
+        An end binds us, whatever our store knows (signer law, rule 3); that no floor lies above.
+        """
         desk = self._desk
+        if final and signed_digest not in (desk.ballot.final, desk.thread.parent):
+            desk.lost_end = True
+            desk.stop(StopReason.STALE_STORE, f"the end of nonce {nonce}: 0x{signed_digest.hex()}")
         if desk.wants_floor:
             return
         if nonce > max(desk.tip_nonce, desk.own_floor or -1) and desk.ballot.signed.get(nonce) != signed_digest:
@@ -260,8 +271,32 @@ class Rounds:
                 assert prepared is not None
                 desk.outbox.notify(Proposed(propose, prepared.outcome))
                 return
-            self.sign(standing)
+            self._agree_to(standing)
         self.settle()
+
+    def _agree_to(self, standing: Standing) -> None:
+        """Signs a proposal; with a restored store, as the last."""
+        standing.wanted = self._desk.is_restored
+        if not standing.wanted or self._is_last_wanted(standing):
+            self.sign(standing)
+
+    def _is_last_wanted(self, standing: Standing) -> bool:
+        """Whether our signature alone is missing."""
+        terms = self._desk.thread.terms
+        return len(standing.signatures) >= signatures_needed(terms, standing.propose.commitment) - 1
+
+    def _sign_last(self) -> None:
+        """Signs the highest proposal that we want and that lacks our signature alone."""
+        desk = self._desk
+        for standing in sorted(desk.ballot.standing.values(), key=lambda each: each.nonce, reverse=True):
+            if standing.wanted and not standing.signed_here and self._is_last_wanted(standing):
+                final = standing.propose.commitment.status == Status.FINAL
+                try:
+                    check_may_sign(desk, nonce=standing.nonce, final=final, counts=standing.counts)
+                except Unsigned:
+                    continue
+                self.sign(standing)
+                return
 
     def _refuse(
         self, peer: int, leader: int, propose: Propose, signed_digest: bytes, error: Refusal | Unsigned
@@ -312,7 +347,7 @@ class Rounds:
             except Unsigned as error:  # it may be accepted later
                 raise LocalProtocolError(error.where) from None
             self._undecided = None
-            self.sign(standing)
+            self._agree_to(standing)
             return
         self._undecided = None
         del desk.ballot.standing[nonce]
@@ -369,6 +404,8 @@ class Rounds:
     def settle(self) -> None:
         """Adopts the highest proposal that enough parties have signed, if there is one."""
         desk = self._desk
+        if desk.is_restored:
+            self._sign_last()
         for nonce in sorted(desk.ballot.standing, reverse=True):
             standing = desk.ballot.standing[nonce]
             commitment = standing.propose.commitment

@@ -25,8 +25,9 @@ _WORD_SIZES = repeat(32)
 _LOW = tuple([(1 << (count << 3)) - 1 for count in range(33)])  # masks of a word's low bytes
 _WORD = _LOW[32]
 LAZY_BYTES = 1024  # call data up to here is copied at once: most is, and plain bytes are read fastest
-LAZY_OUTPUT_BYTES = 128  # output up to here: it is seldom read word by word, and mostly copied to memory again
-FEW_WORDS = 4  # of a range up to which it is handled as one number (measured)
+LAZY_OUTPUT_BYTES = 128  # output up to here: it is never read word by word, and mostly copied to memory again
+FEW_WORDS = 4  # of a range up to which it is written as one number (measured);
+FEW_PARTIAL = 6  # of one that begins or ends within a word
 SPLIT_WORDS = 64  # words that are made of bytes in one go
 MEMORY_QUADRATIC_SHIFT = 9  # words squared / 512, Yellow Paper section H.1
 
@@ -165,10 +166,11 @@ def load_unaligned(memory: list[int], offset: int) -> int:
 def store_unaligned(memory: list[int], offset: int, value: int) -> None:
     """Writes a word at a byte offset that is no multiple of 32; memory already reaches its end."""
     index = offset >> 5
-    shift = (offset & 31) << 3
-    rest = 256 - shift
-    memory[index] = (memory[index] >> rest << rest) | (value >> shift)
-    memory[index + 1] = (memory[index + 1] & ((1 << rest) - 1)) | ((value << rest) & ((1 << 256) - 1))
+    start = offset & 31
+    shift = start << 3
+    low = _LOW[32 - start]
+    memory[index] = memory[index] & ~low | value >> shift
+    memory[index + 1] = memory[index + 1] & low | (value & _LOW[start]) << (256 - shift)
 
 
 def store_byte(memory: list[int], offset: int, value: int) -> None:
@@ -180,7 +182,7 @@ def store_byte(memory: list[int], offset: int, value: int) -> None:
 
 def read_memory(memory: list[int], offset: int, size: int) -> bytes:
     """`size` bytes from `offset`; memory already holds the range."""
-    # Hot path: a few words become one number, and many become bytes in one go.
+    # Hot path: a few words one by one without a loop, and many in one go.
     if not size:
         return b""
     first = offset >> 5
@@ -190,11 +192,11 @@ def read_memory(memory: list[int], offset: int, size: int) -> bytes:
         raw = memory[first].to_bytes(32)
     elif last == first + 2:
         raw = (memory[first] << 256 | memory[first + 1]).to_bytes(64)
-    elif last - first <= FEW_WORDS:
-        number = memory[first]
-        for index in range(first + 1, last):
-            number = number << 256 | memory[index]
-        raw = number.to_bytes(last - first << 5)
+    elif last == first + 3:
+        raw = memory[first].to_bytes(32) + memory[first + 1].to_bytes(32) + memory[first + 2].to_bytes(32)
+    elif last == first + 4:
+        a, b, c, d = memory[first:last]
+        raw = b"".join((a.to_bytes(32), b.to_bytes(32), c.to_bytes(32), d.to_bytes(32)))
     else:
         raw = b"".join(map(to_bytes, memory[first:last], _WORD_SIZES))
     return raw if len(raw) == size else raw[start : start + size]
@@ -242,14 +244,7 @@ class MemoryBytes:
         if self._whole is None and not (destination | start) & 31 and source + size <= self._size:
             _copy_words(self._words, start, memory, destination, size)
         else:
-            write_memory(memory, destination, self[source : source + size].ljust(size, b"\0"))
-
-
-def output_data(memory: list[int], offset: int, size: int) -> bytes:
-    """`size` bytes from `offset`, to be handed back to a caller; memory already holds the range."""
-    if size <= LAZY_OUTPUT_BYTES:
-        return read_memory(memory, offset, size)
-    return cast("bytes", MemoryBytes(memory, offset, size))
+            copy_data(memory, destination, self[source : source + size], 0, size)
 
 
 def call_data(memory: list[int], offset: int, size: int) -> bytes:
@@ -286,33 +281,64 @@ def write_memory(memory: list[int], offset: int, data: bytes) -> None:
             number |= kept & (_LOW[32 - start] ^ _LOW[32] ^ _LOW[tail] if start else _LOW[tail])
         memory[first] = number
         return
-    if words <= FEW_WORDS:
+    if words <= FEW_WORDS or (words <= FEW_PARTIAL and (start or tail)):
         number = from_bytes(data)
         if tail:
             number = number << (tail << 3) | memory[last - 1] & _LOW[tail]
         if words == 2:
-            if start:
-                number |= (memory[first] & ~_LOW[32 - start]) << 256
-            memory[first] = number >> 256
             memory[first + 1] = number & _WORD
+            number >>= 256
+            memory[first] = number | memory[first] & ~_LOW[32 - start] if start else number
             return
-        if start:
-            number |= (memory[first] & ~_LOW[32 - start]) << ((words - 1) << 8)
         for index in range(last - 1, first, -1):
             memory[index] = number & _WORD
             number >>= 256
-        memory[first] = number
+        memory[first] = number | memory[first] & ~_LOW[32 - start] if start else number
         return
     if start:
         data = memory[first].to_bytes(32)[:start] + data
     if tail:
-        data += (memory[last - 1] & (1 << (tail << 3)) - 1).to_bytes(tail)
+        data += (memory[last - 1] & _LOW[tail]).to_bytes(tail)
+    place = 0
     while words > SPLIT_WORDS:
-        memory[first : first + SPLIT_WORDS] = map(from_bytes, _splitting(SPLIT_WORDS)(data[: SPLIT_WORDS << 5]))
-        data = data[SPLIT_WORDS << 5 :]
+        part = data[place : place + (SPLIT_WORDS << 5)]
+        memory[first : first + SPLIT_WORDS] = map(from_bytes, _splitting(SPLIT_WORDS)(part))
+        place += SPLIT_WORDS << 5
         first += SPLIT_WORDS
         words -= SPLIT_WORDS
-    memory[first:last] = map(from_bytes, _splitting(words)(data))
+    memory[first:last] = map(from_bytes, _splitting(words)(data[place:] if place else data))
+
+
+def clear_memory(memory: list[int], offset: int, size: int) -> None:
+    """Writes `size` zeros at `offset`; memory already holds the range."""
+    first, start = offset >> 5, offset & 31
+    end = offset + size
+    last, rest = end >> 5, end & 31
+    if start:
+        if last == first:
+            memory[first] &= _LOW[32 - rest] | ~_LOW[32 - start]
+            return
+        memory[first] &= ~_LOW[32 - start]
+        first += 1
+    memory[first:last] = [0] * (last - first)
+    if rest:
+        memory[last] &= _LOW[32 - rest]
+
+
+def copy_data(memory: list[int], destination: int, data: bytes, source: int, size: int) -> None:
+    """Writes a range of `data` to memory, which holds the destination; zeros beyond the end of `data`."""
+    if type(data) is not bytes:  # a long range of another call's memory
+        data.copy(memory, destination, source, size)  # type: ignore[attr-defined]
+        return
+    part = data[source : source + size]
+    rest = size - len(part)
+    if not rest:
+        write_memory(memory, destination, part)
+    elif rest < 32:
+        write_memory(memory, destination, part.ljust(size, b"\0"))
+    else:
+        write_memory(memory, destination, part)
+        clear_memory(memory, destination + size - rest, rest)
 
 
 def copy_memory(memory: list[int], destination: int, source: int, size: int) -> None:

@@ -4,6 +4,7 @@ An instruction that asks for state may be told to wait: the host raises `Missing
 anything, charges gas, or grows memory, so that it can be run again from the start.
 """
 
+from collections.abc import Container
 from typing import Protocol
 
 
@@ -56,6 +57,10 @@ class Host(Protocol):
     """The world as instructions see it. Addresses are 20 bytes, storage keys and values are words."""
 
     refund: int
+
+    @property
+    def warm(self) -> Container[bytes]:
+        """The warm accounts (EIP-2929), for a quick look; `warm_account` makes one warm."""
 
     @property
     def block(self) -> BlockContext: ...

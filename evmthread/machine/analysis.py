@@ -92,6 +92,7 @@ class Program:
         "fork",
         "grew",
         "heat",
+        "last_call",
         "met",
         "operations",
         "refutations",
@@ -110,7 +111,9 @@ class Program:
         self.met: dict[int, int] = {}
         self.segments: dict[int, Segment] = {}
         # The compiled engine's: visits of places that may become heads, regions by head, guesses that failed.
+        # `calls` is the number of outermost calls in which this code ran, `last_call` names the last of them.
         self.calls = 0
+        self.last_call = 0
         self.heat: dict[int, int] = {}
         self.regions: dict[int, Callable[[Frame], object]] = {}
         self.refutations: dict[tuple[int, str], int] = {}

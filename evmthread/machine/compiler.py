@@ -10,7 +10,6 @@ from sys import getsizeof
 from threading import Lock
 from types import CodeType, FunctionType
 from typing import Any, Protocol, cast
-from weakref import finalize
 
 from evmthread.errors import Missing
 from evmthread.isa.frame import Frame, grown
@@ -85,7 +84,7 @@ class Region:
     `size` is about how many bytes it holds.
     """
 
-    __slots__ = ("__weakref__", "code", "function", "items", "names", "program", "refusals", "size", "source")
+    __slots__ = ("code", "function", "items", "lines", "names", "program", "refusals", "size", "source")
 
     def __init__(self, program: Program, source: RegionSource, code: CodeType, size: int) -> None:
         self.program = program
@@ -96,9 +95,8 @@ class Region:
         self.code = code
         # What the texts of stack items stand for, as far as some spill had to know: numbers, names, or compiled.
         self.items: dict[str, int | str | CodeType] = {}
-        lines = 0, None, _Lines(source), filename
-        linecache.cache[filename] = lines  # type: ignore[assignment] # reads as a list
-        finalize(self, _forget, filename, lines).atexit = False
+        self.lines = 0, None, _Lines(source), filename
+        linecache.cache[filename] = self.lines  # type: ignore[assignment] # reads as a list
         self.names: dict[str, Any] = {
             **source.names,
             **NAMED,
@@ -112,6 +110,12 @@ class Region:
         }
         # The text is our own; the code under analysis gives only integers.
         self.function: RegionFunction = FunctionType(code, self.names)
+
+    def __del__(self, kept: dict[str, Any] = linecache.cache) -> None:
+        """Another region of the same text, from another cache, may have brought the same lines since: those stay."""
+        filename = self.code.co_filename
+        if kept.get(filename) is self.lines:
+            kept.pop(filename, None)
 
     def stack(self, site: Site, values: dict[str, Any]) -> list[int]:
         """The words that stand above the untouched items at a site; `values` are the function's locals."""
@@ -128,12 +132,6 @@ class Region:
             else:
                 stack.append(eval(item, self.names, values))  # type: ignore[arg-type] # noqa: S307 - our own text
         return stack
-
-
-def _forget(filename: str, lines: object) -> None:
-    """A region is gone; another one of the same text, from another cache, may have brought the same lines since."""
-    if linecache.cache.get(filename) is lines:
-        del linecache.cache[filename]
 
 
 def size_of(source: Source, code: CodeType) -> int:

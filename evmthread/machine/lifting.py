@@ -27,7 +27,7 @@ from evmthread.machine.symbols import (
     constant,
     negation,
 )
-from evmthread.machine.syntax import Lifted, syntax_of
+from evmthread.machine.syntax import Lifted, reads_of, syntax_of
 from evmthread.primitives.words import WORD_MASK
 
 INLINE_LIMIT = 100  # characters of an expression beyond its arguments' and long numbers; a longer one is called
@@ -288,17 +288,16 @@ def lift_pure(
     if None not in constants:
         return constant(function(*constants)), arguments
     try:
-        reads = syntax_of(function).reads
+        settled = tuple(
+            [
+                argument if argument.atom or reads_of(function)[index] <= 1 else settle(argument)
+                for index, argument in enumerate(arguments)
+            ]
+        )
+        texts = [argument.text for argument in settled]
+        template = _template(function, *[_facts(argument, texts.index(argument.text)) for argument in settled])
     except NotLiftable:
         return None, arguments
-    settled = tuple(
-        [
-            argument if argument.atom or reads[index] <= 1 else settle(argument)
-            for index, argument in enumerate(arguments)
-        ]
-    )
-    texts = [argument.text for argument in settled]
-    template = _template(function, *[_facts(argument, texts.index(argument.text)) for argument in settled])
     if template is None:
         return None, settled
     result = template.filled(settled, texts)

@@ -5,6 +5,7 @@ machine can stop between any two instructions.
 """
 
 from collections.abc import Callable
+from typing import cast
 
 from evmthread.errors import InvalidInput
 from evmthread.isa.forks import Fork
@@ -13,10 +14,11 @@ from evmthread.isa.halts import ExceptionalHalt, HaltReason, Status
 from evmthread.isa.instruction import HALTED
 from evmthread.isa.message import CALL, CREATE, CREATE2, STATICCALL, Message
 from evmthread.machine.code_cache import CodeCache
+from evmthread.machine.codeless import CodelessCall
 from evmthread.machine.journaled import JournaledHost
 from evmthread.machine.stepper import Outcome, execute, fail
 from evmthread.machine.traps import Answer
-from evmthread.precompiles.precompile import PrecompileFailure
+from evmthread.precompiles.precompile import Precompile, PrecompileFailure
 
 SUCCESS = Status.SUCCESS
 
@@ -44,6 +46,8 @@ class Machine:
         "recorded_bytes",
         "root",
     )
+
+    shows_precompiles = False  # whether a call to a precompiled contract is a frame too, for somebody to look at
 
     def __init__(
         self, message: Message | None, *, fork: Fork, host: JournaledHost, cache: CodeCache, engine: Engine = execute
@@ -83,18 +87,29 @@ class Machine:
         host = self.host
         fork = self.fork
         kind, code, address = message.kind, message.code, message.address
-        program = self.cache.program(code, fork)
-        frame = Frame(message, fork, host, program, program.destinations)
+        creates = kind is CREATE or kind is CREATE2
+        contract = None if creates else fork.precompiles.get(message.code_address)
+        if contract is not None and parent is not None and not self.shows_precompiles:
+            frame = cast("Frame", CodelessCall())
+            frame.message = message
+            frame.halt_reason = None
+        else:
+            program = self.cache.program(code, fork)
+            frame = Frame(message, fork, host, program, program.destinations)
+            self.frames.append(frame)
+            if contract is not None:
+                frame.slots = frame.stored = {}
         frame.mark = host.mark()
         if parent is None:
             frame.caller_pc = 0
             frame.memory_limit = fork.limits.memory_bytes >> 5
         else:
             frame.caller_pc = parent.pc - 1
-            frame.memory_limit = parent.memory_limit - len(parent.memory)
+            if type(frame) is Frame:
+                frame.memory_limit = parent.memory_limit - len(parent.memory)
             self.recorded += 1
             self.recorded_bytes += CALL_BYTES + len(message.data)
-            if kind is CREATE or kind is CREATE2:
+            if creates:
                 self.recorded_bytes += len(code)
             if self.recorded > self.most_recorded or self.recorded_bytes > self.most_bytes:
                 parent.unrecorded += 1
@@ -102,20 +117,17 @@ class Machine:
                 parent.children = [frame]
             else:
                 parent.children.append(frame)
-        self.frames.append(frame)
         if answer is not None:
             self._end_with(frame, answer)
             return frame
-        if kind is CALL or kind is STATICCALL:
-            if parent is None or not code:  # an account with code isn't empty
-                host.touch(address)
-        elif kind is CREATE or kind is CREATE2:
+        if creates:
             host.create_account(address, fork.rules.contract_start_nonce)
+        elif (kind is CALL or kind is STATICCALL) and (parent is None or not code):  # an account with code isn't empty
+            host.touch(address)
         if message.transfer and message.sender != address:
             host.move(message.sender, address, message.transfer)
-        if message.code_address in fork.precompiles and kind is not CREATE and kind is not CREATE2:
-            frame.slots = frame.stored = {}
-            self._run_precompile(frame)
+        if contract is not None:
+            self._run_precompile(frame, contract)
         else:
             frame.slots, frame.stored = host.open_storage(address)
         return frame
@@ -129,19 +141,22 @@ class Machine:
         frame.status = Status.SUCCESS if answer.success else Status.REVERT
         self._leave(frame)
 
-    def _run_precompile(self, frame: Frame) -> None:
-        contract = self.fork.precompiles[frame.message.code_address]
-        data = frame.data
-        try:
-            frame.charge(contract.price(data))
+    def _run_precompile(self, frame: Frame, contract: Precompile) -> None:
+        """Runs a precompiled contract in the place of code, to its end."""
+        message = frame.message
+        data = message.data
+        gas = message.gas - contract.price(data)
+        if gas < 0:
+            fail(frame, HaltReason.OUT_OF_GAS)
+        else:
             if type(data) is not bytes:  # long call data that still lies in memory
                 data = data[: contract.reads(data)]
-            frame.output = contract.run(data)
-            frame.status = Status.SUCCESS
-        except ExceptionalHalt as halt:
-            fail(frame, halt.reason)
-        except PrecompileFailure:
-            fail(frame, HaltReason.PRECOMPILE_FAILURE)
+            try:
+                frame.output = contract.run(data)
+                frame.gas = gas
+                frame.status = SUCCESS
+            except PrecompileFailure:
+                fail(frame, HaltReason.PRECOMPILE_FAILURE)
         self._leave(frame)
 
     def _undo(self, frame: Frame) -> None:
@@ -149,7 +164,7 @@ class Machine:
         self.host.rollback(frame.mark)
 
     def _leave(self, frame: Frame) -> None:
-        """Ends the last frame: settles its effects and hands its outcome to the caller."""
+        """Ends the last frame, or a call that has none: settles its effects and hands its outcome to the caller."""
         host = self.host
         message = frame.message
         kind = message.kind
@@ -167,21 +182,22 @@ class Machine:
             self._undo(frame)
         frame.log_end = len(host.logs)
         frame.refund_end = host.refund
-        self.frames.pop()
-        if succeeded:
-            # A failed frame keeps what it was working on, for whoever looks into the failure.
-            frame.memory = []
-            frame.stack = []
-        if not self.frames:
-            frame.output = bytes(frame.output)
-            return
-        # A result's tree outlives its calls, and must not keep what was made of their code (megabytes, for some).
-        frame.program = None
-        frame.destinations = NOWHERE
         output = frame.output
+        if type(frame) is Frame:
+            self.frames.pop()
+            if succeeded:
+                # A failed frame keeps what it was working on, for whoever looks into the failure.
+                frame.memory = []
+                frame.stack = []
+            if not self.frames:
+                frame.output = bytes(output)
+                return
+            # A result's tree outlives its calls, and must not keep what was made of their code (megabytes, for some).
+            frame.program = None
+            frame.destinations = NOWHERE
+            if not succeeded:
+                self.recorded_bytes += WORD_BYTES * (len(frame.memory) + len(frame.stack))
         self.recorded_bytes += len(output)
-        if not succeeded:
-            self.recorded_bytes += WORD_BYTES * (len(frame.memory) + len(frame.stack))
         parent = self.frames[-1]
         parent.gas += frame.gas
         if creates:
@@ -190,8 +206,8 @@ class Machine:
             return
         parent.return_data = output
         parent.stack.append(1 if succeeded else 0)
-        if message.return_size and output:
-            size = message.return_size
+        size = message.return_size
+        if size and output:
             if type(output) is bytes:
                 write_memory(parent.memory, message.return_offset, output[:size])
             else:  # a long range of the callee's memory

@@ -109,7 +109,7 @@ class Growth:
 
     @property
     def text(self) -> str:
-        end = f"{self.base} + {self.reach}" if self.base else str(self.reach)
+        end = str(self.reach) if not self.base else f"{self.base} + {self.reach}" if self.reach else self.base
         aligned = self.aligned is not None and not (self.reach - self.aligned) & 31
         return " " * self.indent + _growing(self.site, end, aligned=aligned)
 

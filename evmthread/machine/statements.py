@@ -8,7 +8,7 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, cast
 
-from evmthread.isa.frame import load_unaligned, store_byte, store_unaligned
+from evmthread.isa.frame import copy_data, copy_memory, load_unaligned, store_byte, store_unaligned
 from evmthread.isa.instruction import Instruction, Shape
 from evmthread.isa.instructions.hashing import hash_of_memory
 from evmthread.isa.instructions.memory import mload, msize, mstore
@@ -40,7 +40,10 @@ STEADY_ATTRIBUTES = frozenset(
 SIZE = "len(memory) << 5"
 WORD_ZEROS = 5  # low bits that are zero in a multiple of 32
 # Functions that are given memory and don't look how long it is.
-BLIND: tuple[Callable[..., object], ...] = (load_unaligned, store_unaligned, store_byte, hash_of_memory)
+BLIND: tuple[Callable[..., object], ...] = (
+    *(copy_data, copy_memory, hash_of_memory),
+    *(load_unaligned, store_unaligned, store_byte),
+)
 
 
 _PARTS = frozenset({ast.Attribute, ast.Call, ast.Subscript})
@@ -169,15 +172,17 @@ class StatementLifter(Evaluator):
     def _unwrap_offset(self, function: Callable[..., object]) -> None:
         """A memory offset that is a word plus a constant: that it doesn't wrap is a guess with a guard."""
         path, writer = self.path, self.writer
+        if not self.instruction.pops:
+            return
+        value = path.stack[-1]
+        if value.wrapped is None or value.sample is None or value.sample >= POINTER_RANGE[1]:
+            return
         hidden = 1 if self.instruction.shape is Shape.FRAMED else 2
         try:
             parameters = syntax_of(function).parameters[hidden:]
         except NotLiftable:
             return
         if not parameters or parameters[0] != "offset":
-            return
-        value = path.stack[-1]
-        if value.wrapped is None or value.sample is None or value.sample >= POINTER_RANGE[1]:
             return
         base, delta = value.wrapped
         # A subtraction may be written as an addition of its complement.
@@ -567,7 +572,7 @@ class StatementLifter(Evaluator):
                 return Value(f"len({measured.text})", low, MEMORY_REACH)
             raise NotLiftable("length of a word")
         target = self.names.get(function.id)
-        if not callable(target) or isinstance(target, type):
+        if not callable(target) or isinstance(target, type) or not target.__module__:  # by which it is found again
             raise NotLiftable(function.id)
         arguments = [self.anything(argument) for argument in node.args]
         texts = [argument.text for argument in arguments]

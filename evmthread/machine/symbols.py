@@ -144,6 +144,8 @@ def choose(condition: Condition, first: Value, second: Value) -> Value:
         return truth(condition.text)
     if first.constant == 0 and second.constant == 1:
         return truth(negation(condition).text)
+    if second.constant == 0 and condition.text == first.text:
+        return first
     return Value(
         f"{first.within(TRUTH)} if {condition.text} else {second.text}",
         min(first.low, second.low),

@@ -19,13 +19,12 @@ from evmthread.machine.symbols import NotLiftable
 
 @dataclass(frozen=True, slots=True)
 class Lifted:
-    """A function's syntax tree, with the names it sees, and how often each parameter is read in it."""
+    """A function's syntax tree, with the names it sees."""
 
     parameters: tuple[str, ...]
     body: tuple[ast.stmt, ...]
     names: Mapping[str, Any]
     function: Callable[..., object]
-    reads: tuple[int, ...]
 
 
 @lru_cache(maxsize=1024)
@@ -46,12 +45,19 @@ def syntax_of(function: Callable[..., object]) -> Lifted:
         raise NotLiftable("source that isn't what runs")
     names = MappingProxyType(function.__globals__)
     parameters = tuple([argument.arg for argument in signature.args])
-    counts = dict.fromkeys(parameters, 0)
-    for statement in body:
+    return Lifted(parameters, tuple(body), names, function)
+
+
+@lru_cache(maxsize=1024)
+def reads_of(function: Callable[..., object]) -> tuple[int, ...]:
+    """How often each parameter is read in a function. Raises NotLiftable, as syntax_of does."""
+    lifted = syntax_of(function)
+    counts = dict.fromkeys(lifted.parameters, 0)
+    for statement in lifted.body:
         for node in ast.walk(statement):
             if isinstance(node, ast.Name) and node.id in counts:
                 counts[node.id] += 1
-    return Lifted(parameters, tuple(body), names, function, tuple(counts.values()))
+    return tuple(counts.values())
 
 
 def _definition(function: FunctionType) -> ast.FunctionDef:

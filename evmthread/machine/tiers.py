@@ -1,5 +1,7 @@
 """The fast engine: the stepper, with regions compiled where it is hot. Nobody can tell it from the stepper alone."""
 
+from itertools import count
+
 from evmthread.errors import Missing
 from evmthread.isa.frame import Frame
 from evmthread.isa.halts import ExceptionalHalt
@@ -14,30 +16,38 @@ NEVER = -1_000_000_000  # visits of a place that isn't to be compiled
 CALLS_COUNTED = 64  # calls of a code that lower the threshold for its places
 
 
-# Compiling is paid for by running: whatever the code is, compiling takes about as long as stepping has taken, and
-# CREDIT_LIMIT more. In units of gas that the stepper took as base prices, of which a microsecond takes about 25.
+# Compiling is paid for by running: whatever the code is, compiling takes at most PAYS times as long as stepping has
+# taken, and a region more. The first region of an engine waits until stepping has taken as long as it usually takes
+# where nothing was compiled yet, since each instruction's function has to be read first. In units of gas that the
+# stepper took as base prices, of which a microsecond takes about 25.
 GAS_A_MICROSECOND = 25
-CREDIT_OF_A_CALL = 25_000 * GAS_A_MICROSECOND  # of an outermost one: what is called again and again may warm up
+PAYS = 8
+CREDIT_AT_FIRST = -3_000 * PAYS * GAS_A_MICROSECOND
+CREDIT_OF_A_CALL = 25_000 * GAS_A_MICROSECOND  # of an outermost one of known code: what is called again may warm up
 CREDIT_LIMIT = 250_000 * GAS_A_MICROSECOND
 RETRY = 64  # visits until a place is looked at again that couldn't be paid for
+
+_OUTERMOST = count(1)  # numbers of outermost calls, in all worlds of this process
 
 
 class TieredEngine:
     """Runs a frame until it calls or ends. `threshold` is the number of visits after which a place is compiled.
 
-    A threshold of zero compiles everything, whatever it costs, up to what a code of its size may cost in all.
+    A threshold of zero compiles everything, whatever it costs, up to what a code of its size may cost in all. `credit`
+    is what has been paid for compiling ahead of time.
     """
 
-    __slots__ = ("credit", "everything", "threshold")
+    __slots__ = ("credit", "everything", "outermost", "threshold")
 
-    def __init__(self, threshold: int) -> None:
+    def __init__(self, threshold: int, *, credit: int = CREDIT_AT_FIRST) -> None:
         self.threshold = threshold
         self.everything = threshold == 0
-        self.credit = CREDIT_LIMIT
+        self.credit = credit
+        self.outermost = 0
 
     def _compiled(self, frame: Frame, program: Program, pc: int, earned: int) -> RegionFunction | None:
         """The region at a hot place, if it is worth it and can be paid for; `earned` is new credit."""
-        credit = self.credit = min(self.credit + earned, CREDIT_LIMIT)
+        credit = self.credit = min(self.credit + PAYS * earned, CREDIT_LIMIT)
         if credit < 0 and not self.everything:
             program.heat[pc] = max(self.threshold - RETRY, 0)
             return None
@@ -56,9 +66,13 @@ class TieredEngine:
         regions = program.regions
         pc = frame.pc
         if pc == 0:
-            program.calls += 1
             if frame.depth == 0:
-                self.credit += CREDIT_OF_A_CALL
+                self.outermost = next(_OUTERMOST)
+                if program.calls:
+                    self.credit += CREDIT_OF_A_CALL
+            if program.last_call != self.outermost:
+                program.last_call = self.outermost
+                program.calls += 1
         visited = True
         while (region := regions.get(pc)) is not None:
             result = region(frame)
@@ -156,4 +170,4 @@ class TieredEngine:
                 frame.gas += segment.last_price
             raise
         finally:
-            self.credit += earned
+            self.credit += PAYS * earned

@@ -20,6 +20,7 @@ from evmthread.machine.operations import STACK_LIMIT
 from evmthread.machine.stepper import Outcome, execute, step
 from evmthread.machine.traps import Answer, Question, Stopped, Suspended
 from evmthread.machine.watching import watched_fork
+from evmthread.precompiles.precompile import Precompile
 
 
 class WatchedMachine(Machine):
@@ -29,6 +30,8 @@ class WatchedMachine(Machine):
     """
 
     __slots__ = ("asking", "observers", "pending", "plain_fork", "steps")
+
+    shows_precompiles = True
 
     def __init__(
         self,
@@ -132,8 +135,8 @@ class WatchedMachine(Machine):
             return {}
         return {address: self.host.balance(address) for address in (message.sender, message.address)}
 
-    def _run_precompile(self, frame: Frame) -> None:
-        super()._run_precompile(frame)
+    def _run_precompile(self, frame: Frame, contract: Precompile) -> None:
+        super()._run_precompile(frame, contract)
         self.observers.tell("precompile", frame)
 
     def _undo(self, frame: Frame) -> None:

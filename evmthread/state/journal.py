@@ -62,7 +62,7 @@ class Journal:
 
     def _enter_scope(self, scope: Scope) -> None:
         self._scope = scope
-        self._warm = scope.warm
+        self.warm = scope.warm  # accounts (EIP-2929)
         self._opened = scope.opened
         self._transient = scope.transient
         self._touched = scope.touched
@@ -87,7 +87,10 @@ class Journal:
         self._changed.add(address)
 
     def balance(self, address: bytes) -> int:
-        account = self._accounts.get(address) or self.account(address)
+        try:
+            account = self._accounts[address]
+        except KeyError:
+            account = self.account(address)
         return account[1] if account is not None else 0
 
     def nonce(self, address: bytes) -> int:
@@ -100,13 +103,17 @@ class Journal:
         return account is None or account == EMPTY_ACCOUNT
 
     def code(self, address: bytes) -> bytes:
-        account = self._accounts.get(address) or self.account(address)
+        try:
+            account = self._accounts[address]
+        except KeyError:
+            account = self.account(address)
         if account is None:
             return b""
-        code = self._codes.get(account[2])
-        if code is None:
+        try:
+            return self._codes[account[2]]
+        except KeyError:
             code = self._codes[account.code_hash] = self.view.code(account.code_hash)
-        return code
+            return code
 
     def set_code(self, address: bytes, code: bytes) -> None:
         code_hash = keccak256(code)
@@ -216,10 +223,10 @@ class Journal:
     # Warm sets, storage -----------------------------------------------------------------------------------------------
     def warm_account(self, address: bytes) -> bool:
         """Makes the account warm; True when it was cold (EIP-2929)."""
-        if address in self._warm:
+        if address in self.warm:
             return False
-        self._undo.extend((self._warm, address, ABSENT))
-        self._warm[address] = True
+        self._undo.extend((self.warm, address, ABSENT))
+        self.warm[address] = True
         return True
 
     def open_storage(self, address: bytes) -> tuple[dict[int, int], dict[int, int]]:
@@ -372,7 +379,7 @@ class Journal:
         if not self._marks_kept:
             undo.clear()
         self._enter_scope(new_scope(len(undo)))
-        self._warm.update(warm)
+        self.warm.update(warm)
         self.refund = 0
 
     def end_transaction(self, *, delete_empty: bool) -> None:

@@ -15,7 +15,7 @@ from evmthread.isa.message import CallKind, Message
 from evmthread.machine.code_cache import CodeCache
 from evmthread.machine.hooks import Observers
 from evmthread.machine.machine import Machine
-from evmthread.machine.tiers import DEFAULT_THRESHOLD, TieredEngine
+from evmthread.machine.tiers import CREDIT_LIMIT, DEFAULT_THRESHOLD, TieredEngine
 from evmthread.machine.watched import WatchedMachine
 from evmthread.state.memory import MemoryState
 from evmthread.testing.cases import Case, CaseOutcome, Hooks, differences
@@ -82,7 +82,7 @@ def _check(name: str, body: Json, cache: CodeCache, hooks: Hooks) -> CaseOutcome
 
 
 def _run(message: Message, host: WorldHost, cache: CodeCache, hooks: Hooks) -> Frame:
-    engine = TieredEngine(DEFAULT_THRESHOLD)
+    engine = TieredEngine(DEFAULT_THRESHOLD, credit=CREDIT_LIMIT)
     if not hooks:
         return Machine(message, fork=FRONTIER, host=host, cache=cache, engine=engine).run()
     observers = Observers(hooks, FRONTIER)

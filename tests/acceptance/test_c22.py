@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from evmthread.channel.desk import ChannelOptions
 from evmthread.channel.events import Stopped, StopReason
 from evmthread.channel.messages import Agreed, Hello, encode_message
 from evmthread.channel.phases import Phase
@@ -80,10 +81,12 @@ def test_c22_unmarked_with_a_silent_peer(tmp_path: Path) -> None:
     assert signed_nonces(table) == []
 
 
+@pytest.mark.parametrize("trusts_others", [False, True])
 @pytest.mark.parametrize("peer", ["honest", "silent", "lying"])
-def test_c22_marked_as_restored(tmp_path: Path, peer: str) -> None:
-    """With the mark nothing is signed without a floor, and then only above it, whatever the peer says."""
+def test_c22_marked_as_restored(tmp_path: Path, peer: str, trusts_others: bool) -> None:
+    """With the mark nothing is signed, and for who trusts its peers only above a floor, whatever they say."""
     table = backed_up(tmp_path)
+    table.options = ChannelOptions(trusts_others=trusts_others)
     before = signed_nonces(table)
     put_back(table, restored=True)
     lease = table.stores[1].acquire(table.thread_id)
@@ -104,6 +107,12 @@ def test_c22_marked_as_restored(tmp_path: Path, peer: str) -> None:
     if peer == "lying":
         table.endpoints[1].receive(0, hello)
     table.run()
+    if not trusts_others:
+        assert [event.reason for event in table.told(1, Stopped)] == [StopReason.RESTORED]  # type: ignore[attr-defined]
+        table.wait(600, step=3)
+        assert signed_nonces(table) == []
+        assert table.sums == ([5, 5] if peer == "honest" else [5, 1])
+        return
     table.call(1, add(10), lasting=True)
     table.wait(600, step=3)
     new = signed_nonces(table)

@@ -2,8 +2,21 @@
 
 from dataclasses import replace
 
+import pytest
+
 from evmthread.channel.catch_up import MAX_ORPHANS, PAGE, PATIENCE
-from evmthread.channel.events import Adopted, Convicted, PeerFault, Stopped, StopReason, Superseded, Unexecutable
+from evmthread.channel.desk import NEVER, ChannelOptions
+from evmthread.channel.errors import LocalProtocolError, NotNow
+from evmthread.channel.events import (
+    Adopted,
+    Convicted,
+    PeerFault,
+    Proposed,
+    Stopped,
+    StopReason,
+    Superseded,
+    Unexecutable,
+)
 from evmthread.channel.line import KEPT_BACK
 from evmthread.channel.messages import Accept, Agreed, Fetch, Hello, Message, Propose, Request, decode_agreed
 from evmthread.channel.phases import Phase
@@ -511,7 +524,7 @@ def test_parties_are_greeted_until_they_have_greeted_us() -> None:
 
 
 def test_a_greeting_is_answered_where_it_was_not_or_says_something_new_or_time_has_passed() -> None:
-    table = Table(3, begin=False)
+    table = Table(3, begin=False, trusts_others=True)
     hello = Hello(-1, -1, bytes(32))
     table.tell(0, 1, hello)
     assert hellos(table, 0) == [1], "we hadn't begun"
@@ -762,8 +775,172 @@ def test_what_was_only_seen_counts_as_well() -> None:
     assert all(each.commitment.nonce > 1 for each in made), "the greeting alone keeps it from signing the nonce again"
 
 
+def test_a_marked_copy_only_reads() -> None:
+    """Its store may lack an end that was signed: nobody can tell, so nothing is signed any more. It hears the news."""
+    table = Table(3, threshold=2)
+    backup = table.stores[0].copy(restored=True)
+    table.play(1)
+    table.net.clear()
+    table.lost = lambda sender, receiver, message: isinstance(message, Hello)
+    stale(table, 0, backup)
+    assert backup.look(table.id).floor is not None
+    table.pump()
+    (event,) = table.told(0, Stopped)
+    assert isinstance(event, Stopped)
+    assert event.reason == StopReason.RESTORED
+    with pytest.raises(NotNow):
+        table.ask(0, 9)
+    table.lost = lambda sender, receiver, message: False
+    table.wait(20)
+    table.play(2, 11)
+    went = table.play(1, 12) or []
+    assert table.channel(0).thread.storage(0) == 13
+    assert went == []
+    assert table.stores[0].look(table.id).load().signed == ()
+    tip = table.channel(0)._desk.tip
+    assert tip is not None
+    assert tip.signed.signatures.indexes() == (1, 2)
+
+
+def test_nobody_is_asked_for_ground_that_all_would_have_to_sign_where_one_only_reads() -> None:
+    for threshold in (2, 3):
+        table = Table(3, threshold=threshold)
+        backup = table.stores[0].copy(restored=True)
+        stale(table, 0, backup)
+        table.pump()
+        assert (table.channel(0)._desk.hello(-1).floor > 0) == (threshold == 2)
+        table.wait(60)
+        assert table.channel(1)._desk.ballot.open_proposals == 0
+        assert (table.channel(1)._desk.tip_nonce > 0) == (threshold == 2)
+        assert (table.channel(1)._desk.ballot.own_standing is None) or threshold == 2
+
+
+def test_a_marked_copy_is_at_the_table_again_when_the_others_agreed_above_its_floor() -> None:
+    table = Table(3, threshold=2)
+    backup = table.stores[0].copy(restored=True)
+    stale(table, 0, backup)
+    table.pump()
+    table.wait(60)
+    floor = backup.look(table.id).floor
+    assert floor is not None
+    assert table.channel(0)._desk.tip_nonce > floor, "the others led to there"
+    assert table.channel(0).phase == Phase.STOPPED
+    table.restart(0)
+    table.pump()
+    table.ask(0, 21)
+    table.wait(20)
+    assert table.channel(1).thread.storage(0) == 22
+
+
+def test_who_leads_always_signs_first_and_so_a_copy_of_its_store_only_reads() -> None:
+    keys = Table(2, begin=False).terms.keys
+    table = Table(2, operator=keys[1], operator_leads=True, trusts_others=True)
+    backup = table.stores[1].copy(restored=True)
+    stale(table, 1, backup)
+    assert [event.reason for event in table.told(1, Stopped)] == [StopReason.RESTORED]  # type: ignore[attr-defined]
+
+
+def test_a_marked_copy_signs_what_all_others_have_signed_and_then_like_all() -> None:
+    """With threshold - 1 others, of whom one is honest, who signed something above the floor no lost end is agreed."""
+    table = Table(3, trusts_others=True)
+    backup = table.stores[0].copy(restored=True)
+    stale(table, 0, backup)
+    table.pump()
+    floor = backup.look(table.id).floor
+    assert floor is not None
+    with pytest.raises(LocalProtocolError, match="what others have signed"):
+        table.ends[0].do(lambda channel: channel.propose(empty=True))
+    table.lost = lambda sender, receiver, message: receiver == 0 and isinstance(message, Accept)
+    table.wait(120)
+    assert table.channel(1)._desk.ballot.own_standing is not None
+    assert table.channel(1)._desk.ballot.own_standing.nonce > floor
+    assert table.stores[0].look(table.id).load().signed == ()
+    assert table.channel(0)._desk.tip_nonce == 0
+    table.lost = lambda sender, receiver, message: False
+    table.wait(200)
+    assert table.channel(0)._desk.tip_nonce > floor
+    assert not table.channel(0)._desk.is_restored
+    table.play(0, 50)
+    assert table.channel(1).thread.storage(0) == 51
+
+
+def test_a_manual_marked_copy_signs_last_what_its_user_accepted() -> None:
+    table = Table(3, each={0: ChannelOptions(trusts_others=True, manual=True)})
+    backup = table.stores[0].copy(restored=True)
+    stale(table, 0, backup)
+    table.lost = lambda sender, receiver, message: receiver == 0 and isinstance(message, Accept)
+    table.wait(60)
+    nonce = table.told(0, Proposed)[-1].proposal.commitment.nonce  # type: ignore[attr-defined]
+    table.ends[0].do(lambda channel: channel.accept(nonce))
+
+    def told() -> int:
+        nonces = [event.proposal.commitment.nonce for event in table.told(0, Proposed)]  # type: ignore[attr-defined]
+        return nonces.count(nonce)
+
+    before = told()
+    table.wait(30)
+    assert table.stores[0].look(table.id).load().signed == ()
+    assert told() == before, "what is decided isn't told again"
+    table.lost = lambda sender, receiver, message: False
+    table.wait(200)
+    latest = table.told(0, Proposed)[-1].proposal.commitment.nonce  # type: ignore[attr-defined]
+    table.ends[0].do(lambda channel: channel.accept(latest))
+    table.wait(200)
+    assert table.channel(0)._desk.tip_nonce == latest
+
+
+def test_a_copy_that_is_told_where_ground_is_given_tells_its_floor_until_it_has_some() -> None:
+    """Its greeting was lost, and nothing else is on its way: it greets again."""
+    table = Table(2, trusts_others=True)
+    backup = table.stores[0].copy(restored=True)
+    table.lost = lambda sender, receiver, message: isinstance(message, Hello) and message.floor > 0
+    stale(table, 0, backup)
+    table.pump()
+    table.wait(10)
+    assert table.channel(1)._desk.floors_ahead == []
+    table.lost = lambda sender, receiver, message: False
+    table.wait(300)
+    assert not table.channel(0)._desk.is_restored
+    table.wait(10)
+    assert table.ends[0].timer is None
+    assert table.ends[1].timer is None
+
+
+@pytest.mark.parametrize(
+    ("shown_by", "trusts_others"),
+    [("greeting", False), ("greeting", True), ("agreement", False), ("agreement", True), ("proposal", True)],
+)
+def test_an_end_that_a_copy_lacks_binds_it_for_ever(shown_by: str, trusts_others: bool) -> None:
+    """Signer law, 3: whoever signed the end signs nothing else, above no floor, nor after another restart."""
+    table = Table(2, trusts_others=trusts_others)
+    backup = table.stores[0].copy(restored=True)
+    signed = SignedBatch(Batch(table.channel(0).thread.environment(), ()), ())
+    end = table.channel(0).thread.execute(signed, nonce=2, final=True)
+    stale(table, 0, backup)
+    table.sent()
+    if shown_by == "proposal":
+        table.tell(0, 1, Propose(end, signed, None, table.sign(0, end)))
+    else:
+        signers = (0,) if shown_by == "greeting" else (0, 1)
+        orphan = replace(end, parent=word(8)) if shown_by == "agreement" else end
+        signatures = SignatureSet.of({index: table.sign(index, orphan) for index in signers})
+        table.tell(0, 1, Agreed(SignedCommitment(orphan, signatures), signed, None))
+    reason = StopReason.STALE_STORE if trusts_others else StopReason.RESTORED
+    assert [event.reason for event in table.told(0, Stopped)] == [reason]  # type: ignore[attr-defined]
+    assert backup.look(table.id).floor == NEVER
+    channel = table.restart(0)
+    assert channel.phase == Phase.STOPPED
+    table.pump()
+    assert channel._desk.hello(0).floor == 0
+    with pytest.raises(NotNow):
+        table.ask(0, 9)
+    full = SignatureSet.of({index: table.sign(index, end) for index in (0, 1)})
+    table.tell(0, 1, Agreed(SignedCommitment(end, full), signed, None))
+    assert channel.phase == Phase.CLOSED
+
+
 def test_a_marked_copy_goes_on_above_its_floor() -> None:
-    table = Table(2)
+    table = Table(2, trusts_others=True)
     backup = table.stores[0].copy(restored=True)
     table.play(0)
     table.play(1)
@@ -786,7 +963,7 @@ def test_a_marked_copy_goes_on_above_its_floor() -> None:
 
 
 def test_a_marked_copy_without_the_genesis_waits_for_it() -> None:
-    table = Table(3, begin=False)
+    table = Table(3, begin=False, trusts_others=True)
     backup = table.stores[0].copy(restored=True)
     table.greet()
     table.ends[0].do(lambda channel: channel.propose())

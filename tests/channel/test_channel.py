@@ -396,7 +396,7 @@ def test_after_each_event_the_whole_is_looked_at(monkeypatch: pytest.MonkeyPatch
         (channel._desk.outbox, "set_timer"),
     ):
 
-        def call(*_: object, name: str = name) -> None:
+        def call(*_: object, name: str = name, **__: object) -> None:
             called.append(name)
 
         monkeypatch.setattr(part, name, call)
@@ -480,7 +480,7 @@ def test_what_others_may_lack_is_asked_of_all() -> None:
         table = Table(3)
         channel = table.channel(0)
         change(channel)
-        channel._send_again()
+        channel._catch_up.say_again()
         return [to for to, message in sent(table, channel._desk.outbox.take()) if isinstance(message, Hello)]
 
     assert greeted(lambda channel: None) == []

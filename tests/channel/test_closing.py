@@ -2,6 +2,7 @@
 
 import pytest
 
+from evmthread.channel.catch_up import END_TRIES
 from evmthread.channel.closing import PATIENCE
 from evmthread.channel.desk import ChainHead, Mode
 from evmthread.channel.errors import LocalProtocolError, NotNow
@@ -198,9 +199,15 @@ def test_readiness_waits_until_nothing_of_ours_can_stand_above() -> None:
     desk.ballot.highest_signed = 3
     closing.try_ready()
     assert desk.ready_to_close is None, "a signature that we don't know of any more"
-    desk.own_floor = 3
+    desk.ballot.highest_signed, desk.own_floor = 0, 3
     closing.try_ready()
-    assert desk.ready_to_close == desk.thread.parent, "below the floor it is the lost store's, and void"
+    assert desk.ready_to_close is None, "nothing is agreed above the floor"
+    desk.own_floor, desk.floors = 0, {2: {3}}
+    closing.try_ready()
+    assert desk.ready_to_close is None, "nor above another's"
+    desk.floors = {2: {-1}}
+    closing.try_ready()
+    assert desk.ready_to_close == desk.thread.parent
     assert desk.close_answers == {0: desk.thread.parent}
     assert closing.deadline == desk.now + PATIENCE * desk.options.base_timer
     desk.now += 1
@@ -208,12 +215,12 @@ def test_readiness_waits_until_nothing_of_ours_can_stand_above() -> None:
     assert closing.deadline == desk.now - 1 + PATIENCE * desk.options.base_timer, "said once"
 
 
-def test_what_we_signed_and_know_keeps_us_from_being_ready_whatever_our_floor() -> None:
+def test_a_proposal_that_we_signed_keeps_us_from_being_ready() -> None:
     table = Table(3)
     table.tell(0, 1, table.proposal(1))
     channel = table.channel(0)
     desk = channel._desk
-    desk.own_floor = desk.ballot.highest_signed = 10
+    desk.ballot.highest_signed = desk.tip_nonce
     desk.wants_end = True
     channel._closing.try_ready()
     assert desk.ready_to_close is None
@@ -388,3 +395,36 @@ def test_an_operator_has_no_say_in_the_end() -> None:
     table.tell(0, 2, CloseReady(tip))
     assert table.told(0, CloseAsked) == []
     assert table.channel(0)._desk.close_answers == {}
+
+
+def test_an_operator_that_lost_the_end_is_told_of_it_until_it_has_it() -> None:
+    """It signed nothing that it would ask for again; all others rest when it has greeted them with the end."""
+    table = Table(2, operator=OUTSIDER)
+    table.lost = lambda sender, receiver, message: receiver == 2
+    close(table, 0, 1)
+    table.wait(4)
+    assert {table.channel(0).phase, table.channel(1).phase} == {Phase.CLOSED}
+    assert table.channel(2).phase == Phase.READY
+    table.lost = lambda sender, receiver, message: sender == 2
+    table.wait(30)
+    assert table.channel(2).phase == Phase.CLOSED
+    assert table.ends[0].timer is not None
+    table.lost = lambda sender, receiver, message: False
+    table.wait(150)
+    assert [end.timer for end in table.ends] == [None] * 3
+    table.wait(100)
+    assert table.sent() == []
+
+
+def test_an_operator_that_is_silent_is_told_of_the_end_so_often_and_no_more() -> None:
+    table = Table(2, operator=OUTSIDER)
+    table.lost = lambda sender, receiver, message: 2 in (sender, receiver)
+    close(table, 0, 1)
+    told = 0
+    for _ in range(100):
+        table.wait(100, pump=False)
+        sent = table.sent()
+        assert {(to, type(message)) for _, to, message in sent} <= {(2, Agreed)}
+        told += len(sent)
+    assert told == 2 * END_TRIES
+    assert [table.ends[index].timer for index in (0, 1)] == [None, None]

@@ -149,13 +149,14 @@ def test_what_a_restored_party_may_ask_for() -> None:
     assert desk.may_lack_genesis
     desk.tip = tip
     assert not desk.may_lack_genesis
-    table = Table(2)
+    table = Table(2, trusts_others=True)
     table.play(1)
     desk = desk_of(table)
     desk.own_floor = 1
     assert not desk.may_ask, "on that the lost store may have asked"
-    table.ends[0].do(lambda channel: channel.propose(empty=True))
+    table.ends[1].do(lambda channel: channel.propose(empty=True))
     table.pump()
+    assert desk.tip_nonce > 1
     assert desk.may_ask
 
 
@@ -197,7 +198,9 @@ def test_new_ground_lies_above_the_lowest_floor_that_is_not_reached() -> None:
     assert (desk.new_ground, party.new_ground) == (4, None)
     in_turn = desk_of(Table(2))
     in_turn.floors = desk.floors
-    assert in_turn.new_ground is None
+    assert in_turn.new_ground == 4, "what all sign in turn leads there too"
+    in_turn.own_floor = 9
+    assert in_turn.new_ground is None, "who is restored itself can't lead there"
     table.ask(0)
     table.pump()
     desk.floors = {0: {0}}

@@ -388,7 +388,6 @@ def test_new_ground_is_an_empty_batchs_by_who_alone_leads() -> None:
     operator = table.channel(2)
     operator._desk.note_floor(0, 5000)
     operator._leading.lead_if_wanted()
-    operator._rounds.may_skip = True
     table.ask(0, 10)
     table.pump()
     table.ends[2].do(lambda channel: channel.propose())
@@ -407,6 +406,20 @@ def test_new_ground_is_an_empty_batchs_by_who_alone_leads() -> None:
     assert operator._desk.ballot.highest_signed == 5001
     assert operator._desk.ballot.own_standing is not None
     assert not operator._desk.ballot.own_standing.counts
+
+
+def test_new_ground_is_given_by_who_leads_without_being_told_to() -> None:
+    """With its own nonces where all lead in turn; what waits is left for when its user says so."""
+    table = Table(3, automatic=False)
+    table.channel(1)._desk.note_floor(0, 5000)
+    table.ask(2, 10)
+    table.pump()
+    assert proposals(table) == []
+    table.wait(8, pump=False)
+    (proposal, *again) = proposals(table)
+    assert proposal.commitment.nonce == 5002
+    assert inputs_of(proposal) == []
+    assert set(again) <= {proposal}
 
 
 def test_an_empty_batch_is_empty_whatever_waits_and_so_is_an_end() -> None:

@@ -207,7 +207,7 @@ def test_what_was_asked_for_the_genesis_is_in_no_later_batch() -> None:
 
 def test_a_restored_party_asks_on_an_agreement_above_its_floor_which_the_operator_makes() -> None:
     """Inputs on the present agreement may have been signed by the lost store; none above the genesis lacks a parent."""
-    table = Table(3, threshold=2, operator=OUTSIDER, operator_leads=True)
+    table = Table(3, threshold=2, operator=OUTSIDER, operator_leads=True, trusts_others=True)
     table.stores[0] = table.stores[0].copy(restored=True)
     table.ends[0] = table.opened(0)
     table.ends[0].start()

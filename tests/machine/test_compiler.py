@@ -9,13 +9,13 @@ from hypothesis import strategies as st
 
 from evmthread.errors import Missing
 from evmthread.isa.forks import HISTORY, OSAKA, Fork
-from evmthread.isa.frame import Frame, load_unaligned
+from evmthread.isa.frame import Frame, copy_data, load_unaligned
 from evmthread.isa.halts import Status
 from evmthread.isa.host import Host
 from evmthread.isa.instruction import control, framed, instruction_of, pure
-from evmthread.isa.instructions.calldata import copy_to_memory
+from evmthread.isa.instructions.memory import COPY_WORD_PRICE
 from evmthread.machine.code_cache import CodeCache
-from evmthread.machine.tiers import TieredEngine
+from evmthread.machine.tiers import CREDIT_LIMIT, TieredEngine
 from evmthread.state.memory import MemoryState
 from tests.assembler import assemble
 from tests.machine.drivers import effects, run_through_missing, seen, start
@@ -46,7 +46,7 @@ class Comparison:
         self.view = view
         self.fork = fork
         self.stepper = CodeCache()
-        self.engines = [(CodeCache(), TieredEngine(threshold)) for threshold in thresholds]
+        self.engines = [(CodeCache(), TieredEngine(threshold, credit=CREDIT_LIMIT)) for threshold in thresholds]
 
     def call(self, gas: int, data: bytes = b"", *, static: bool = False) -> int:
         """Compares all that can be seen of one call; the gas it used."""
@@ -242,6 +242,13 @@ def room(frame: Frame, offset: int) -> int:
     if offset + 32 > len(frame.memory) << 5:
         return offset + 32 - (len(frame.memory) << 5)
     return 0
+
+
+def copy_to_memory(frame: Frame, data: bytes, destination: int, source: int, size: int) -> None:
+    """Grows, charges and writes, as a function of its own that is given the frame."""
+    frame.grow_range(destination, size)
+    frame.charge(COPY_WORD_PRICE * ((size + 31) >> 5))
+    copy_data(frame.memory, destination, data, source, size)
 
 
 @framed(0x0E, "LATE")

@@ -8,7 +8,7 @@ import pytest
 from evmthread.isa.forks import OSAKA
 from evmthread.isa.instruction import pure
 from evmthread.machine.symbols import NotLiftable
-from evmthread.machine.syntax import syntax_of
+from evmthread.machine.syntax import reads_of, syntax_of
 from evmthread.primitives.words import WORD_MASK
 
 
@@ -74,7 +74,7 @@ def test_each_parameter_is_counted() -> None:
             return a + a
         return 0
 
-    assert syntax_of(twice).reads == (2, 1)
+    assert reads_of(twice) == (2, 1)
 
 
 def test_an_expression_that_ends_on_a_line_of_its_own() -> None:

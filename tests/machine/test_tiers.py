@@ -24,7 +24,7 @@ from tests.assembler import assemble
 from tests.machine.drivers import effects, seen, start
 from tests.machine.structured import calldata
 from tests.machine.test_compiler import gas_of, structured_state
-from tests.sandbox import CONTRACT, SENDER, state
+from tests.sandbox import CONTRACT, OTHER, SENDER, state
 
 LOOP = "PUSH 200 l: PUSH 1 SWAP1 SUB DUP1 PUSH 0 MSTORE DUP1 PUSH @l JUMPI PUSH 32 PUSH 0 RETURN"
 
@@ -40,9 +40,11 @@ def region_names() -> set[str]:
 
 def test_a_place_is_compiled_when_it_was_visited_more_often_than_the_threshold() -> None:
     for threshold, compiled in ((198, True), (199, False)):
-        world = World(view=state({CONTRACT: LOOP}), threshold=threshold)
-        world.call(CONTRACT)
-        program = program_of(world.cache, assemble(LOOP))
+        engine = TieredEngine(threshold, credit=CREDIT_LIMIT)
+        machine, _ = start(state({CONTRACT: LOOP}), CANCUN, gas=100_000, engine=engine)
+        machine.run()
+        program = machine.root.program
+        assert isinstance(program, Program)
         assert bool(program.regions) is compiled
         assert (program.compiled_bytes > 0) is compiled
 
@@ -53,6 +55,27 @@ def test_a_code_that_is_called_often_is_compiled_sooner() -> None:
         world.call(CONTRACT)
     (program,) = [program for program in world.cache.programs() if program.code]
     assert program.regions
+
+
+def test_calls_count_once_in_an_outermost_call() -> None:
+    """What is called often in one call may never be called again."""
+    callee = "PUSH 1 PUSH 2 ADD PUSH 0 MSTORE"
+    call = f"PUSH 0 PUSH 0 PUSH 0 PUSH 0 PUSH 0 PUSH 0x{OTHER.hex()} GAS CALL POP"
+    caller = f"PUSH 20 l: {call} PUSH 1 SWAP1 SUB DUP1 PUSH @l JUMPI"
+    world = World(view=state({CONTRACT: caller, OTHER: callee}), threshold=100)
+    for calls in (1, 2, 3):
+        assert world.call(CONTRACT).success
+        program = program_of(world.cache, assemble(callee))
+        assert program.calls == calls
+        assert bool(program.regions) is (20 * calls > 100 // calls)
+
+
+def test_a_short_first_call_compiles_nothing() -> None:
+    """To compile for the first time takes longer than it runs; in a longer one it is worth it."""
+    for turns, compiled in ((1_000, False), (20_000, True)):
+        world = World(view=state({CONTRACT: LOOP.replace("200", str(turns))}))
+        assert world.call(CONTRACT).success
+        assert bool(program_of(world.cache, assemble(LOOP.replace("200", str(turns)))).regions) is compiled
 
 
 def test_the_stepper_compiles_nothing() -> None:
@@ -180,7 +203,7 @@ def test_one_cache_in_many_threads() -> None:
 
     def work(seed: int) -> None:
         mine = Random(seed)
-        engine = TieredEngine(mine.choice((0, 1, 3)))
+        engine = TieredEngine(mine.choice((0, 1, 3)), credit=CREDIT_LIMIT)
         for _ in range(60):
             view, gas, data, wanted, changes = mine.choice(cases)
             machine, host = start(view, fork, gas=gas, data=data, cache=cache, engine=engine)

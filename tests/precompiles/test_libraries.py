@@ -36,6 +36,20 @@ def test_importing_the_contracts_imports_no_heavy_library() -> None:
     assert result.stdout.strip() in ("[]", "['Crypto']")
 
 
+def test_powers_of_words_import_a_library_once_it_pays() -> None:
+    code = (
+        "import sys\n"
+        "from evmthread.isa.instructions.arithmetic import power\n"
+        "expected = pow(7, 2**256 - 1, 2**256)\n"
+        "for turn in range(100):\n"
+        "    assert power(7, 2**256 - 1) == expected\n"
+        "    if turn == 20: print('gmpy2' in sys.modules)\n"
+        "print(sys.modules.get('gmpy2', 0) is not 0)\n"
+    )
+    result = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout.split() == ["False", str(libraries.gmpy2() is not None)]
+
+
 def answers(*blocked: str) -> str:
     """What some contracts answer in a process of its own where the `blocked` modules can't be imported."""
     code = (

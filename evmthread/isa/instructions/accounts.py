@@ -5,10 +5,10 @@ The surcharge for a cold account is zero before Berlin, so that one body serves 
 
 from functools import lru_cache
 
-from evmthread.isa.frame import Frame
+from evmthread.isa.frame import Frame, copy_data, from_bytes
 from evmthread.isa.host import Host
 from evmthread.isa.instruction import host
-from evmthread.isa.instructions.calldata import copy_to_memory
+from evmthread.isa.instructions.memory import COPY_WORD_PRICE
 from evmthread.primitives.keccak import EMPTY_HASH
 from evmthread.primitives.words import ADDRESS_MASK
 
@@ -23,7 +23,8 @@ def address_of(word: int) -> bytes:
 
 def charge_account(frame: Frame, world: Host, address: bytes) -> None:
     """Makes an account warm; charges the surcharge if it was cold (EIP-2929)."""
-    if world.warm_account(address):
+    if address not in world.warm:
+        world.warm_account(address)
         frame.charge(frame.prices.cold_account)
 
 
@@ -31,7 +32,8 @@ def charge_account(frame: Frame, world: Host, address: bytes) -> None:
 def balance(frame: Frame, world: Host, word: int) -> int:
     address = address_of(word)
     result = world.balance(address)
-    if world.warm_account(address):
+    if address not in world.warm:
+        world.warm_account(address)
         frame.charge(frame.prices.cold_account)
     return result
 
@@ -40,7 +42,8 @@ def balance(frame: Frame, world: Host, word: int) -> int:
 def extcodesize(frame: Frame, world: Host, word: int) -> int:
     address = address_of(word)
     code = world.code(address)
-    if world.warm_account(address):
+    if address not in world.warm:
+        world.warm_account(address)
         frame.charge(frame.prices.cold_account)
     return len(code)
 
@@ -49,8 +52,15 @@ def extcodesize(frame: Frame, world: Host, word: int) -> int:
 def extcodecopy(frame: Frame, world: Host, word: int, destination: int, source: int, size: int) -> None:
     address = address_of(word)
     code = world.code(address)
-    charge_account(frame, world, address)
-    copy_to_memory(frame, code, destination, source, size)
+    if address not in world.warm:
+        world.warm_account(address)
+        frame.charge(frame.prices.cold_account)
+    memory = frame.memory
+    end = destination + size if size else 0
+    if end > len(memory) << 5:
+        frame.grow(end)
+    frame.charge(COPY_WORD_PRICE * ((size + 31) >> 5))
+    copy_data(memory, destination, code, source, size)
 
 
 @host(0x3F, "EXTCODEHASH")
@@ -60,8 +70,9 @@ def extcodehash(frame: Frame, world: Host, word: int) -> int:
     result = 0
     account = world.account(address)
     if account is not None and (account.code_hash != EMPTY_HASH or not world.is_dead(address)):
-        result = int.from_bytes(account.code_hash)
-    if world.warm_account(address):
+        result = from_bytes(account.code_hash)
+    if address not in world.warm:
+        world.warm_account(address)
         frame.charge(frame.prices.cold_account)
     return result
 

@@ -6,7 +6,7 @@ rules out.
 
 from evmthread.isa.frame import Frame
 from evmthread.isa.instruction import framed, pure
-from evmthread.precompiles.libraries import power_modulo
+from evmthread.precompiles.libraries import power_modulo_of_words
 from evmthread.primitives.words import SIGN_BIT, WORD_BITS, WORD_MASK, WORD_MODULUS
 
 
@@ -73,7 +73,7 @@ def power(base: int, exponent: int) -> int:
     if (base - 1).bit_length() * exponent < WORD_BITS:
         result: int = base**exponent  # surely a word: quicker than with a modulus
         return result
-    return int(power_modulo()(base, exponent, WORD_MODULUS))
+    return int(power_modulo_of_words(exponent)(base, exponent, WORD_MODULUS))
 
 
 @framed(0x0A, "EXP")

@@ -51,7 +51,8 @@ def _calling(
         end = in_end if in_end > out_end else out_end  # noqa: FURB136 - a branch costs less than a call
         if end > len(frame.memory) << 5:
             frame.grow(end)
-    if world.warm_account(address):
+    if address not in world.warm:
+        world.warm_account(address)
         surcharge += frame.prices.cold_account
     if surcharge:
         frame.charge(surcharge)

@@ -1,6 +1,6 @@
 """STOP, RETURN, REVERT, INVALID (Yellow Paper, appendix H.2, f0s; EIP-140, 141) and SELFDESTRUCT by fork."""
 
-from evmthread.isa.frame import Frame, output_data
+from evmthread.isa.frame import LAZY_OUTPUT_BYTES, Frame, MemoryBytes, read_memory
 from evmthread.isa.halts import ExceptionalHalt, HaltReason, Status
 from evmthread.isa.host import Host
 from evmthread.isa.instruction import HALTED, Halted, control
@@ -13,10 +13,21 @@ def stop(frame: Frame, world: Host) -> Halted:
     return HALTED
 
 
+def _give(frame: Frame, offset: int, size: int) -> None:
+    """Makes a range of memory the output."""
+    memory = frame.memory
+    if offset + size > len(memory) << 5:
+        frame.grow(offset + size)
+    if size <= LAZY_OUTPUT_BYTES:
+        frame.output = read_memory(memory, offset, size)
+    else:
+        frame.output = MemoryBytes(memory, offset, size)  # type: ignore[assignment]
+
+
 @control(0xF3, "RETURN")
 def return_(frame: Frame, world: Host, offset: int, size: int) -> Halted:
-    frame.grow_range(offset, size)
-    frame.output = output_data(frame.memory, offset, size)
+    if size:
+        _give(frame, offset, size)
     frame.status = Status.SUCCESS
     return HALTED
 
@@ -24,8 +35,8 @@ def return_(frame: Frame, world: Host, offset: int, size: int) -> Halted:
 @control(0xFD, "REVERT")
 def revert(frame: Frame, world: Host, offset: int, size: int) -> Halted:
     """EIP-140."""
-    frame.grow_range(offset, size)
-    frame.output = output_data(frame.memory, offset, size)
+    if size:
+        _give(frame, offset, size)
     frame.status = Status.REVERT
     return HALTED
 

@@ -1,7 +1,6 @@
 """Memory (Yellow Paper, appendix H.2, 50s; EIP-5656)."""
 
 from evmthread.isa.frame import Frame, copy_memory, load_unaligned, store_byte, store_unaligned
-from evmthread.isa.halts import OutOfGas
 from evmthread.isa.instruction import framed
 
 COPY_WORD_PRICE = 3  # G_copy, Yellow Paper appendix G
@@ -41,14 +40,9 @@ def msize(frame: Frame) -> int:
 
 @framed(0x5E, "MCOPY")
 def mcopy(frame: Frame, destination: int, source: int, size: int) -> None:
-    if not size:
-        return
     memory = frame.memory
-    end = (destination if destination > source else source) + size  # noqa: FURB136 - a branch costs less than a call
+    end = (destination if destination > source else source) + size if size else 0  # noqa: FURB136 - it is lifted
     if end > len(memory) << 5:
         frame.grow(end)
-    gas = frame.gas - COPY_WORD_PRICE * ((size + 31) >> 5)
-    if gas < 0:
-        raise OutOfGas
-    frame.gas = gas
+    frame.charge(COPY_WORD_PRICE * ((size + 31) >> 5))
     copy_memory(memory, destination, source, size)

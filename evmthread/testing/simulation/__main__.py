@@ -1,9 +1,16 @@
-"""Plays many seeds: `python -m evmthread.testing.simulation FIRST COUNT`, or one, with what happens in it."""
+"""Plays many seeds: `python -m evmthread.testing.simulation FIRST COUNT`, or one, with what happens in it.
+
+With `sqlite` as the last word all stores are SQLite files in a folder that is removed afterwards.
+"""
 
 import sys
 import time
 import traceback
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from evmthread.channel.events import Adopted, Proposed, Superseded
 from evmthread.channel.messages import (
@@ -20,14 +27,17 @@ from evmthread.channel.messages import (
 from evmthread.commit.commitment import Commitment
 from evmthread.commit.eip712 import Domain, TypedData
 from evmthread.errors import EvmthreadError
-from evmthread.testing.simulation.run import Simulation
+from evmthread.testing.simulation.run import Simulation, run
 from evmthread.testing.simulation.scenario import START, scenario_of
 
 
 def main(arguments: list[str]) -> int:
-    """The number of seeds that failed, at most 1."""
+    """0, or 1 where a seed failed."""
+    sqlite = arguments[-1] == "sqlite"
+    arguments = arguments[: len(arguments) - sqlite]
     if len(arguments) == 1:
-        return show(int(arguments[0]))
+        with _folder(sqlite=sqlite) as folder:
+            return show(int(arguments[0]), folder)
     first, count = int(arguments[0]), int(arguments[1])
     failed: list[int] = []
     excuses: Counter[str] = Counter()
@@ -36,7 +46,8 @@ def main(arguments: list[str]) -> int:
         if seed % 100 == 0:
             print(f"seed {seed}", flush=True)
         try:
-            outcome = Simulation(seed).play()
+            with _folder(sqlite=sqlite) as folder:
+                outcome = run(seed, folder=folder)
             excuses[outcome.excuse or ("closed" if outcome.closed else "progress")] += 1
         except Exception as error:  # noqa: BLE001 - whatever it is, the seed and its words are wanted
             failed.append(seed)
@@ -47,10 +58,19 @@ def main(arguments: list[str]) -> int:
     return int(bool(failed))
 
 
-def show(seed: int) -> int:
+@contextmanager
+def _folder(*, sqlite: bool) -> Iterator[Path | None]:
+    if not sqlite:
+        yield None
+        return
+    with TemporaryDirectory() as folder:
+        yield Path(folder)
+
+
+def show(seed: int, folder: Path | None = None) -> int:
     """Plays one seed and prints each message and each event."""
     print(scenario_of(seed))
-    simulation = Simulation(seed)
+    simulation = Simulation(seed, folder=folder)
     head = simulation.scenario.head
 
     def trace(sender: int, receiver: int, data: bytes) -> None:

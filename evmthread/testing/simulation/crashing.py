@@ -5,11 +5,11 @@ What it had written but not synced is lost then; all else that it held in memory
 
 from collections.abc import Callable, Sequence
 from random import Random
+from typing import Protocol
 
 from evmthread.channel.kept import Record
 from evmthread.commit.eip712 import TypedData
 from evmthread.commit.signing import Signer
-from evmthread.store.memory_threads import MemoryLease, MemoryThreadStore
 from evmthread.store.thread_store import Lease
 
 
@@ -32,14 +32,27 @@ class Boundaries:
             raise Crash
 
 
-class CrashingStore:
-    """A MemoryThreadStore with boundaries around its writes and its syncs: a ThreadStore as far as an Endpoint asks."""
+class Syncing(Protocol):
+    """A store whose writes are durable when it says so."""
 
-    def __init__(self, store: MemoryThreadStore, boundaries: Boundaries) -> None:
+    def acquire(self, thread_id: bytes) -> Lease:
+        """See ThreadStore."""
+
+    def write(self, batch: Sequence[tuple[Lease, Sequence[Record]]]) -> list[Exception | None]:
+        """See ThreadStore."""
+
+    def sync(self) -> None:
+        """What was written until now outlasts a crash."""
+
+
+class CrashingStore:
+    """A store with boundaries around its writes and its syncs: a ThreadStore as far as an Endpoint asks."""
+
+    def __init__(self, store: Syncing, boundaries: Boundaries) -> None:
         self._store = store
         self._boundaries = boundaries
 
-    def acquire(self, thread_id: bytes) -> MemoryLease:
+    def acquire(self, thread_id: bytes) -> Lease:
         """See ThreadStore."""
         return self._store.acquire(thread_id)
 

@@ -49,6 +49,8 @@ class Ending:
             return "the operator that leads lies or stopped"
         if len(able) < terms.threshold:
             return "too few are honest and able"
+        if len([node for node in able if not self._signs_last(node)]) < terms.threshold - 1:
+            return "too many wait with restored stores until others have signed"
         if all(node.endpoint is None or node.endpoint.channel.agreement is None for node in self.nodes):
             if any(node.index < scenario.parties and node.member.lies_at_once for node in self.liars):
                 return "the genesis needs all, and some lied before it"
@@ -66,6 +68,9 @@ class Ending:
         if scenario.disputed:
             return "the chain settles it"
         return "" if not self._waits_for_the_gone() else "an open call waits for who is gone"
+
+    def _signs_last(self, node: Node) -> bool:
+        return node.endpoint is not None and node.endpoint.channel._desk.is_restored
 
     def _grew_old(self, node: Node) -> bool:
         signed = node.store.look(node.thread_id).load().signed
@@ -158,6 +163,8 @@ class Ending:
     def _check_diverged(self, proposal: Propose, party: int, cache: CodeCache) -> None:
         commitment = proposal.commitment
         for node in self.nodes:
+            if node.endpoint is None:
+                continue
             thread = self._fresh(cache)
             for signed, batch, suspension in self._line(node):
                 for _ in replay(thread, [(signed, batch, suspension)]):

@@ -43,6 +43,9 @@ class Ledger:
         """(actor, data) of all calls in agreements that honest members adopted."""
         self.diverged: list[Diverged] = []
         self._signed: dict[tuple[int, int], bytes] = {}
+        self.lost_finals: dict[int, bytes] = {}
+        """The ends that members signed and whose restored stores lack them."""
+        self._void: set[bytes] = set()
         self._finals: dict[int, tuple[int, bytes]] = {}
         self._inputs: dict[tuple[int, int, int, bytes], bytes] = {}
         self._parents: dict[bytes, bytes] = {}
@@ -61,7 +64,7 @@ class Ledger:
                 raise Broken(f"member {member} signed two commitments of nonce {record.nonce}")
             final = self._finals.get(member)
             if final is not None and final[1] != digest and not again:
-                raise Broken(f"member {member} signed nonce {record.nonce} after the final of nonce {final[0]}")
+                self._signed_after(member, final, record.nonce, digest)
             if record.status == 2:
                 self._finals[member] = (record.nonce, digest)
         elif isinstance(record, Input) and record.parent != ZERO_HASH:
@@ -70,12 +73,30 @@ class Ledger:
             if self._inputs.setdefault(place, digest) != digest and not hidden:
                 raise Broken(f"member {member} signed two inputs of kind {record.kind}, nonce {record.nonce}")
 
-    def restored(self, member: int, *, marked: bool) -> None:
+    def _signed_after(self, member: int, final: tuple[int, bytes], nonce: int, digest: bytes) -> None:
+        """A member signed this after an end: none may whose store knows of that, nor beside who can still agree on it.
+
+        A restored store may lack an end that nobody shows. Its party then signs what an honest party has signed before:
+        a signature that keeps that one from the end for ever. An operator's signature makes no agreement.
+        """
+        lost = member in self.lost_finals and self.lost_finals[member] == final[1]
+        others = [each for each in range(self.scenario.parties) if each != member]
+        held = any(self._signed.get((each, nonce)) == digest for each in others)  # liars' signatures aren't there
+        if member in self.stale and self.scenario.liars:
+            return  # who may hide what they have
+        if not (lost and (held or member >= self.scenario.parties)):
+            raise Broken(f"member {member} signed nonce {nonce} after the final of nonce {final[0]}")
+        if member < self.scenario.parties:
+            self._void.add(final[1])
+
+    def restored(self, member: int, *, marked: bool, final: bytes | None) -> None:
         """A member goes on with an older store: what it was told since then is gone; where that isn't marked, it may
-        have to stop."""
+        have to stop. `final` is the digest of the end that the store has."""
         self.forgotten.add(member)
         if not marked:
             self.stale.add(member)
+        elif member in self._finals and self._finals[member][1] != final:
+            self.lost_finals[member] = self._finals[member][1]
 
     def signed_final(self, member: int) -> bool:
         """Whether this member signed a final commitment."""
@@ -106,15 +127,24 @@ class Ledger:
                     raise Broken(f"member {member} can't execute what was agreed: {reason}")
             case Stopped(reason, detail):
                 self.told[member].stopped = event
-                if member not in self.stale or reason == StopReason.FORKED:
+                if not self._may_stop(member, reason):
                     raise Broken(f"member {member} stopped: {reason}, {detail}")
             case _:
                 pass
+
+    def _may_stop(self, member: int, reason: StopReason) -> bool:
+        if reason == StopReason.RESTORED:
+            return member in self.forgotten and member not in self.stale
+        if reason == StopReason.STALE_STORE and member in self.lost_finals:
+            return True
+        return member in self.stale and reason != StopReason.FORKED
 
     def _adopted(self, member: int, agreement: Agreement) -> None:
         scenario, commitment, digest = self.scenario, agreement.commitment, agreement.digest
         terms = scenario.head.terms
         self.told[member].adopted[digest] = agreement
+        if digest in self._void:
+            raise Broken(f"an end that was lost, and over which somebody went on, is agreed: nonce {commitment.nonce}")
         dishonest = len([each for each in scenario.liars if each < scenario.parties])
         if terms.threshold == scenario.parties and dishonest < scenario.parties:
             # Two agreements may stand on one parent, signed by all before either was agreed; one alone is gone on from.
@@ -134,6 +164,9 @@ class Ledger:
         """After a restart it has what it was told that it has, or what superseded that."""
         if member in self.scenario.liars:
             return
+        stopped = self.told[member].stopped
+        if stopped is not None and stopped.reason == StopReason.RESTORED:
+            self.told[member].stopped = None  # the others may have agreed on something above its floor since
         told = self.told[member].adopted.values()
         highest = max((each.commitment.nonce for each in told), default=-1)
         tip = channel.agreement

@@ -1,6 +1,7 @@
 """One simulated participant: a process with a store, a signer, a clock that is off, and an end at any boundary."""
 
 from collections.abc import Callable
+from pathlib import Path
 from random import Random
 
 from evmthread.channel.channel import Channel
@@ -12,8 +13,8 @@ from evmthread.commit.terms import thread_id
 from evmthread.errors import EvmthreadError
 from evmthread.machine.code_cache import CodeCache
 from evmthread.store.endpoint import Endpoint
-from evmthread.store.memory_threads import MemoryThreadStore
 from evmthread.testing.simulation.crashing import Boundaries, Crash, CrashingStore, WatchedSigner
+from evmthread.testing.simulation.disks import Disk, disk
 from evmthread.testing.simulation.ledger import Ledger
 from evmthread.testing.simulation.network import Network
 from evmthread.testing.simulation.scenario import Scenario
@@ -24,7 +25,14 @@ class Node:
     """A member of a scenario while it is played."""
 
     def __init__(
-        self, scenario: Scenario, index: int, timeline: Timeline, network: Network, ledger: Ledger, cache: CodeCache
+        self,
+        scenario: Scenario,
+        index: int,
+        timeline: Timeline,
+        network: Network,
+        ledger: Ledger,
+        cache: CodeCache,
+        folder: Path | None,
     ) -> None:
         self.scenario = scenario
         self.index = index
@@ -36,7 +44,7 @@ class Node:
         self.boundaries = Boundaries(self.random)
         self.signer = scenario.signers[index]
         self.thread_id = thread_id(scenario.head.domain, scenario.head.terms)
-        self.store = MemoryThreadStore(syncs=False)
+        self.store = disk(folder, f"member{index}", self.boundaries)
         self.store.create(scenario.head, self.signer.address)
         self.endpoint: Endpoint | None = None
         self.heard: Callable[[Event], None] = lambda event: None
@@ -44,9 +52,11 @@ class Node:
         self.shown: ChainHead | None = None
         self.ahead = self.member.clock
         """How many seconds its clock is ahead."""
+        self.gone = False
+        """Its process never begins again."""
         self._cache = cache
         self._life = 0
-        self._backup: MemoryThreadStore | None = None
+        self._backup: Disk | None = None
         self._kept: list[Persist] = []
         self._timer: float | None = None
         self._flushes = False
@@ -59,12 +69,24 @@ class Node:
 
     def open(self) -> None:
         """The process begins, on its store as that is."""
-        if self.endpoint is not None:
+        if self.endpoint is not None or self.gone:
             return
         self._life += 1
         self._kept.clear()
         self._timer, self._flushes = None, False
-        self.endpoint = Endpoint.open(
+        try:
+            self.endpoint = self._opened()
+        except Crash:
+            self.crash()
+            return
+        self.ledger.check_restarted(self.index, self.endpoint.channel)
+        if self.shown is not None:
+            shown = self.shown
+            self.act(lambda endpoint: endpoint.head(shown))
+        self.act(lambda endpoint: endpoint.start())
+
+    def _opened(self) -> Endpoint:
+        return Endpoint.open(
             CrashingStore(self.store, self.boundaries),  # type: ignore[arg-type] # all that an endpoint asks of a store
             self.thread_id,
             WatchedSigner(self.signer, self.boundaries, lambda data: self.ledger.signed(self.index, data)),
@@ -76,11 +98,12 @@ class Node:
             cache=self._cache,
             keep=self._keep if self.member.slow_disk else None,
         )
-        self.ledger.check_restarted(self.index, self.endpoint.channel)
-        if self.shown is not None:
-            shown = self.shown
-            self.act(lambda endpoint: endpoint.head(shown))
-        self.act(lambda endpoint: endpoint.start())
+
+    def close(self) -> None:
+        """All is over."""
+        for store in (self.store, self._backup):
+            if store is not None:
+                store.close()
 
     def crash(self) -> None:
         """The process ends; what it hadn't synced is lost."""
@@ -178,6 +201,12 @@ class Node:
             self._look_after()
 
     # What befalls it --------------------------------------------------------------------------------------------------
+    def leave(self) -> None:
+        """Its process ends for good."""
+        self.gone = True
+        if self.endpoint is not None:
+            self.crash()
+
     def back_up(self) -> None:
         """Its store is copied."""
         self._backup = self.store.copy(restored=self.member.marked)
@@ -189,4 +218,5 @@ class Node:
         if self.endpoint is not None:
             self.crash()
         self.store, self._backup = self._backup, None
-        self.ledger.restored(self.index, marked=self.member.marked)
+        final = self.store.look(self.thread_id).load().final
+        self.ledger.restored(self.index, marked=self.member.marked, final=final)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from random import Random
 
 from evmthread.channel.desk import ChainHead, Mode
@@ -37,24 +38,36 @@ class Outcome:
 class Simulation:
     """One run. `play` plays it to its end; what is wrong is raised."""
 
-    def __init__(self, seed: int, *, app: App | None = None) -> None:
-        self.scenario = scenario = scenario_of(seed, app=app)
+    def __init__(
+        self, seed: int, *, app: App | None = None, scenario: Scenario | None = None, folder: Path | None = None
+    ) -> None:
+        """`scenario` takes the place of the seed's.
+
+        `folder`: an empty one, in which all stores are SQLite files; by default they are in memory.
+        """
+        self.scenario = scenario = scenario_of(seed, app=app) if scenario is None else scenario
         self.random = Random(f"{seed} weather")
         self.timeline = Timeline(START)
-        self.ledger = Ledger(scenario)
+        self.ledger = self._ledger()
         self.network = Network(self.timeline, Random(f"{seed} network"), self._deliver)
         self.cache = CodeCache()
         self.nodes: list[Node] = []
         self.users: list[User] = []
         self.trace: Callable[[int, int, bytes], None] | None = None
         self._height = 100
-        for index, member in enumerate(scenario.members):
-            kind = Liar if member.lies else Node
-            node = kind(scenario, index, self.timeline, self.network, self.ledger, self.cache)
+        for index in range(len(scenario.members)):
+            kind = self._kind(index)
+            node = kind(scenario, index, self.timeline, self.network, self.ledger, self.cache, folder)
             self.nodes.append(node)
             self.users.append(User(node))
         self._mode = Mode.FUNDING
         self._final = Mode.FUNDING
+
+    def _ledger(self) -> Ledger:
+        return Ledger(self.scenario)
+
+    def _kind(self, index: int) -> type[Node]:
+        return Liar if self.scenario.members[index].lies else Node
 
     def _deliver(self, sender: int, receiver: int, data: bytes) -> None:
         node = self.nodes[receiver]
@@ -91,6 +104,10 @@ class Simulation:
                 )
         if scenario.partitions:
             self._fall_apart()
+        self._prepare_chain()
+
+    def _prepare_chain(self) -> None:
+        scenario, random, timeline = self.scenario, self.random, self.timeline
         if scenario.on_chain:
             timeline.after(5 + random.random() * 10, lambda: self._turn(Mode.LIVE))
             timeline.after(1, self._show_chain)
@@ -200,7 +217,16 @@ class Simulation:
     def _is_open(self, node: Node) -> bool:
         return node.endpoint is not None and node.endpoint.channel.phase.value != "closed"
 
+    def close(self) -> None:
+        """Lets go of all stores."""
+        for node in self.nodes:
+            node.close()
 
-def run(seed: int, *, app: App | None = None) -> Outcome:
-    """Plays one seed. Raises Broken, or what an endpoint raised, where something is wrong."""
-    return Simulation(seed, app=app).play()
+
+def run(seed: int, *, app: App | None = None, folder: Path | None = None) -> Outcome:
+    """Plays one seed; see Simulation. Raises Broken, or what an endpoint raised, where something is wrong."""
+    simulation = Simulation(seed, app=app, folder=folder)
+    try:
+        return simulation.play()
+    finally:
+        simulation.close()

@@ -38,6 +38,7 @@ class Member:
         """The names of what it does, or has."""
         flags = {"backup": self.backup, "slow_disk": self.slow_disk}
         flags |= {"manual": self.options.manual, "automatic": self.options.automatic}
+        flags |= {"trusts": self.backup and self.options.trusts_others}
         return {name for name, on in flags.items() if on}
 
 
@@ -83,7 +84,7 @@ class Scenario:
             parts.append(f"{self.leads_always} leads")
         if self.liars:
             parts.append(f"liars {sorted(self.liars)}")
-        for name in ("backup", "slow_disk", "manual", "automatic"):
+        for name in ("backup", "trusts", "slow_disk", "manual", "automatic"):
             some = [number for number, member in enumerate(self.members) if name in member.traits]
             parts += [f"{name} {some}"] if some else []
         parts.append(f"clocks {[round(member.clock) for member in self.members]}")
@@ -91,9 +92,14 @@ class Scenario:
         return ", ".join([*parts, type(self.app).__name__, str(self.link)])
 
 
+def simulation_keys(count: int) -> list[bytes]:
+    """The private keys of the members, whose addresses ascend."""
+    keys = [keccak256(b"evmthread simulation key %d" % index) for index in range(count)]
+    return sorted(keys, key=lambda key: LocalSigner(key).address)
+
+
 def _signers(count: int) -> tuple[LocalSigner, ...]:
-    made = [LocalSigner(keccak256(b"evmthread simulation key %d" % index)) for index in range(count)]
-    return tuple(sorted(made, key=lambda signer: signer.address))
+    return tuple(map(LocalSigner, simulation_keys(count)))
 
 
 def scenario_of(seed: int, *, app: App | None = None) -> Scenario:
@@ -142,6 +148,9 @@ def scenario_of(seed: int, *, app: App | None = None) -> Scenario:
     everybody = _members(random, members, parties, threshold, options, ruleset.clock_drift)
     stores = Random(f"{seed} stores")
     everybody = tuple([_keeping(member, stores.choice((WHOLE_EVERY, WHOLE_EVERY, 1, 2, 3))) for member in everybody])
+    liars = [index for index, member in enumerate(everybody) if member.lies and index < parties]
+    if len(liars) <= threshold - 2:  # else whoever trusts the others is wrong, and nothing is promised
+        everybody = tuple([_trusting(member) if stores.random() < 0.7 else member for member in everybody])
     bad = random.random() < 0.7
     link = Link(
         lost=random.choice((0.0, 0.05, 0.3)) * bad,
@@ -167,6 +176,10 @@ def scenario_of(seed: int, *, app: App | None = None) -> Scenario:
 
 def _keeping(member: Member, whole_every: int) -> Member:
     return replace(member, options=replace(member.options, whole_every=whole_every))
+
+
+def _trusting(member: Member) -> Member:
+    return replace(member, options=replace(member.options, trusts_others=True))
 
 
 def _members(

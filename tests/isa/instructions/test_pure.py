@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from evmthread.isa.forks import HISTORY, OSAKA
 from evmthread.isa.instruction import Shape
 from evmthread.isa.instructions import arithmetic
+from evmthread.precompiles.libraries import power_modulo
 from tests.conftest import Engine
 from tests.isa.instructions.models import MODELS
 from tests.sandbox import CONTRACT, SENDER, run, top_of, world_of
@@ -106,6 +107,5 @@ def test_exp_charges_for_each_byte_of_the_exponent(engine: Engine, fork: str, by
 @given(base=words | st.integers(0, 4), exponent=words | st.integers(0, 300))
 def test_power(library: bool, base: int, exponent: int) -> None:
     with pytest.MonkeyPatch.context() as patched:
-        if not library:
-            patched.setattr(arithmetic, "power_modulo", lambda: pow)
+        patched.setattr(arithmetic, "power_modulo_of_words", lambda _exponent: power_modulo() if library else pow)
         assert arithmetic.power(base, exponent) == pow(base, exponent, 2**256)

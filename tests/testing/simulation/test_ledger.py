@@ -1,6 +1,7 @@
 """The invariants of the simulation can fail: each is shown what it must not let pass."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
@@ -42,6 +43,54 @@ def test_anything_after_a_final() -> None:
     assert kept.signed_final(0)
     with pytest.raises(Broken, match="after the final"):
         kept.signed(0, replace(final, record=replace(final.record, nonce=3, status=Status.REST)))  # type: ignore[type-var,arg-type]
+
+
+def later(first: TypedData, nonce: int, **changes: object) -> TypedData:
+    changed = replace(first.record, nonce=nonce, **changes)  # type: ignore[type-var,arg-type]
+    return replace(first, record=changed)
+
+
+def test_a_restored_party_goes_on_after_an_end_only_behind_an_honest_one_and_that_end_is_void() -> None:
+    final = typed(Table(), status=Status.FINAL)
+    rest = later(final, 3, status=Status.REST)
+    alone, kept = ledger(), ledger()
+    for each in (alone, kept):
+        each.signed(0, final)
+        each.restored(0, marked=True, final=None)
+    with pytest.raises(Broken, match="after the final"):
+        alone.signed(0, rest)
+    kept.signed(1, rest)
+    kept.signed(0, rest)
+    end = SimpleNamespace(commitment=final.record, digest=final.digest())
+    with pytest.raises(Broken, match="an end that was lost"):
+        kept.happened(0, Adopted(end, None, None))  # type: ignore[arg-type]
+
+
+def test_who_has_its_end_or_never_lost_it_signs_nothing_after_it() -> None:
+    final = typed(Table(), status=Status.FINAL)
+    for restored in (False, True):
+        kept = ledger()
+        kept.signed(0, final)
+        if restored:
+            kept.restored(0, marked=True, final=final.digest())
+        rest = later(final, 3, status=Status.REST)
+        kept.signed(1, rest)
+        with pytest.raises(Broken, match="after the final"):
+            kept.signed(0, rest)
+
+
+def test_only_restored_members_may_stop_for_that() -> None:
+    kept, stopped = ledger(), Stopped(StopReason.RESTORED, "x")
+    with pytest.raises(Broken):
+        kept.happened(0, stopped)
+    kept.restored(0, marked=True, final=None)
+    kept.happened(0, stopped)
+    kept.restored(1, marked=False, final=None)
+    with pytest.raises(Broken):
+        kept.happened(1, stopped)
+    kept.happened(1, Stopped(StopReason.STALE_STORE, "x"))
+    with pytest.raises(Broken):
+        kept.happened(1, Stopped(StopReason.FORKED, "x"))
 
 
 def test_two_inputs_for_one_place() -> None:
