@@ -108,26 +108,25 @@ _NEVER = (
 _ARMED = "it is done, or undone, at the end of each event, by what stands then"
 _UNREAD = "what is written then is never read"
 _OTHERS = "party != self._index and party < self._parties"
-_SIZED = "isinstance(handling, _Bytes) and handling.size is not None"
+_SIZED = "isinstance(handling, Bytes) and handling.size is not None"
 _LONG = "len(wish.data) + ROOM_BESIDE_DATA > most"
 _NOT_PREPARED = "prepared is None or prepared.digest != agreement.digest"
 _NUMBER = "isinstance(item, bytes) and len(item) <= _WORD_BYTES and (item[:1] != b'\\x00')"
 _SIZE = "_size_at_most(signed) > ruleset.batch_bytes"
 SAME: dict[tuple[str, str, str, str], str] = {
     ("evmthread/commit/signing.py", "_signature", "always False", "type(self._signer) is LocalSigner"): _SHORTCUT,
-    ("evmthread/commit/records.py", "from_rlp", "always False", _FAST): _SHORTCUT,
+    ("evmthread/commit/members.py", "from_rlp", "always False", _FAST): _SHORTCUT,
     (
-        "evmthread/commit/records.py",
+        "evmthread/commit/members.py",
         "from_rlp",
         "the other boundary of LtE 0",
         "len(item) << 3 <= self.bits",
     ): _SHORTCUT,
-    ("evmthread/commit/records.py", "__init__", "always True", "size is None"): _SHORTCUT,
+    ("evmthread/commit/members.py", "__init__", "always True", "size is None"): _SHORTCUT,
     ("evmthread/commit/records.py", "__post_init__", "always False", "struct.fixed.hold(self)"): _SHORTCUT,
-    ("evmthread/commit/records.py", "__post_init__", "always True", "plain is not value"): _SHORTCUT,
     ("evmthread/commit/records.py", "parse", "always True", "not _has_fixed_size(each.handling)"): _SHORTCUT,
     ("evmthread/commit/records.py", "parse", "always True", "size is not None"): _SHORTCUT,
-    ("evmthread/commit/records.py", "_has_fixed_size", "left out", "isinstance(handling, _Uint)"): _SHORTCUT,
+    ("evmthread/commit/records.py", "_has_fixed_size", "left out", "isinstance(handling, Uint)"): _SHORTCUT,
     ("evmthread/commit/records.py", "_has_fixed_size", "left out", _SIZED): _SHORTCUT,
     ("evmthread/channel/ballot.py", "note_used", "always True", _OTHERS): _UNREAD,
     ("evmthread/channel/ballot.py", "note_used", "left out", "party != self._index"): _UNREAD,
