@@ -27,7 +27,6 @@ CALL_BYTES = 1024
 WORD_BYTES = 40
 
 NOWHERE: frozenset[int] = frozenset()
-NOTHING: list[int] = []  # shared by all that is done with, and never written
 
 Engine = Callable[[Frame], Outcome]
 
@@ -43,6 +42,7 @@ class Machine:
         "host",
         "most_bytes",
         "most_recorded",
+        "nothing",
         "recorded",
         "recorded_bytes",
         "root",
@@ -58,6 +58,7 @@ class Machine:
         self.host = host
         self.cache = cache
         self.frames: list[Frame] = []
+        self.nothing: list[int] = []  # what all frames that succeeded have, in the end, for memory and stack
         # Of calls for the result's tree; see Limits.
         self.recorded = self.recorded_bytes = 0
         self.most_recorded, self.most_bytes = fork.limits.recorded_calls, fork.limits.recorded_bytes
@@ -188,7 +189,7 @@ class Machine:
             self.frames.pop()
             if succeeded:
                 # A failed frame keeps what it was working on, for whoever looks into the failure.
-                frame.memory = frame.stack = NOTHING
+                frame.memory = frame.stack = self.nothing
             if not self.frames:
                 frame.output = bytes(output)
                 return
