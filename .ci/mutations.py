@@ -108,26 +108,25 @@ _NEVER = (
 _ARMED = "it is done, or undone, at the end of each event, by what stands then"
 _UNREAD = "what is written then is never read"
 _OTHERS = "party != self._index and party < self._parties"
-_SIZED = "isinstance(handling, _Bytes) and handling.size is not None"
+_SIZED = "isinstance(handling, Bytes) and handling.size is not None"
 _LONG = "len(wish.data) + ROOM_BESIDE_DATA > most"
 _NOT_PREPARED = "prepared is None or prepared.digest != agreement.digest"
 _NUMBER = "isinstance(item, bytes) and len(item) <= _WORD_BYTES and (item[:1] != b'\\x00')"
 _SIZE = "_size_at_most(signed) > ruleset.batch_bytes"
 SAME: dict[tuple[str, str, str, str], str] = {
     ("evmthread/commit/signing.py", "_signature", "always False", "type(self._signer) is LocalSigner"): _SHORTCUT,
-    ("evmthread/commit/records.py", "from_rlp", "always False", _FAST): _SHORTCUT,
+    ("evmthread/commit/members.py", "from_rlp", "always False", _FAST): _SHORTCUT,
     (
-        "evmthread/commit/records.py",
+        "evmthread/commit/members.py",
         "from_rlp",
         "the other boundary of LtE 0",
         "len(item) << 3 <= self.bits",
     ): _SHORTCUT,
-    ("evmthread/commit/records.py", "__init__", "always True", "size is None"): _SHORTCUT,
+    ("evmthread/commit/members.py", "__init__", "always True", "size is None"): _SHORTCUT,
     ("evmthread/commit/records.py", "__post_init__", "always False", "struct.fixed.hold(self)"): _SHORTCUT,
-    ("evmthread/commit/records.py", "__post_init__", "always True", "plain is not value"): _SHORTCUT,
     ("evmthread/commit/records.py", "parse", "always True", "not _has_fixed_size(each.handling)"): _SHORTCUT,
     ("evmthread/commit/records.py", "parse", "always True", "size is not None"): _SHORTCUT,
-    ("evmthread/commit/records.py", "_has_fixed_size", "left out", "isinstance(handling, _Uint)"): _SHORTCUT,
+    ("evmthread/commit/records.py", "_has_fixed_size", "left out", "isinstance(handling, Uint)"): _SHORTCUT,
     ("evmthread/commit/records.py", "_has_fixed_size", "left out", _SIZED): _SHORTCUT,
     ("evmthread/channel/ballot.py", "note_used", "always True", _OTHERS): _UNREAD,
     ("evmthread/channel/ballot.py", "note_used", "left out", "party != self._index"): _UNREAD,
@@ -144,6 +143,9 @@ SAME: dict[tuple[str, str, str, str], str] = {
     ("evmthread/channel/rounds.py", "_refuse", "not called", "desk.pacing.arm(desk.now)"): _ARMED,
     ("evmthread/channel/closing.py", "want", "not called", "self.try_ready()"): _ARMED,
     ("evmthread/channel/closing.py", "try_ready", "not called", "desk.pacing.arm(desk.now)"): _ARMED,
+    ("evmthread/channel/channel.py", "_happen", "always True", "before is None"): _SHORTCUT,
+    ("evmthread/channel/channel.py", "_lead", "left out", "not desk.may_sign"): _SHORTCUT,
+    ("evmthread/channel/channel.py", "_lead", "left out", "desk.options.linger"): _SHORTCUT,
     ("evmthread/channel/channel.py", "act", "not called", "self._desk.pacing.arm(self._desk.now)"): _ARMED,
     ("evmthread/channel/wishes.py", "sign_waiting", "left out", "not desk.pool.wishes"): _SHORTCUT,
     ("evmthread/channel/wishes.py", "_why_never", "left out", _LONG): _SHORTCUT,
@@ -171,6 +173,9 @@ SAME: dict[tuple[str, str, str, str], str] = {
     ("evmthread/channel/saved.py", "_change_rlp", "always False", "change.after == change.before"): _SHORTCUT,
     ("evmthread/channel/saved.py", "_number", "always False", _NUMBER): _SHORTCUT,
     ("evmthread/channel/saved.py", "_number", "the other boundary of LtE 0", "len(item) <= _WORD_BYTES"): _SHORTCUT,
+    ("evmthread/channel/party.py", "agree_on", "always True", "party is not leader"): "it signs the same again",
+    ("evmthread/channel/roots.py", "apply_rooted", "always True", "empty_accounts_stay"): _SHORTCUT,
+    ("evmthread/channel/replay.py", "_verified", "always False", "type(signed) is Agreement"): _SHORTCUT,
     ("evmthread/channel/review.py", "check_fields", "always False", "executed == committed"): _SHORTCUT,
     ("evmthread/store/signed_rows.py", "state", "always True", "nonce < signed"): _SHORTCUT,
     ("evmthread/store/signed_rows.py", "state", "the other boundary of Lt 0", "nonce < signed"): _SHORTCUT,

@@ -340,6 +340,118 @@ def straight_called() -> Program:
     return loop(20, f"0 0 0 0 {OTHER} GAS STATICCALL POP"), {OTHER: straight(4)}, ""
 
 
+def events() -> Program:
+    """As Solidity emits them: a string and two words, encoded at the free-memory pointer."""
+    text = int.from_bytes(b"a text that is longer than a word".ljust(64, b"."))
+    body = (
+        f"0x40 MLOAD DUP2 DUP2 MSTORE 0x60 DUP2 32 ADD MSTORE CALLER DUP2 64 ADD MSTORE 45 DUP2 96 ADD MSTORE "
+        f"{text >> 256} DUP2 128 ADD MSTORE {text % 2**256} DUP2 160 ADD MSTORE "
+        f"DUP2 CALLER {SEED} 192 DUP5 LOG3 POP"
+    )
+    return f"0x80 0x40 MSTORE {loop(200, body)}", {}, ""
+
+
+def abi_decoding() -> Program:
+    """Sums an array that lies in call data, with the checks of a decoder, and copies what follows each word."""
+    size = 40
+    body = (
+        "DUP1 5 SHL 4 ADD DUP1 32 ADD CALLDATASIZE LT @bad JUMPI DUP1 CALLDATALOAD "
+        "DUP1 160 SHR @bad JUMPI 0x40 MLOAD ADD 0x40 MSTORE 64 SWAP1 0x80 CALLDATACOPY 0x9f MLOAD POP"
+    )
+    words = b"".join(Random(number).getrandbits(150).to_bytes(32) for number in range(size + 3))
+    turns = f"20 outer: {size} inner: {body} 1 SWAP1 SUB DUP1 @inner JUMPI POP 1 SWAP1 SUB DUP1 @outer JUMPI STOP"
+    return f"{turns} bad: 0 0 REVERT", {}, "a9059cbb" + words.hex()
+
+
+def nested_mappings() -> Program:
+    """`allowance[owner][spender]`, of many owners and spenders, read and written."""
+    slot = "CALLER DUP2 XOR 0 MSTORE 1 32 MSTORE 64 0 KECCAK256 32 MSTORE DUP1 0 MSTORE 64 0 KECCAK256"
+    return loop(200, f"{slot} DUP1 SLOAD DUP3 ADD SWAP1 SSTORE"), {}, ""
+
+
+def packed_slots() -> Program:
+    """Four numbers of 64 bits in each slot."""
+    body = (
+        "DUP1 4 SWAP1 DIV DUP1 SLOAD DUP3 3 AND 6 SHL 0xffffffffffffffff DUP2 SHL NOT DUP3 AND "
+        "DUP5 7 MUL 0xffffffffffffffff AND DUP3 SHL OR DUP4 SSTORE POP POP POP"
+    )
+    return loop(300, body), {}, ""
+
+
+def concatenation() -> Program:
+    """Two strings become one at the free-memory pointer, as `abi.encodePacked` has it, and its hash."""
+    body = (
+        "DUP1 31 AND 20 ADD DUP1 0x80 0x200 MCOPY DUP1 0x200 ADD DUP3 15 AND 40 ADD DUP1 0x100 DUP4 MCOPY "
+        "ADD 0x200 SWAP1 SUB 0x200 KECCAK256 POP POP"
+    )
+    return f"{SEED} 0x80 MSTORE {SEED} 0x100 MSTORE {SEED} 0x120 MSTORE {loop(250, body)}", {}, ""
+
+
+def bubbled_reverts() -> Program:
+    """A reason that passes through a contract between, with all that it brought."""
+    middle = (
+        f"CALLDATASIZE 0 0 CALLDATACOPY 0 0 CALLDATASIZE 0 0 {THIRD} GAS CALL @good JUMPI "
+        "RETURNDATASIZE 0 0 RETURNDATACOPY RETURNDATASIZE 0 REVERT good: STOP"
+    )
+    failing = f"{0x08C379A0 << 224} 0 MSTORE 32 4 MSTORE 70 36 MSTORE CALLER 68 MSTORE CALLER 100 MSTORE 164 0 REVERT"
+    body = f"0 0 100 0 0 {OTHER} GAS CALL @good JUMPI RETURNDATASIZE 0x80 MSTORE RETURNDATASIZE 0 0xa0 RETURNDATACOPY"
+    return loop(150, body) + " good: INVALID", {OTHER: middle, THIRD: failing}, ""
+
+
+def library_structs() -> Program:
+    """A struct of six words in, another one out."""
+    callee = (
+        "CALLDATASIZE 4 0x80 CALLDATACOPY 0x80 MLOAD 0xa0 MLOAD ADD 0xc0 MLOAD MUL 0x80 MSTORE "
+        "0x80 MLOAD 0xe0 MSTORE 192 0x80 RETURN"
+    )
+    body = (
+        f"{0xA9059CBB << 224} 0x80 MSTORE DUP1 0x84 MSTORE DUP1 0xa4 MSTORE DUP1 0xc4 MSTORE "
+        f"192 0x80 196 0x80 {OTHER} GAS DELEGATECALL POP 0xe0 MLOAD POP"
+    )
+    return loop(150, body), {OTHER: callee}, ""
+
+
+def zeroed_memory() -> Program:
+    """`new uint[](n)`: a length, and zeros that are copied from beyond the call data."""
+    body = (
+        "0x40 MLOAD DUP2 31 AND 1 ADD DUP1 DUP3 MSTORE 5 SHL DUP1 CALLDATASIZE DUP4 32 ADD CALLDATACOPY "
+        "DUP3 DUP3 32 ADD MSTORE ADD 0x1fff AND 0x80 OR 0x40 MSTORE"
+    )
+    return f"0x80 0x40 MSTORE {loop(300, body)}", {}, ""
+
+
+def code_tables() -> Program:
+    """Words of a table in the code, through scratch memory."""
+    table = " ".join(str(Random(number).getrandbits(255) | 1 << 255) for number in range(32))
+    return (
+        loop(300, "32 DUP2 31 AND 33 MUL @table ADD 2 ADD 0 CODECOPY 0 MLOAD DUP2 XOR POP") + f" table: {table}",
+        {},
+        "",
+    )
+
+
+def hex_strings() -> Program:
+    """A word's digits, one byte after another: `Strings.toHexString`."""
+    digits = int.from_bytes(b"0123456789abcdef") << 128
+    inner = f"DUP2 15 AND {digits} SWAP1 BYTE DUP2 0x80 ADD MSTORE8 SWAP1 4 SHR SWAP1 1 SWAP1 SUB DUP1 @digit JUMPI"
+    return loop(15, f"{SEED} DUP2 MUL 63 digit: {inner} POP POP 0xa0 MLOAD POP"), {}, ""
+
+
+def multicalls() -> Program:
+    """Calls with what call data says, one after the other, each with its own piece."""
+    body = (
+        f"68 DUP2 68 MUL 0 CALLDATACOPY 32 0x80 68 0 0 DUP6 1 AND {OTHER} ADD GAS CALL ISZERO @bad JUMPI 0x80 MLOAD POP"
+    )
+    callee = "4 CALLDATALOAD 36 CALLDATALOAD LT 0 MSTORE 32 0 RETURN"
+    turns = f"10 outer: {loop(20, body).removesuffix('STOP')} POP 1 SWAP1 SUB DUP1 @outer JUMPI STOP bad: 0 0 REVERT"
+    return turns, {OTHER: callee, THIRD: callee}, Random(8).randbytes(21 * 68).hex()
+
+
+def digests() -> Program:
+    """SHA-256 of two words, as in a tree of deposits."""
+    return loop(200, "DUP1 0 MSTORE 32 0 64 0 2 GAS STATICCALL POP 0 MLOAD 32 MSTORE"), {}, ""
+
+
 def identities() -> Program:
     return loop(200, "DUP1 0 MSTORE 64 32 64 0 4 GAS STATICCALL POP"), {}, ""
 
@@ -350,7 +462,8 @@ FAMILIES: dict[str, Callable[[], Program]] = {
         signed, modular, powers, byte_by_byte, unaligned, hashes, copies, transient, logs, accounts, environment,
         cold_slots, creations, salted_creations, calls_with_data, proxies, static_calls, failing_calls, transfers,
         long_return_data, deep_recursion, jump_table, selectors, checked_locals, fixed_point, bits, straight_once,
-        straight_called, identities,
+        straight_called, identities, events, abi_decoding, nested_mappings, packed_slots, concatenation,
+        bubbled_reverts, library_structs, zeroed_memory, code_tables, hex_strings, multicalls, digests,
     )
 }  # fmt: skip
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Protocol, runtime_checkable
 
 from evmthread.chain.accounts import Account
+from evmthread.chain.blocks import FINALIZED, LATEST, block_at
 from evmthread.chain.errors import CallReverted
 from evmthread.chain.events import Placed, Recorded, Settled
 from evmthread.chain.recorded import recorded_agreement
@@ -15,6 +16,7 @@ from evmthread.chain.registry import Registry
 from evmthread.chain.transactions import Included
 from evmthread.chain.watcher import Final, Head, News, Position, Seen
 from evmthread.chain.watchtower import Watchtower, Word
+from evmthread.channel.desk import ChainHead
 from evmthread.channel.errors import NotSupported
 from evmthread.channel.events import ChallengeDue, Event
 from evmthread.channel.messages import Accept, encode_message
@@ -77,9 +79,11 @@ class ChainParty:
 
         An agreement on chain that a peer kept back is taken from there, if we have signed it ourselves.
 
-        Before the genesis there is nothing to look for.
+        Before the genesis there is nothing to look for, but the endpoint is told how far the chain is: a genesis that
+        names a block isn't signed by who knows none.
         """
         if self.endpoint.channel.agreement is None:
+            self.endpoint.head(self._head())
             return [], []
         news, words = self.tower.look()
         for each in news:
@@ -89,6 +93,12 @@ class ChainParty:
                 self._brought = each.placed
         self._learn()
         return news, words
+
+    def _head(self) -> ChainHead:
+        provider, thread = self.registry.provider, self.endpoint.channel.thread.thread_id
+        latest, finalized = block_at(provider, LATEST), block_at(provider, FINALIZED)
+        now, then = (self.registry.thread(thread, block).mode for block in (latest, finalized))
+        return ChainHead(latest.number, latest.timestamp, now, finalized.number, then)
 
     def _learn(self) -> None:
         """Takes the signatures from the chain that a peer kept back, where it records what we have signed ourselves."""

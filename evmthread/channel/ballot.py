@@ -10,7 +10,7 @@ from operator import itemgetter
 
 from evmthread.channel.messages import Propose, encode_body
 from evmthread.channel.review import leader_of
-from evmthread.commit.commitment import Commitment, Status
+from evmthread.commit.commitment import FINAL, Commitment
 
 MAX_EARLY = 64
 """So many signatures of each party are kept that came before their proposal."""
@@ -39,19 +39,15 @@ class Standing:
     rejected: bool = False
     content: bytes = field(init=False)
     """What is kept of it, before our signature."""
+    nonce: int = field(init=False)
+    """The commitment's."""
+    counts: bool = field(init=False)
+    """Whether it is one of the openProposals: an empty batch repeats its parent, and isn't (signer law, 2)."""
 
     def __post_init__(self) -> None:
         self.content = encode_body(self.propose)
-
-    @property
-    def nonce(self) -> int:
-        """The commitment's."""
-        return self.propose.commitment.nonce
-
-    @property
-    def counts(self) -> bool:
-        """Whether it is one of the openProposals: an empty batch repeats its parent, and isn't (signer law, 2)."""
-        return bool(self.propose.batch.batch.inputs)
+        self.nonce = self.propose.commitment.nonce
+        self.counts = bool(self.propose.batch.batch.inputs)
 
 
 class Ballot:
@@ -139,7 +135,7 @@ class Ballot:
             self.own_standing = standing
         self.signed[standing.nonce] = standing.digest
         self.highest_signed = max(self.highest_signed, standing.nonce)
-        if standing.propose.commitment.status == Status.FINAL:
+        if standing.propose.commitment.status == FINAL:
             self.final = standing.digest
 
     def note_used(self, party: int, nonce: int) -> None:

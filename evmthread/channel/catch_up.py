@@ -178,8 +178,7 @@ class CatchUp:
         desk = self._desk
         if not desk.may_answer(peer):
             return
-        if digest == desk.thread.parent:
-            assert desk.tip is not None, "nothing is fetched before the genesis"
+        if desk.tip is not None and digest == desk.thread.parent:
             desk.answer(peer, desk.tip)
         elif (record := desk.history.agreed(digest)) is not None:
             desk.answer(peer, decode_agreed(record.content, batch_bytes=desk.thread.ruleset.batch_bytes))

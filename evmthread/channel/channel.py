@@ -28,7 +28,18 @@ from evmthread.channel.messages import (
     Request,
     decode_message,
 )
-from evmthread.channel.phases import Phase, What, allows, check_decision, check_led
+from evmthread.channel.phases import (
+    CLOSED,
+    PENDING,
+    READY,
+    STOPPED,
+    TOLD,
+    Phase,
+    What,
+    allows,
+    check_decision,
+    check_led,
+)
 from evmthread.channel.restoring import SavedChannel, restored_floor
 from evmthread.channel.rounds import Rounds
 from evmthread.channel.suspension import OpenCall
@@ -37,7 +48,6 @@ from evmthread.channel.watch import Watch
 from evmthread.channel.wishes import Wishes
 from evmthread.commit.agreement import Agreement
 from evmthread.commit.batch import InputKind
-from evmthread.commit.commitment import Status
 from evmthread.commit.opening import check_opening, exit_time
 from evmthread.errors import DecodingError, InvalidInput
 from evmthread.primitives.types import ZERO_ADDRESS
@@ -45,7 +55,7 @@ from evmthread.primitives.types import ZERO_ADDRESS
 _SILENT_TRIES = 2
 """After so many times a leader that says nothing may be skipped."""
 
-_ENDED = (Phase.CLOSED, Phase.STOPPED)
+_ENDED = (CLOSED, STOPPED)
 """Nothing of ours is sent again there."""
 
 _WHAT: dict[type[Message], What] = {
@@ -131,18 +141,7 @@ class Channel:
     @property
     def phase(self) -> Phase:
         """Where the channel is."""
-        desk, agreement = self._desk, self._desk.thread.agreement
-        if agreement is not None and agreement.commitment.status == Status.FINAL:
-            return Phase.CLOSED
-        if desk.stopped is not None:
-            return Phase.STOPPED
-        if desk.disputed_at is not None:
-            return Phase.DISPUTED
-        if agreement is None:
-            return Phase.OPENING
-        if desk.ready_to_close is not None or desk.ballot.final is not None:
-            return Phase.CLOSING
-        return Phase.READY if desk.ballot.own_standing is None else Phase.PENDING
+        return self._desk.phase
 
     # Floors of a restored store ---------------------------------------------------------------------------------------
     @property
@@ -174,7 +173,7 @@ class Channel:
                 self._send_again()
             self._desk.pacing.arm(self._desk.now)
 
-        return self._happen(What.TOLD, act)
+        return self._happen(TOLD, act)
 
     def request(
         self,
@@ -264,7 +263,7 @@ class Channel:
             return self._desk.outbox.take()
         what, before = _WHAT[type(message)], self.phase
         if not allows(before, what):
-            if before == Phase.CLOSED:  # whoever still speaks of anything else hasn't got the end
+            if before == CLOSED:  # whoever still speaks of anything else hasn't got the end
                 self._catch_up.on_fetch(peer, self._desk.thread.parent)
             return self._desk.outbox.take()
 
@@ -317,27 +316,26 @@ class Channel:
         waited = outbox.waits
         outbox.answered(token, None)
         if waited and not outbox.waits:  # nothing is signed: another agreement came first, and what waited may go on
-            return self._happen(What.TOLD, lambda: None)
+            return self._happen(TOLD, lambda: None)
         # What follows is a request to sign, or a notice: nothing that calls for a new look at the whole.
         return outbox.take()
 
     def not_persisted(self, token: int, why: str) -> list[Effect]:
         """These records were refused, or can't be kept."""
-        return self._happen(What.TOLD, lambda: self._desk.outbox.failed(token, why))
+        return self._happen(TOLD, lambda: self._desk.outbox.failed(token, why))
 
     def signed(self, token: int, signature: bytes) -> list[Effect]:
         """The signature that was asked for."""
-        return self._happen(What.TOLD, lambda: self._desk.outbox.answered(token, signature))
+        return self._happen(TOLD, lambda: self._desk.outbox.answered(token, signature))
 
     def not_signed(self, token: int, why: str) -> list[Effect]:
         """The signer doesn't sign this."""
-        return self._happen(What.TOLD, lambda: self._desk.outbox.failed(token, why))
+        return self._happen(TOLD, lambda: self._desk.outbox.failed(token, why))
 
     def tick(self, now: float) -> list[Effect]:
         """It is this time, in seconds since 1970. Time never goes back: an earlier one counts as no time at all."""
         desk = self._desk
         desk.now = max(desk.now, now)
-        desk.outbox.woken(desk.now)
 
         def act() -> None:
             self._closing.tick(desk.now)
@@ -345,7 +343,7 @@ class Channel:
                 self._try_again()
             self._look_at_turn()
 
-        return self._happen(What.TOLD, act)
+        return self._happen(TOLD, act)
 
     def head(self, head: ChainHead) -> list[Effect]:
         """What the chain shows now."""
@@ -358,18 +356,18 @@ class Channel:
             elif desk.disputed_at is not None and head.finalized_number >= desk.disputed_at:
                 desk.disputed_at = None  # the finalized chain is past it, and LIVE again
 
-        return self._happen(What.TOLD, act)
+        return self._happen(TOLD, act)
 
     # One event --------------------------------------------------------------------------------------------------------
     def _happen(self, what: What, act: Callable[[], None], before: Phase | None = None) -> list[Effect]:
         """`before`: the phase, where it is known."""
-        before = self.phase if before is None else before
+        before = self._desk.phase if before is None else before
         act()
         self._closing.tip_moved()
         self._closing.try_ready()
         self._wishes.sign_waiting()
         self._lead()
-        after = self.phase
+        after = self._desk.phase
         self._set_timer(after)
         check_led(before, what, after)
         return self._desk.outbox.take()
@@ -417,7 +415,8 @@ class Channel:
             desk.pacing.disarm()
         times = (desk.pacing.next_at, self._closing.deadline, self._linger_until, self._challenge_at())
         # What was due has been done; what is past and still there has to wait for something else.
-        desk.outbox.set_timer(min([each for each in times if each is not None and each > desk.now], default=None))
+        due = [each for each in times if each is not None and each > desk.now]
+        desk.outbox.set_timer(min(due) if due else None)
 
     # The contract's own clock (section 5, time on return) -------------------------------------------------------------
     def _challenge_at(self) -> float | None:
@@ -425,7 +424,7 @@ class Channel:
         timeout = desk.thread.ruleset.contract_timeout
         if not desk.options.on_chain or not timeout or since is None or self._challenged_turn == since:
             return None
-        if not any(own.signature for own in desk.pool.own) or self.phase not in (Phase.READY, Phase.PENDING):
+        if not any(own.signature for own in desk.pool.own) or self.phase not in (READY, PENDING):
             return None
         return since + timeout - exit_time(desk.thread.terms, desk.thread.ruleset, inclusion=desk.options.inclusion)
 

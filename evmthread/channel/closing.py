@@ -48,6 +48,10 @@ class Closing:
             return
         if (desk.is_party and desk.is_restored) or desk.floors_ahead:
             return  # first something has to be agreed above the floor of a restored store
+        if not desk.may_sign_above_genesis(final=True):
+            return  # while the deposits aren't in, the way out is their refund
+        if self._rounds.waits_for_user:
+            return  # who proposed it can't be ready before it is agreed: our user decides on that first
         if desk.ballot.own_standing is not None or desk.ballot.highest_signed > desk.tip_nonce:
             return
         tip = desk.thread.parent

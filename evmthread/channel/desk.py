@@ -16,10 +16,11 @@ from evmthread.channel.kept import AgreedRecord
 from evmthread.channel.messages import Agreed, Fetch, Hello, Message
 from evmthread.channel.outbox import Outbox
 from evmthread.channel.pacing import Pacing
+from evmthread.channel.phases import CLOSED, CLOSING, DISPUTED, OPENING, PENDING, READY, STOPPED, Phase
 from evmthread.channel.pool import Pool
 from evmthread.channel.review import highest_nonce
 from evmthread.channel.thread import Thread
-from evmthread.commit.commitment import Status
+from evmthread.commit.commitment import FINAL
 from evmthread.commit.opening import DEFAULT_INCLUSION
 from evmthread.commit.terms import signing_addresses
 from evmthread.errors import InvalidInput
@@ -41,6 +42,8 @@ class Mode(IntEnum):
     CHALLENGED = 3
     SETTLED = 4
 
+
+_ONCE_LIVE = (Mode.LIVE, Mode.CHALLENGED, Mode.SETTLED)
 
 NEVER = (1 << 64) - 1
 """As a floor: nothing is ever signed again."""
@@ -166,6 +169,22 @@ class Desk:
         """Of whom our user was told that it wants to close, and on which agreement."""
 
     @property
+    def phase(self) -> Phase:
+        """Where the channel is."""
+        agreement = self.thread.agreement
+        if agreement is not None and agreement.commitment.status == FINAL:
+            return CLOSED
+        if self.stopped is not None:
+            return STOPPED
+        if self.disputed_at is not None:
+            return DISPUTED
+        if agreement is None:
+            return OPENING
+        if self.ready_to_close is not None or self.ballot.final is not None:
+            return CLOSING
+        return READY if self.ballot.own_standing is None else PENDING
+
+    @property
     def all_ready(self) -> bool:
         """Whether every party said that it is ready to close on our latest agreement (signer law, rule 3)."""
         tip = self.thread.parent
@@ -187,7 +206,7 @@ class Desk:
     def is_ended(self) -> bool:
         """Whether the end is agreed: all have signed it, and nothing counts more."""
         agreement = self.thread.agreement
-        return agreement is not None and agreement.commitment.status == Status.FINAL
+        return agreement is not None and agreement.commitment.status == FINAL
 
     @property
     def owner(self) -> bytes:
@@ -205,6 +224,15 @@ class Desk:
             return True
         head = self.head
         return head is not None and head.finalized == Mode.LIVE and self.disputed_at is None
+
+    def may_sign_above_genesis(self, *, final: bool) -> bool:
+        """Whether the chain lets us sign what isn't the genesis (signer law, rule 4).
+
+        An end can be signed in a dispute, too, but as little as anything else before the thread was LIVE.
+        """
+        if self.is_live:
+            return True
+        return final and self.head is not None and self.head.finalized in _ONCE_LIVE
 
     @property
     def is_greeted(self) -> bool:

@@ -10,7 +10,7 @@ from evmthread.channel.messages import Propose
 from evmthread.channel.review import check_leader_signature, check_suspension_of, execute_proposed, tells_steps
 from evmthread.channel.thread import Thread
 from evmthread.commit.batch import SignedBatch, check_input_signatures
-from evmthread.commit.commitment import Commitment, Status, Suspension
+from evmthread.commit.commitment import FINAL, Commitment, Suspension
 from evmthread.commit.eip712 import digest
 from evmthread.commit.members import Json, plain_type
 from evmthread.commit.records import check_object
@@ -111,7 +111,7 @@ class Divergence:
         if not tells_steps(thread, commitment, self.batch):
             raise UnsignedSteps(commitment.nonce)
         check_input_signatures(thread.domain, terms, self.batch, nonce=commitment.nonce)
-        final = commitment.status == Status.FINAL
+        final = commitment.status == FINAL
         try:
             execute_proposed(thread, commitment, self.batch, self.suspension, final=final)
         except Refusal as conviction:

@@ -32,7 +32,17 @@ from evmthread.channel.suspension import (
     transaction_of,
     with_answer,
 )
-from evmthread.commit.batch import MACHINE_HASH_BYTES, Batch, Environment, Input, InputKind
+from evmthread.commit.batch import (
+    ANSWER,
+    CALL,
+    CONTINUATIONS,
+    CREATE,
+    MACHINE_HASH_BYTES,
+    Batch,
+    Environment,
+    Input,
+    InputKind,
+)
 from evmthread.commit.money import genesis_deposits
 from evmthread.commit.terms import check_origin_code
 from evmthread.errors import LimitExceeded
@@ -96,7 +106,7 @@ def found_world(rules: ThreadRules, world: World, code: bytes, inputs: Sequence[
     for owner, balance in zip(terms.owners, genesis_deposits(terms.deposits, terms.max_fee), strict=True):
         if balance:
             world.set_balance(owner, balance)
-    if any(each.kind == InputKind.CREATE for each in inputs):
+    if any(each.kind == CREATE for each in inputs):
         return
     if not code:
         raise LocalProtocolError("the genesis batch creates no contract, and the origin's code wasn't given")
@@ -177,7 +187,7 @@ class _Run:
                 raise InvalidBatch(rule, gas, index, self.nonce, ends_batch=True)
             # New slots cost so much that nearly always gas alone shows that the limit is far.
             possible += (outcome.gas_used + outcome.gas_refunded) // NEW_SLOT_PRICE
-            if possible > rules.ruleset.storage_slots or each.kind == InputKind.CREATE:
+            if possible > rules.ruleset.storage_slots or each.kind == CREATE:
                 counted = possible = _slots_after(rules, world.changes(), self.slots)
                 if counted > rules.ruleset.storage_slots:
                     limit = rules.ruleset.storage_slots
@@ -190,22 +200,21 @@ class _Run:
     def _run(self, each: Input, index: int, calls: ThreadCalls, watching: tuple[Hook, ...]) -> InputOutcome | None:
         """What came of an input; None where it didn't end, or has no receipt."""
         rules, world = self.rules, self.world
-        continues = each.kind in (InputKind.ANSWER, InputKind.ABORT)
+        continues = each.kind in CONTINUATIONS
         if continues != (self.open_call is not None):
             rule = "an answer or abort of the open call" if self.open_call is not None else "no call is open"
             raise InvalidBatch(rule, InputKind(each.kind).name.lower(), index, self.nonce)
         hooks, world.hooks = world.hooks, watching
         try:
-            match each.kind:
-                case InputKind.CREATE:
-                    return self._create(each, index)
-                case InputKind.ABORT:
-                    self._abort(each, index)
-                    return None
-                case InputKind.ANSWER:
-                    return self._answer(each, index, calls)
-                case _:
-                    return self._call(each, index, calls)
+            kind = each.kind
+            if kind == CALL:
+                return self._call(each, index, calls)
+            if kind == CREATE:
+                return self._create(each, index)
+            if kind == ANSWER:
+                return self._answer(each, index, calls)
+            self._abort(each, index)
+            return None
         except InvalidTransaction as error:
             raise InvalidBatch(f"{error.summary}: expected {error.expected}", error.got, index, self.nonce) from error
         except LimitExceeded as error:

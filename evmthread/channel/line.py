@@ -15,8 +15,8 @@ from evmthread.channel.messages import Agreed, encode_body
 from evmthread.channel.pool import Wish
 from evmthread.channel.saved import SavedStep, encode_step
 from evmthread.commit.agreement import Agreement
-from evmthread.commit.batch import Input, InputKind
-from evmthread.commit.commitment import Status
+from evmthread.commit.batch import CALL, Input
+from evmthread.commit.commitment import FINAL
 from evmthread.commit.terms import Terms
 from evmthread.primitives.quick import quick
 
@@ -88,7 +88,7 @@ class Line:
             whole is not None,
         )
         events: list[Event] = [Adopted(agreement, agreed.batch, outcome)]
-        if commitment.status == Status.FINAL:
+        if commitment.status == FINAL:
             events.append(Closed(agreement))
         if desk.is_party and commitment.awaiting == desk.owner:  # nobody is, but by a suspended call
             assert agreed.suspension is not None
@@ -117,7 +117,7 @@ class Line:
         if not desk.is_party:
             return
         inputs = agreed.batch.batch.inputs
-        ours = [place for place, each in enumerate(inputs) if each.actor == desk.owner and each.kind == InputKind.CALL]
+        ours = [place for place, each in enumerate(inputs) if each.actor == desk.owner and each.kind == CALL]
         if ours:
             self.turn_since = None
         if self.turn_since is None and (not ours or ours[-1] < len(inputs) - 1):

@@ -160,9 +160,8 @@ def _encoded(message: Message) -> tuple[MessageType, list[bytes]]:
             return MessageType.HELLO, [*numbers, rlp.encode_bytes(digest), rlp.encode_int(floor)]
         case Request(signed):
             return MessageType.REQUEST, [signed.input.to_rlp(), rlp.encode_bytes(signed.signature)]
-        case Propose(commitment, batch, suspension, signature):
-            items = [commitment.to_rlp(), batch.to_rlp(), _suspension_rlp(suspension), rlp.encode_bytes(signature)]
-            return MessageType.PROPOSE, items
+        case Propose():
+            return MessageType.PROPOSE, _propose_items(message)
         case Accept(nonce, digest, signature):
             items = [rlp.encode_int(nonce), rlp.encode_bytes(digest), rlp.encode_bytes(signature)]
             return MessageType.ACCEPT, items
@@ -183,11 +182,21 @@ def _encoded(message: Message) -> tuple[MessageType, list[bytes]]:
 
 def encode_body(message: Propose | Agreed) -> bytes:
     """A proposal or an agreement as it is kept: 0x01 ++ the RLP of its message's body."""
-    return VERSION_BYTE + rlp.encode_list(_encoded(message)[1])
+    items = _propose_items(message) if isinstance(message, Propose) else _agreed_items(message)
+    return VERSION_BYTE + rlp.encode_list(items)
 
 
 def _suspension_rlp(suspension: Suspension | None) -> bytes:
     return rlp.EMPTY_LIST if suspension is None else suspension.to_rlp()
+
+
+def _propose_items(propose: Propose) -> list[bytes]:
+    return [
+        propose.commitment.to_rlp(),
+        propose.batch.to_rlp(),
+        _suspension_rlp(propose.suspension),
+        rlp.encode_bytes(propose.signature),
+    ]
 
 
 def _agreed_items(agreed: Agreed) -> list[bytes]:
@@ -201,11 +210,10 @@ def decode_message(data: bytes, *, batch_bytes: int) -> tuple[bytes, Message]:
         decode_versioned(data, "message", max_bytes=max_bytes(batch_bytes)), "message", 3
     )
     number = _integer(kind, "type", _UINT8)
-    try:
-        known = MessageType(number)
-    except ValueError:
-        raise DecodingError(f"message: type {number}") from None
-    return _hash(thread_id, "threadId"), _READERS[known](body)
+    read = _READERS.get(number)
+    if read is None:
+        raise DecodingError(f"message: type {number}")
+    return _hash(thread_id, "threadId"), read(body)
 
 
 _SHORTEST = b"\xe3"
@@ -321,7 +329,7 @@ def _close_ready(body: rlp.Decoded) -> CloseReady:
     return CloseReady(_hash(digest, "CloseReady.digest"))
 
 
-_READERS: Mapping[MessageType, Callable[[rlp.Decoded], Message]] = {
+_READERS: Mapping[int, Callable[[rlp.Decoded], Message]] = {
     MessageType.HELLO: _hello,
     MessageType.REQUEST: _request,
     MessageType.PROPOSE: _propose,

@@ -12,11 +12,9 @@ from evmthread.channel.events import Event
 from evmthread.channel.kept import Record
 from evmthread.channel.messages import Message, encode_message
 from evmthread.commit.eip712 import TypedData
-from evmthread.primitives.quick import quick
 
 
-@quick
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Waiting:
     then: Callable[[bytes], None]
     failed: Callable[[str], None]
@@ -76,7 +74,9 @@ class Outbox:
         return len(data)
 
     def send_all(self, participants: tuple[int, ...], message: Message) -> None:
-        """The same message for several."""
+        """The same message for several, or for nobody."""
+        if not participants:
+            return
         data = encode_message(self._thread_id, message)
         self._effects += [Send(to, data) for to in participants]
 
@@ -85,15 +85,10 @@ class Outbox:
         self._effects.append(Notify(event))
 
     def set_timer(self, at: float | None) -> None:
-        """Asks to be woken, unless that was asked already. None: there is nothing to wait for."""
+        """Asks to be woken at a time to come, unless that was asked already. None: there is nothing to wait for."""
         if at is not None and at != self._timer:
             self._effects.append(SetTimer(at))
         self._timer = at
-
-    def woken(self, now: float) -> None:
-        """The time for which we asked has come: whoever wakes us waits for another one."""
-        if self._timer is not None and now >= self._timer:
-            self._timer = None
 
     def answered(self, token: int, signature: bytes | None) -> None:
         """Goes on with what waited. Raises LocalProtocolError for a token that nobody waits for."""

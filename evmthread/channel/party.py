@@ -20,7 +20,7 @@ from evmthread.channel.suspension import OpenCall
 from evmthread.channel.thread import Thread
 from evmthread.commit.agreement import Agreement, SignatureSet
 from evmthread.commit.batch import Batch, Environment, Input, InputKind, SignedBatch
-from evmthread.commit.commitment import Commitment, Status, Suspension
+from evmthread.commit.commitment import FINAL, Commitment, Suspension
 from evmthread.commit.eip712 import TypedData, digest
 from evmthread.commit.opening import DEFAULT_INCLUSION, check_opening
 from evmthread.commit.signing import GuardedSigner, InputEquivocationError
@@ -191,9 +191,9 @@ class Party:
         """
         commitment, signed = proposal.commitment, proposal.signed
         self._check_proposal(proposal)
-        if now is not None and signed.batch.inputs:
+        if now is not None:
             check_clock(self.thread, signed, now, nonce=commitment.nonce)
-        execute_proposed(self.thread, commitment, signed, proposal.suspension, final=commitment.status == Status.FINAL)
+        execute_proposed(self.thread, commitment, signed, proposal.suspension, final=commitment.status == FINAL)
         signature = self._sign(commitment, signed)
         prepared = self.thread.prepared
         assert prepared is not None

@@ -3,14 +3,12 @@
 Inputs come in here verified. Knows no commitments.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from evmthread.channel.party import SignedInput
-from evmthread.commit.batch import Input, InputKind
+from evmthread.commit.batch import ANSWER, CALL, CONTINUATIONS, Input, InputKind
 from evmthread.primitives.quick import quick
-
-CONTINUATIONS = (InputKind.ANSWER, InputKind.ABORT)
 
 MAX_CONTINUATIONS = 4
 """So many answers and aborts of one party are kept."""
@@ -34,11 +32,12 @@ class Wish:
 
     def as_input(self, thread_id: bytes, actor: bytes, nonce: int, parent: bytes) -> Input:
         """The input that this becomes. Raises InvalidInput for values out of range."""
+        kind: object = self.kind
         return Input(
             thread_id=thread_id,
             nonce=nonce,
             parent=parent,
-            kind=self.kind,
+            kind=int(kind) if isinstance(kind, int) else kind,  # type: ignore[arg-type] # the record refuses it
             actor=actor,
             to=self.to,
             value=self.value,
@@ -87,20 +86,27 @@ class Pool:
 
     def add(self, signed: SignedInput, now: float) -> bool:
         """Takes up another's input, unless it is known or there are too many of its actor's."""
-        known = self._others.setdefault(signed.input.actor, {})
-        if signed.input in known or self._has_enough([each.kind for each in known], signed.input.kind):
+        known, each = self._others.setdefault(signed.input.actor, {}), signed.input
+        if each in known or self._has_enough(known, each.kind):
             return False
-        known[signed.input] = Seen(signed, now)
+        known[each] = Seen(signed, now)
         return True
 
     def is_full(self, kind: InputKind) -> bool:
         """Whether so many inputs of ours wait that no other of this kind is taken."""
-        return self._has_enough([each.wish.kind for each in self.own] + [each.kind for each in self.wishes], kind)
+        if len(self.own) + len(self.wishes) < self._most_of(kind):  # hundreds may wait: they are seldom gone through
+            return False
+        return self._has_enough([*[each.input for each in self.own], *self.wishes], kind)
 
-    def _has_enough(self, kinds: Iterable[int], kind: int) -> bool:
+    def _most_of(self, kind: int) -> int:
         # What goes on with an open call finds room whatever waits behind it.
-        most = MAX_CONTINUATIONS if kind in CONTINUATIONS else self._most
-        return sum((each in CONTINUATIONS) == (kind in CONTINUATIONS) for each in kinds) >= most
+        return MAX_CONTINUATIONS if kind in CONTINUATIONS else self._most
+
+    def _has_enough(self, waiting: Collection[Input | Wish], kind: int) -> bool:
+        most = self._most_of(kind)
+        if len(waiting) < most:
+            return False
+        return len([each for each in waiting if (each.kind in CONTINUATIONS) == (kind in CONTINUATIONS)]) >= most
 
     def drop(self, each: Input) -> None:
         """Forgets another's input, which can't be in a batch."""
@@ -137,7 +143,7 @@ class Pool:
     def oldest_due(self, now: float, patience: float) -> Own | None:
         """Our oldest call, if all have had it for at least so long."""
         for own in self.own:
-            if own.sent is not None and own.input.kind == InputKind.CALL:
+            if own.sent is not None and own.input.kind == CALL:
                 return own if now - own.sent >= patience else None
         return None
 
@@ -147,7 +153,7 @@ class Pool:
         Requests that were made within one base timer of each other may stand in either order: two parties, each of
         which saw its own first, would otherwise refuse each other's batches for ever.
         """
-        if other.actor == due.input.actor or other.kind != InputKind.CALL:
+        if other.actor == due.input.actor or other.kind != CALL:
             return True
         assert due.sent is not None
         seen = self._others.get(other.actor, {}).get(other)
@@ -159,4 +165,4 @@ def _order(seen: Seen) -> tuple[float, bytes, int]:
 
 
 def _answers_first(signed: SignedInput) -> tuple[bool, bytes]:
-    return signed.input.kind != InputKind.ANSWER, signed.input.actor
+    return signed.input.kind != ANSWER, signed.input.actor

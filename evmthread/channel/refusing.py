@@ -9,7 +9,7 @@ from evmthread.channel.messages import Propose, RejectCode
 from evmthread.channel.pool import Own
 from evmthread.channel.review import check_clock
 from evmthread.commit.batch import Environment, Input, SignedBatch
-from evmthread.commit.commitment import Status
+from evmthread.commit.commitment import FINAL
 from evmthread.commit.refusals import BrokenParent, IllFormedBatch, NonceOrder
 from evmthread.errors import EvmthreadError
 from evmthread.primitives.types import ZERO_HASH
@@ -48,14 +48,14 @@ def check_may_sign(desk: Desk, *, nonce: int, final: bool, counts: bool) -> None
         raise Unsigned(RejectCode.UNWANTED, f"nonce {desk.highest_now} is the highest that is signed now")
     if not desk.may_sign:
         raise Unsigned(RejectCode.UNWANTED, "not every party has said yet what it has")
+    if nonce and not desk.may_sign_above_genesis(final=final):
+        raise Unsigned(RejectCode.UNWANTED, "the chain doesn't say that the thread is live")
     if final:
         if not desk.all_ready:
             raise Unsigned(RejectCode.UNWANTED, "not everyone is ready to close")
         return
     if desk.ready_to_close is not None:
         raise Unsigned(RejectCode.UNWANTED, "closing")
-    if nonce and not desk.is_live:
-        raise Unsigned(RejectCode.UNWANTED, "the chain doesn't say that the thread is live")
     if ballot.can_only_end:  # what can't be agreed would only keep us from the end
         raise Unsigned(RejectCode.UNWANTED, "too many have signed a final commitment")
     if counts and ballot.open_proposals >= desk.thread.ruleset.open_proposals:
@@ -95,7 +95,7 @@ def check_not_passed_over(desk: Desk, propose: Propose) -> None:
     That is one that others have had for a base timer. The batch may leave it out where it is full or had to end.
     """
     due = desk.pool.oldest_due(desk.now, desk.options.base_timer) if desk.is_party else None
-    if due is None or propose.commitment.status == Status.FINAL:
+    if due is None or propose.commitment.status == FINAL:
         return
     inputs = propose.batch.batch.inputs
     before = inputs[: inputs.index(due.input)] if due.input in inputs else inputs
@@ -125,11 +125,12 @@ def _had_to_end(desk: Desk, inputs: tuple[Input, ...], due: Own) -> bool:
 def next_environment(desk: Desk, *, empty: bool) -> Environment:
     """The environment of the batch that we propose: our clock and the chain that we know; an empty one's parent's."""
     thread, head = desk.thread, desk.head
-    before = thread.environment()
     if empty and thread.parent != ZERO_HASH:
-        return before
-    timestamp, number = int(desk.now), before.number
+        return thread.environment()
+    latest = thread.latest_environment
+    timestamp, number = int(desk.now), 0 if latest is None else latest.number
     if head is not None:
         number = max(number, head.number)
         timestamp = min(timestamp, head.timestamp + thread.ruleset.clock_drift)
-    return thread.environment(number=number, timestamp=max(timestamp, before.timestamp))
+    timestamp = max(timestamp, 0 if latest is None else latest.timestamp)
+    return thread.environment(number=number, timestamp=timestamp)

@@ -8,7 +8,7 @@ from evmthread.channel.review import execute_proposed
 from evmthread.channel.thread import Thread
 from evmthread.commit.agreement import Agreement, Signed, verify
 from evmthread.commit.batch import SignedBatch
-from evmthread.commit.commitment import Status, Suspension
+from evmthread.commit.commitment import FINAL, Suspension
 from evmthread.commit.refusals import BrokenParent
 
 
@@ -35,7 +35,7 @@ def replay(
         commitment = agreement.commitment
         if commitment.parent != thread.parent:
             raise BrokenParent(commitment.parent, commitment.nonce)
-        final = commitment.status == Status.FINAL
+        final = commitment.status == FINAL
         execute_proposed(thread, commitment, signed_batch, suspension, final=final)
         prepared = thread.prepared
         assert prepared is not None

@@ -12,7 +12,7 @@ from evmthread.channel.kept import AgreedRecord, InputRecord, SignedRecord
 from evmthread.channel.line import Adoption, Line
 from evmthread.channel.messages import decode_agreed, decode_proposal
 from evmthread.channel.review import highest_nonce
-from evmthread.channel.saved import SavedStep, decode_step
+from evmthread.channel.saved import SavedStep, decode_changes, decode_step
 from evmthread.channel.thread import Thread
 from evmthread.channel.wishes import decode_own
 from evmthread.commit.agreement import verify
@@ -93,21 +93,23 @@ def restore_thread(
     """
     if not base:
         return ()
-    steps = [decode_step(record.state) for record in base]
     adoptions: list[Adoption] = []
-    for record, step in _backwards(base, steps, history):
+    steps: list[SavedStep] = []
+    for record, step in _backwards(base, history):
         agreed = decode_agreed(record.content, batch_bytes=thread.ruleset.batch_bytes)
         adoptions.insert(0, Adoption(verify(thread.domain, thread.terms, agreed.signed), agreed, step.one))
+        steps.insert(0, step)
         if len(adoptions) == most or (record.whole and step.since is None):
             break  # further back it needn't, or can't, be gone
-    thread.advance(adoptions[-1].agreement, steps)
+    steps = steps[-len(base) :]
+    before = [decode_changes(record.state) for record in base[: len(base) - len(steps)]]
+    thread.restore(adoptions[-1].agreement, before, steps)
     return tuple(adoptions)
 
 
-def _backwards(
-    base: Sequence[AgreedRecord], steps: Sequence[SavedStep], history: History | None
-) -> Iterator[tuple[AgreedRecord, SavedStep]]:
-    yield from zip(reversed(base), reversed(steps), strict=True)
+def _backwards(base: Sequence[AgreedRecord], history: History | None) -> Iterator[tuple[AgreedRecord, SavedStep]]:
+    for record in reversed(base):
+        yield record, decode_step(record.state)
     record = base[0]
     while history is not None and (before := history.agreed(record.parent)) is not None:
         record = before

@@ -10,8 +10,8 @@ from evmthread.commit.agreement import Agreement
 from evmthread.commit.batch import SignedBatch, check_input_signatures
 from evmthread.commit.commitment import (
     MAX_NONCE_STEP,
+    SUSPENDED,
     Commitment,
-    Status,
     Suspension,
     check_successor,
     check_well_formed,
@@ -101,7 +101,7 @@ def check_suspension_of(thread: Thread, commitment: Commitment, suspension: Susp
 
     Where machineHash is a machine's, only executing can tell whether it is (`tells_steps`).
     """
-    if (commitment.status == Status.SUSPENDED) != (suspension is not None):
+    if (commitment.status == SUSPENDED) != (suspension is not None):
         clause = "a Suspension exactly when status is 1"
         raise IllFormedCommitment(clause, suspension is not None, nonce=commitment.nonce)
     if suspension is not None and thread.ruleset.transcript and suspension.hash_struct() != commitment.machine_hash:
@@ -113,7 +113,7 @@ def tells_steps(thread: Thread, commitment: Commitment, signed: SignedBatch) -> 
 
     A machine's hash doesn't tell after how many instructions the machine is found: who sends that may lie.
     """
-    return commitment.status != Status.SUSPENDED or thread.ruleset.transcript or not signed.batch.inputs
+    return commitment.status != SUSPENDED or thread.ruleset.transcript or not signed.batch.inputs
 
 
 def check_clock(thread: Thread, signed: SignedBatch, now: float, *, nonce: int) -> None:

@@ -30,7 +30,7 @@ from evmthread.channel.review import (
 )
 from evmthread.channel.watch import Watch
 from evmthread.commit.agreement import Agreement, SignatureSet, signatures_needed
-from evmthread.commit.commitment import Commitment, Status
+from evmthread.commit.commitment import FINAL, Commitment
 from evmthread.commit.eip712 import TypedData, digest
 from evmthread.commit.refusals import MalformedSignature, Refusal
 from evmthread.errors import EvmthreadError
@@ -69,7 +69,7 @@ class Rounds:
     def sign(self, standing: Standing) -> None:
         """Keeps a proposal, signs it and sends the signature, in this order."""
         desk, commitment = self._desk, standing.propose.commitment
-        final = commitment.status == Status.FINAL
+        final = commitment.status == FINAL
         record = SignedRecord(standing.nonce, standing.digest, final, standing.content)
         desk.ballot.note_signed(standing)
         desk.pacing.arm(desk.now)
@@ -84,17 +84,22 @@ class Rounds:
         desk.outbox.persist(record, urgent=True, then=kept, failed=refused)
 
     def ask_signature(self, standing: Standing) -> None:
-        """Asks for the signature on what is kept as signed; that of what was signed before a restart is the same."""
-        desk = self._desk
-        standing.signing = True
+        """Asks for the signature on what is kept as signed; that of what was signed before a restart is the same.
+
+        Not while the chain doesn't say LIVE, or shows a dispute since it was kept; then it is asked for again later.
+        """
+        desk, commitment = self._desk, standing.propose.commitment
+        final = commitment.status == FINAL
+        standing.signing = not commitment.nonce or desk.may_sign_above_genesis(final=final)
+        if not standing.signing:
+            return
 
         def refused(why: str) -> None:
             if desk.ballot.standing.get(standing.nonce) is standing:
                 desk.stop(StopReason.REFUSED, why)
 
-        typed_data = TypedData(desk.thread.domain, standing.propose.commitment)
         desk.outbox.sign(
-            typed_data,
+            TypedData(desk.thread.domain, commitment),
             standing.content,
             then=lambda signature: self._signed(standing, signature),
             failed=refused,
@@ -162,7 +167,7 @@ class Rounds:
             return
         if nonce <= desk.highest_claimed:
             ballot.note_used(leader, nonce)
-        if commitment.status == Status.FINAL and commitment.parent == thread.parent:
+        if commitment.status == FINAL and commitment.parent == thread.parent:
             ballot.note_bound(leader)
             desk.tell_close(leader)
         try:
@@ -178,7 +183,7 @@ class Rounds:
         """Whether our user was told of this proposal, then of another, and can decide on neither: it is told again."""
         desk = self._desk
         decided = standing.signed_here or standing.wanted
-        return desk.is_party and desk.options.manual and not decided and not self.waits_for_user
+        return desk.is_party and not decided and not self.waits_for_user
 
     def _check_own(self, propose: Propose) -> None:
         """A peer shows a proposal that we lead: if we signed it, our store has to know it (signer law, rule 5)."""
@@ -188,7 +193,7 @@ class Rounds:
             check_leader_signature(desk.thread, desk.index, desk.key_of(desk.index), signed, propose.signature, nonce)
         except Refusal as error:
             raise RemoteProtocolError(str(error)) from None
-        self.check_known(nonce, signed, final=propose.commitment.status == Status.FINAL)
+        self.check_known(nonce, signed, final=propose.commitment.status == FINAL)
 
     def check_known(self, nonce: int, signed_digest: bytes, *, final: bool = False) -> None:
         """Our signature on this was shown: stops where our store doesn't hold it, and isn't marked as an older one.
@@ -229,7 +234,7 @@ class Rounds:
 
     def _review(self, propose: Propose, signed_digest: bytes, leader: int, blamed: int) -> None:
         desk, commitment = self._desk, propose.commitment
-        final = commitment.status == Status.FINAL
+        final = commitment.status == FINAL
         standing = Standing(propose, signed_digest)
         if final and desk.ready_to_close == desk.thread.parent and not desk.all_ready:
             self._held = propose  # signed as soon as all have said that they are ready
@@ -286,7 +291,7 @@ class Rounds:
         desk = self._desk
         for standing in sorted(desk.ballot.standing.values(), key=lambda each: each.nonce, reverse=True):
             if standing.wanted and not standing.signed_here and self._is_last_wanted(standing):
-                final = standing.propose.commitment.status == Status.FINAL
+                final = standing.propose.commitment.status == FINAL
                 try:
                     check_may_sign(desk, nonce=standing.nonce, final=final, counts=standing.counts)
                 except Unsigned:
@@ -375,7 +380,7 @@ class Rounds:
         standing = desk.ballot.add_signature(accept.nonce, accept.digest, index, accept.signature, early=own)
         if standing is not None:
             self._watch.commitment(index, standing.propose.commitment, accept.signature)
-            if standing.propose.commitment.status == Status.FINAL:
+            if standing.propose.commitment.status == FINAL:
                 desk.ballot.note_bound(index)
             self.settle()
 
@@ -427,7 +432,7 @@ class Rounds:
         desk, commitment = self._desk, agreement.commitment
         prepared = desk.thread.prepared
         if prepared is None or prepared.digest != agreement.digest:
-            final = commitment.status == Status.FINAL
+            final = commitment.status == FINAL
             try:
                 execute_proposed(desk.thread, commitment, agreed.batch, agreed.suspension, final=final)
             except (Refusal, LocalProtocolError) as error:

@@ -79,8 +79,8 @@ def _change_rlp(address: bytes, change: AccountChange) -> bytes:
 def _account_rlp(account: Account | None) -> bytes:
     if account is None:
         return rlp.EMPTY_LIST
-    numbers = [rlp.encode_int(account.nonce), rlp.encode_int(account.balance)]
-    return rlp.encode_list([*numbers, rlp.encode_bytes(account.code_hash)])
+    nonce, balance, code_hash = account
+    return rlp.encode_list([rlp.encode_int(nonce), rlp.encode_int(balance), rlp.encode_bytes(code_hash)])
 
 
 def _open_call_rlp(opened: OpenCall) -> bytes:
@@ -97,19 +97,30 @@ def _open_call_rlp(opened: OpenCall) -> bytes:
 
 def decode_step(data: bytes) -> SavedStep:
     """The step of its bytes. Raises DecodingError."""
-    if data[:1] != VERSION_BYTE:
-        raise DecodingError(f"saved state of version 0x{data[:1].hex()}")
-    items = _list(rlp.decode(data[1:], max_depth=MAX_DEPTH))
-    since = _since(items.pop()) if len(items) == _STEP_ITEMS + 1 else None
-    accounts, codes, environment, slots, opened, turn = decoded_list(items, "saved state", _STEP_ITEMS)
+    (accounts, codes, environment, slots, opened, turn), since = _items(data)
     return SavedStep(
         _changes(accounts, codes),
         Environment.from_rlp(environment),
         _number(slots),
         None if opened == [] else _open_call(opened),
         _number(turn),
-        since,
+        None if since is None else _since(since),
     )
+
+
+def decode_changes(data: bytes) -> StateChanges:
+    """The changes of a step's bytes alone: all that counts where others follow. Raises DecodingError."""
+    (accounts, codes, *_), _ = _items(data)
+    return _changes(accounts, codes)
+
+
+def _items(data: bytes) -> "tuple[list[rlp.Decoded], rlp.Decoded | None]":
+    """The six items of a step, and the seventh where there is one."""
+    if data[:1] != VERSION_BYTE:
+        raise DecodingError(f"saved state of version 0x{data[:1].hex()}")
+    items = _list(rlp.decode(data[1:], max_depth=MAX_DEPTH))
+    since = items.pop() if len(items) == _STEP_ITEMS + 1 else None
+    return decoded_list(items, "saved state", _STEP_ITEMS), since
 
 
 def _since(item: rlp.Decoded) -> StateChanges:
@@ -141,11 +152,13 @@ def _number(item: rlp.Decoded) -> int:
 
 def _change(item: rlp.Decoded) -> tuple[bytes, AccountChange]:
     address, before, after, slots = decoded_list(item, "change of an account", _CHANGE_ITEMS)
+    first = _account(before)
+    last = first if after == before else _account(after)
     changed = {}
     for slot in _list(slots):
         key, old, new = decoded_list(slot, "change of a slot", _SLOT_ITEMS)
         changed[_number(key)] = (_number(old), _number(new))
-    return _bytes(address), AccountChange(_account(before), _account(after), changed)
+    return _bytes(address), AccountChange(first, last, changed)
 
 
 def _account(item: rlp.Decoded) -> Account | None:

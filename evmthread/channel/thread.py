@@ -28,7 +28,7 @@ from evmthread.commit.batch import (
     check_batch_rules,
     check_environment,
 )
-from evmthread.commit.commitment import Commitment, Status
+from evmthread.commit.commitment import FINAL, REST, SUSPENDED, Commitment
 from evmthread.commit.eip712 import Domain, digest
 from evmthread.commit.money import operator_fee, owner_balances
 from evmthread.commit.refusals import NonceOrder, ParentIsFinal
@@ -74,6 +74,12 @@ class Thread:
     ) -> None:
         """Made by `open`."""
         self._rules = rules
+        # Plain attributes: each is asked for a dozen times a move. Whoever assigns to them is on its own.
+        self.domain, self.terms, self.ruleset = rules.domain, rules.terms, rules.ruleset
+        self.thread_id = rules.thread_id
+        """32 bytes."""
+        self.address = rules.address
+        """Where the root contract lives, here and on chain alike: 20 bytes."""
         self._code = code
         self._state = state
         self._world = World(fork=rules.fork, view=state, cache=cache, hooks=hooks)
@@ -112,31 +118,9 @@ class Thread:
         return cls(rules, code, MemoryState() if state is None else state, cache, hooks)
 
     @property
-    def domain(self) -> Domain:
-        return self._rules.domain
-
-    @property
-    def terms(self) -> Terms:
-        return self._rules.terms
-
-    @property
-    def ruleset(self) -> Ruleset:
-        return self._rules.ruleset
-
-    @property
     def state(self) -> StateBackend:
         """The accounts at the latest agreement, to read and to prove from; what is written to it is lost, or worse."""
         return self._state
-
-    @property
-    def thread_id(self) -> bytes:
-        """The thread's id: 32 bytes."""
-        return self._rules.thread_id
-
-    @property
-    def address(self) -> bytes:
-        """Where the root contract lives, here and on chain alike: 20 bytes."""
-        return self._rules.address
 
     @property
     def agreement(self) -> Agreement | None:
@@ -162,6 +146,11 @@ class Thread:
     def agreed_call(self) -> OpenCall | None:
         """The call that is suspended after the latest agreement, whatever is prepared."""
         return self._open
+
+    @property
+    def latest_environment(self) -> Environment | None:
+        """The latest batch's; None before the genesis."""
+        return self._environment
 
     @property
     def prepared(self) -> Prepared | None:
@@ -263,7 +252,7 @@ class Thread:
         self.discard()
         nonce = self.next_nonce if nonce is None else nonce
         if self._agreement is not None:
-            if self._agreement.commitment.status == Status.FINAL:
+            if self._agreement.commitment.status == FINAL:
                 raise ParentIsFinal(self._agreement.commitment.nonce, nonce)
             if nonce < self.next_nonce:
                 raise NonceOrder(self.next_nonce - 1, nonce)
@@ -355,10 +344,14 @@ class Thread:
         Executes nothing; what is prepared is discarded. Raises DivergentField where the steps lead to another state
         than the agreement's, InvalidInput where they don't follow each other; the thread is then as it was.
         """
+        self.restore(agreement, (), steps)
+
+    def restore(self, agreement: Agreement, before: Sequence[StateChanges], steps: Sequence[SavedStep]) -> None:
+        """As `advance`; of the steps that come `before` these the changes are enough."""
         self.discard()
         if not steps:
             raise LocalProtocolError("the steps that lead to the agreement are wanted")
-        self._move(agreement, [step.changes for step in steps], steps[-1])
+        self._move(agreement, [*before, *[step.changes for step in steps]], steps[-1])
 
     def revert(self, agreement: Agreement, before: SavedStep, undone: Sequence[SavedStep]) -> None:
         """Goes back to an earlier agreement; `before` led to it, `undone` from there to the latest one.
@@ -406,12 +399,12 @@ class Thread:
         state_root = roots.root()
         gas_used += outcome.gas_used
         fee = operator_fee(terms.max_fee, self.ruleset.fee_per_gigagas, gas_used)
-        status = Status.FINAL if place.final else Status.REST if opened is None else Status.SUSPENDED
+        status = FINAL if place.final else REST if opened is None else SUSPENDED
         commitment = Commitment(
             thread_id=self.thread_id,
             nonce=place.nonce,
             parent=place.parent,
-            status=status,
+            status=int(status),
             awaiting=ZERO_ADDRESS if opened is None else opened.suspension.awaiting,
             state_root=state_root,
             storage_root=roots.storage_root(self.address),

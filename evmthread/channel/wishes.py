@@ -10,10 +10,10 @@ from evmthread.channel.events import StopReason, Undone
 from evmthread.channel.kept import InputRecord
 from evmthread.channel.messages import Request
 from evmthread.channel.party import SignedInput
-from evmthread.channel.pool import CONTINUATIONS, Own, Wish
+from evmthread.channel.pool import Own, Wish
 from evmthread.channel.refusing import next_environment, rejection
 from evmthread.channel.watch import Watch
-from evmthread.commit.batch import Batch, Input, InputKind, SignedBatch, check_input_signature
+from evmthread.commit.batch import CONTINUATIONS, Batch, Input, InputKind, SignedBatch, check_input_signature
 from evmthread.commit.eip712 import TypedData, digest
 from evmthread.commit.records import VERSION_BYTE, decode_versioned, decoded_list
 from evmthread.commit.refusals import Refusal
@@ -91,7 +91,7 @@ class Wishes:
         desk, thread = self._desk, self._desk.thread
         if not desk.may_ask:
             return None
-        calls = sum(1 for own in desk.pool.own if own.input.kind not in CONTINUATIONS)
+        calls = len([None for own in desk.pool.own if own.input.kind not in CONTINUATIONS])
         nonce = 0 if wish.kind in CONTINUATIONS else desk.owner_nonce + calls
         each = wish.as_input(thread.thread_id, desk.owner, nonce, thread.parent)
         if thread.parent != ZERO_HASH and desk.pool.used.setdefault((wish.kind, nonce), each) != each:

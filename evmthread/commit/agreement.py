@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import NoReturn, Self, TypeAlias, final
 
-from evmthread.commit.commitment import Commitment, Status, check_successor, check_well_formed
+from evmthread.commit.commitment import FINAL, Commitment, check_successor, check_well_formed
 from evmthread.commit.eip712 import Domain, digest
 from evmthread.commit.members import Json, plain_type
 from evmthread.commit.records import SMALL_RECORD_BYTES, VERSION_BYTE, check_object, decode_versioned, decoded_list
@@ -203,7 +203,7 @@ Signed: TypeAlias = "SignedCommitment | Agreement"
 
 def signatures_needed(terms: Terms, commitment: Commitment) -> int:
     """All parties for the genesis and a final commitment, else the threshold."""
-    if commitment.nonce == 0 or commitment.status == Status.FINAL:
+    if commitment.nonce == 0 or commitment.status == FINAL:
         return len(terms.keys)
     return terms.threshold
 

@@ -34,6 +34,10 @@ class Status(IntEnum):
     FINAL = 2
 
 
+# Hot: as a member of its class, which is an Enum's, each is looked up in five times the time.
+REST, SUSPENDED, FINAL = Status
+
+
 @quick
 @dataclass(frozen=True, slots=True)
 class Commitment(Record):
@@ -138,7 +142,7 @@ def check_suspension_fits(commitment: Commitment, suspension: Suspension | None,
 
     Where the ruleset says `transcript`, machineHash is its hash; else only an execution can tell the machine.
     """
-    suspended = commitment.status == Status.SUSPENDED
+    suspended = commitment.status == SUSPENDED
     if suspended != (suspension is not None):
         clause = "a Suspension exactly when status is 1"
         raise IllFormedCommitment(clause, suspension is not None, nonce=commitment.nonce)
@@ -155,8 +159,8 @@ def check_suspension_fits(commitment: Commitment, suspension: Suspension | None,
 
 def broken_clause(terms: Terms, commitment: Commitment) -> tuple[str, object] | None:
     """The first clause of wellFormed that doesn't hold, with the value that breaks it; None if all hold."""
-    suspended = commitment.status == Status.SUSPENDED
-    if commitment.status > Status.FINAL:
+    suspended = commitment.status == SUSPENDED
+    if commitment.status > FINAL:
         return "status <= 2", commitment.status
     if len(commitment.balances) != len(terms.owners):
         return "one balance for each owner", len(commitment.balances)
@@ -170,7 +174,7 @@ def broken_clause(terms: Terms, commitment: Commitment) -> tuple[str, object] | 
         return "parent zero exactly when nonce is 0", commitment.parent
     if sum(commitment.balances) + commitment.fee > sum(terms.deposits):
         return "sum(balances) + fee <= sum(deposits)", sum(commitment.balances) + commitment.fee
-    if commitment.nonce == 0 and commitment.status != Status.REST:
+    if commitment.nonce == 0 and commitment.status != REST:
         return "status 0 when nonce is 0", commitment.status
     return None
 
@@ -192,7 +196,7 @@ def check_successor(parent: Commitment, child: Commitment) -> None:
     Doesn't check that child.parent is the parent's digest, nor anything that needs execution.
     """
     nonce = child.nonce
-    if parent.status == Status.FINAL:
+    if parent.status == FINAL:
         raise ParentIsFinal(parent.nonce, nonce)
     if nonce <= parent.nonce:
         raise NonceOrder(parent.nonce, nonce)
@@ -200,7 +204,7 @@ def check_successor(parent: Commitment, child: Commitment) -> None:
         raise Decreased("gasUsed", parent.gas_used, child.gas_used, nonce)
     if child.fee < parent.fee:
         raise Decreased("fee", parent.fee, child.fee, nonce)
-    if child.status == Status.FINAL:
+    if child.status == FINAL:
         _check_final(parent, child)
 
 

@@ -5,6 +5,7 @@ Knows no struct; records.py says what a struct is made of, and what its JSON and
 
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias, TypeGuard, TypeVar
 
 from evmthread.errors import DecodingError, InvalidInput
@@ -43,6 +44,17 @@ class MemberType(Protocol):
 
     def from_rlp(self, item: rlp.Decoded, where: str) -> object:
         """The value of an RLP item. Raises DecodingError naming `where`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One member of a struct: its EIP-712 name and type, the attribute that holds it, and how it is handled."""
+
+    name: str
+    type_name: str
+    attribute: str
+    where: str
+    handling: MemberType
 
 
 V = TypeVar("V")

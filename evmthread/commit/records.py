@@ -17,8 +17,8 @@ from dataclasses import dataclass, field
 from functools import wraps
 from typing import Any, ClassVar, Self, TypeVar
 
-from evmthread.commit.members import Array, Bytes, Json, MemberType, Uint, list_item, plain_types, show
-from evmthread.commit.plainness import PlainMembers
+from evmthread.commit.members import Array, Json, Member, list_item, plain_types, show
+from evmthread.commit.struct_code import StructCode, written_out
 from evmthread.errors import DecodingError, InvalidInput
 from evmthread.primitives import rlp
 from evmthread.primitives.keccak import keccak256
@@ -55,17 +55,6 @@ class _Struct:
 
 
 @dataclass(frozen=True, slots=True)
-class Member:
-    """One member of a struct: its EIP-712 name and type, the attribute that holds it, and how it is handled."""
-
-    name: str
-    type_name: str
-    attribute: str
-    where: str
-    handling: MemberType
-
-
-@dataclass(frozen=True, slots=True)
 class StructType:
     """A struct's name, members, full EIP-712 encoding (referenced types follow alphabetically) and type hash."""
 
@@ -74,14 +63,8 @@ class StructType:
     signature: str
     referenced: "tuple[StructType, ...]"
     type_hash: bytes
-    fixed: PlainMembers
-    """The integers and byte strings of a fixed size, checked together."""
-    varying: tuple[Member, ...]
-    """All other members."""
-    readers: tuple[tuple[str, Callable[[rlp.Decoded, str], object], str], ...]
-    """Of each member the attribute, what reads its RLP, and how errors call it."""
-    writers: tuple[tuple[str, Callable[[Any], bytes]], ...]
-    """Of each member the attribute, and what writes its RLP."""
+    code: StructCode
+    """What is done to all members, written out."""
 
     @classmethod
     def parse(cls, signature: str, *records: "type[Record]") -> Self:
@@ -97,18 +80,8 @@ class StructType:
             members.append(Member(member_name, type_name, attribute, f"{name}.{member_name}", handling))
         referenced = tuple(sorted((record.STRUCT for record in records), key=lambda struct: struct.name))
         encoded = signature + "".join(struct.signature for struct in referenced)
-        numbers = [(each.attribute, each.handling.limit) for each in members if isinstance(each.handling, Uint)]
-        sizes = [(each.attribute, each.handling.size) for each in members if isinstance(each.handling, Bytes)]
-        fixed = PlainMembers(numbers, [(attribute, size) for attribute, size in sizes if size is not None])
-        varying = tuple([each for each in members if not _has_fixed_size(each.handling)])
-        readers = tuple([(each.attribute, each.handling.from_rlp, each.where) for each in members])
-        writers = tuple([(each.attribute, each.handling.to_rlp) for each in members])
         type_hash = keccak256(encoded.encode())
-        return cls(name, tuple(members), signature, referenced, type_hash, fixed, varying, readers, writers)
-
-
-def _has_fixed_size(handling: MemberType) -> bool:
-    return isinstance(handling, Uint) or (isinstance(handling, Bytes) and handling.size is not None)
+        return cls(name, tuple(members), signature, referenced, type_hash, written_out(members))
 
 
 R = TypeVar("R")
@@ -146,13 +119,16 @@ class Record:
 
     __slots__ = ()
     STRUCT: ClassVar[StructType]
+    BY_NAME: ClassVar[bool] = False
+    """Whether the constructor takes the members by name alone, and not in their order."""
 
     def __post_init__(self) -> None:
         struct = self.STRUCT
-        for member in struct.varying if struct.fixed.hold(self) else struct.members:
+        if struct.code.is_plain(self):
+            return
+        for member in struct.members:
             value = getattr(self, member.attribute)
-            if not member.handling.is_plain(value):
-                object.__setattr__(self, member.attribute, member.handling.plain(value, member.where))
+            object.__setattr__(self, member.attribute, member.handling.plain(value, member.where))
 
     def __reduce__(self) -> tuple[Callable[..., "Record"], tuple[object, ...]]:
         # Through the constructor, so that unpickled and copied records are checked as all others are.
@@ -179,16 +155,17 @@ class Record:
 
     def to_rlp(self) -> bytes:
         """The RLP list of the members in order, without a version byte."""
-        return rlp.encode_list([write(getattr(self, name)) for name, write in self.STRUCT.writers])
+        return self.STRUCT.code.write(self)
 
     @classmethod
     def from_rlp(cls, item: rlp.Decoded) -> Self:
         """The record of a decoded RLP list. Raises DecodingError."""
-        readers = cls.STRUCT.readers
-        items = decoded_list(item, cls.STRUCT.name, len(readers))
-        values = {name: read(each, where) for (name, read, where), each in zip(readers, items, strict=True)}
+        struct = cls.STRUCT
+        values = struct.code.read(decoded_list(item, struct.name, len(struct.members)))
         try:
-            return cls(**values)
+            if cls.BY_NAME:
+                return cls(**{member.attribute: value for member, value in zip(struct.members, values, strict=True)})
+            return cls(*values)
         except InvalidInput as error:
             raise DecodingError(str(error)) from None
 

@@ -10,7 +10,7 @@ from threading import Lock
 from typing import NoReturn, Protocol, Self
 
 from evmthread.commit.batch import Input
-from evmthread.commit.commitment import Commitment, Status
+from evmthread.commit.commitment import FINAL, Commitment
 from evmthread.commit.eip712 import TypedData
 from evmthread.commit.members import plain_type
 from evmthread.commit.refusals import MalformedSignature
@@ -271,7 +271,7 @@ class GuardedSigner:
 
     def _admit(self, commitment: Commitment, digest: bytes, content: bytes) -> None:
         thread_id, nonce = commitment.thread_id, commitment.nonce
-        final = commitment.status == Status.FINAL
+        final = commitment.status == FINAL
         state = self._log.put_if_absent(thread_id, nonce, digest, final=final, content=content)
         if state.digest is not None and state.digest != digest:
             raise EquivocationError(thread_id, nonce, state.digest, digest)

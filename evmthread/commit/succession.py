@@ -3,11 +3,9 @@
 Knows no EVM: what an answer does to the machine, only a replay can tell.
 """
 
-from evmthread.commit.batch import Batch, InputKind
-from evmthread.commit.commitment import EMPTY_TRIE_ROOT, Commitment, Status
+from evmthread.commit.batch import ABORT, ANSWER, CONTINUATIONS, Batch
+from evmthread.commit.commitment import EMPTY_TRIE_ROOT, FINAL, SUSPENDED, Commitment
 from evmthread.commit.refusals import IllFormedBatch, WrongHash
-
-_CONTINUATIONS = (InputKind.ANSWER, InputKind.ABORT)
 
 
 def check_succession(parent: Commitment, child: Commitment, batch: Batch) -> None:
@@ -16,12 +14,12 @@ def check_succession(parent: Commitment, child: Commitment, batch: Batch) -> Non
     A suspended machine is answered or aborted by the next input, and by nothing else; an empty batch changes nothing.
     """
     if not batch.inputs:
-        if child.status != Status.FINAL:
+        if child.status != FINAL:
             _check_nothing_changed(parent, child)
         return
     first = batch.inputs[0]
-    suspended = parent.status == Status.SUSPENDED
-    if (first.kind in _CONTINUATIONS) != suspended:
+    suspended = parent.status == SUSPENDED
+    if (first.kind in CONTINUATIONS) != suspended:
         clause = (
             "an answer or abort first after a suspension" if suspended else "an answer or abort only when suspended"
         )
@@ -30,9 +28,9 @@ def check_succession(parent: Commitment, child: Commitment, batch: Batch) -> Non
         return
     if first.data[:32] != parent.machine_hash:
         raise IllFormedBatch("data that begins with the parent's machineHash", first.data[:32], 0, child.nonce)
-    if first.kind == InputKind.ABORT and len(first.data) != 32:
+    if first.kind == ABORT and len(first.data) != 32:
         raise IllFormedBatch("an abort's data is the machineHash alone", len(first.data), 0, child.nonce)
-    if first.kind == InputKind.ANSWER and first.actor != parent.awaiting:
+    if first.kind == ANSWER and first.actor != parent.awaiting:
         raise IllFormedBatch("an answer by the owner who is awaited", first.actor, 0, child.nonce)
 
 

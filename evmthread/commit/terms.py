@@ -117,6 +117,8 @@ class Ruleset(Record):
         "address trap,bytes32 breakpointTopic)"
     )
 
+    BY_NAME: ClassVar[bool] = True
+
     version: int = RULESET_VERSION
     fork: str = "Osaka"
     """The newest rules for contracts on mainnet; BPO1 and BPO2 change only blobs, which a thread doesn't have."""

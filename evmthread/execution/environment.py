@@ -1,6 +1,7 @@
 """The block and the transaction in which calls run, and the Host that joins them with the journal."""
 
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import NamedTuple, TypedDict
 
 from evmthread.errors import InvalidInput, LimitExceeded
@@ -14,6 +15,7 @@ from evmthread.state.view import StateView
 BLOB_GAS = 2**17  # GAS_PER_BLOB, EIP-4844
 MIN_BLOB_BASE_FEE = 1  # MIN_BASE_FEE_PER_BLOB_GAS, EIP-4844
 _WORDS = ("number", "timestamp", "gas_limit", "base_fee", "difficulty", "prev_randao", "chain_id", "blob_base_fee")
+_words_of = attrgetter(*_WORDS)
 
 
 @quick
@@ -35,8 +37,10 @@ class BlockEnvironment:
         """Raises InvalidInput for what no block can say."""
         if len(self.coinbase) != 20:
             raise InvalidInput(f"a coinbase is 20 bytes, not {len(self.coinbase)}")
-        for name in _WORDS:
-            value: int = getattr(self, name)
+        values = _words_of(self)
+        if min(values) >= 0 and max(values) < WORD_MODULUS:
+            return
+        for name, value in zip(_WORDS, values, strict=True):
             if not 0 <= value < WORD_MODULUS:
                 raise InvalidInput(f"{name} is no word: {value}")
 

@@ -107,12 +107,12 @@ class CallResult:
     @property
     def stack(self) -> list[int]:
         """The stack of a call that failed, as it was then."""
-        return self._frame.stack
+        return self._frame.stack or []  # a list of its own: all that are done with share one
 
     @property
     def memory(self) -> list[int]:
         """The memory of a call that failed, as 32-byte words."""
-        return self._frame.memory
+        return self._frame.memory or []
 
     @property
     def log_index(self) -> int:

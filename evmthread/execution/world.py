@@ -216,7 +216,7 @@ class World:
         """
         host = self._free_host()
         host.end_transaction(delete_empty=self.fork.rules.deletes_empty_accounts)
-        host.begin_transaction(dict.fromkeys(self.fork.precompiles, True))
+        host.begin_transaction(self.fork.warm_precompiles)
         if self.fork.transactions.warm_coinbase:
             host.warm_account(host.block.coinbase)
 

@@ -68,6 +68,11 @@ class Fork:
     limits: Limits = field(default_factory=Limits)
     precompiles: Mapping[bytes, Precompile] = field(default_factory=lambda: MappingProxyType({}))
     transactions: TransactionRules = field(default_factory=TransactionRules)
+    warm_precompiles: Mapping[bytes, bool] = field(init=False, repr=False)
+    """What is warm when a transaction begins, whatever it does (EIP-2929)."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "warm_precompiles", MappingProxyType(dict.fromkeys(self.precompiles, True)))
 
     def evolve(
         self,

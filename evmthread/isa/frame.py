@@ -26,7 +26,8 @@ _LOW = tuple([(1 << (count << 3)) - 1 for count in range(33)])  # masks of a wor
 _WORD = _LOW[32]
 LAZY_BYTES = 1024  # call data up to here is copied at once: most is, and plain bytes are read fastest
 LAZY_OUTPUT_BYTES = 128  # output up to here: it is never read word by word, and mostly copied to memory again
-FEW_WORDS = 4  # of a range up to which it is handled as one number (measured)
+FEW_WORDS = 4  # of a range up to which it is written as one number (measured);
+FEW_PARTIAL = 6  # of one that begins or ends within a word
 SPLIT_WORDS = 64  # words that are made of bytes in one go
 MEMORY_QUADRATIC_SHIFT = 9  # words squared / 512, Yellow Paper section H.1
 
@@ -165,10 +166,11 @@ def load_unaligned(memory: list[int], offset: int) -> int:
 def store_unaligned(memory: list[int], offset: int, value: int) -> None:
     """Writes a word at a byte offset that is no multiple of 32; memory already reaches its end."""
     index = offset >> 5
-    shift = (offset & 31) << 3
-    rest = 256 - shift
-    memory[index] = (memory[index] >> rest << rest) | (value >> shift)
-    memory[index + 1] = (memory[index + 1] & ((1 << rest) - 1)) | ((value << rest) & ((1 << 256) - 1))
+    start = offset & 31
+    shift = start << 3
+    low = _LOW[32 - start]
+    memory[index] = memory[index] & ~low | value >> shift
+    memory[index + 1] = memory[index + 1] & low | (value & _LOW[start]) << (256 - shift)
 
 
 def store_byte(memory: list[int], offset: int, value: int) -> None:
@@ -180,7 +182,7 @@ def store_byte(memory: list[int], offset: int, value: int) -> None:
 
 def read_memory(memory: list[int], offset: int, size: int) -> bytes:
     """`size` bytes from `offset`; memory already holds the range."""
-    # Hot path: a few words become one number, and many become bytes in one go.
+    # Hot path: a few words one by one without a loop, and many in one go.
     if not size:
         return b""
     first = offset >> 5
@@ -190,11 +192,11 @@ def read_memory(memory: list[int], offset: int, size: int) -> bytes:
         raw = memory[first].to_bytes(32)
     elif last == first + 2:
         raw = (memory[first] << 256 | memory[first + 1]).to_bytes(64)
-    elif last - first <= FEW_WORDS:
-        number = memory[first]
-        for index in range(first + 1, last):
-            number = number << 256 | memory[index]
-        raw = number.to_bytes(last - first << 5)
+    elif last == first + 3:
+        raw = memory[first].to_bytes(32) + memory[first + 1].to_bytes(32) + memory[first + 2].to_bytes(32)
+    elif last == first + 4:
+        a, b, c, d = memory[first:last]
+        raw = b"".join((a.to_bytes(32), b.to_bytes(32), c.to_bytes(32), d.to_bytes(32)))
     else:
         raw = b"".join(map(to_bytes, memory[first:last], _WORD_SIZES))
     return raw if len(raw) == size else raw[start : start + size]
@@ -279,22 +281,19 @@ def write_memory(memory: list[int], offset: int, data: bytes) -> None:
             number |= kept & (_LOW[32 - start] ^ _LOW[32] ^ _LOW[tail] if start else _LOW[tail])
         memory[first] = number
         return
-    if words <= FEW_WORDS:
+    if words <= FEW_WORDS or (words <= FEW_PARTIAL and (start or tail)):
         number = from_bytes(data)
         if tail:
             number = number << (tail << 3) | memory[last - 1] & _LOW[tail]
         if words == 2:
-            if start:
-                number |= (memory[first] & ~_LOW[32 - start]) << 256
-            memory[first] = number >> 256
             memory[first + 1] = number & _WORD
+            number >>= 256
+            memory[first] = number | memory[first] & ~_LOW[32 - start] if start else number
             return
-        if start:
-            number |= (memory[first] & ~_LOW[32 - start]) << ((words - 1) << 8)
         for index in range(last - 1, first, -1):
             memory[index] = number & _WORD
             number >>= 256
-        memory[first] = number
+        memory[first] = number | memory[first] & ~_LOW[32 - start] if start else number
         return
     if start:
         data = memory[first].to_bytes(32)[:start] + data
@@ -307,7 +306,7 @@ def write_memory(memory: list[int], offset: int, data: bytes) -> None:
         place += SPLIT_WORDS << 5
         first += SPLIT_WORDS
         words -= SPLIT_WORDS
-    memory[first:last] = map(from_bytes, _splitting(words)(data[place:]))
+    memory[first:last] = map(from_bytes, _splitting(words)(data[place:] if place else data))
 
 
 def clear_memory(memory: list[int], offset: int, size: int) -> None:

@@ -101,7 +101,6 @@ class Hook:
 
 EVENTS = tuple(name for name, value in vars(Hook).items() if callable(value))
 _NOBODY: MappingProxyType[str, tuple[Callable[..., Any], ...]] = MappingProxyType(dict.fromkeys(EVENTS, ()))
-_NO_NAMES: tuple[str, ...] = ()
 STEP_EVENTS = ("step_start", "step_end", "gas_change")
 # The instructions that must be watched for an event.
 WATCHED = {
@@ -118,6 +117,22 @@ WATCHED = {
 def overridden(kind: type[Hook]) -> tuple[str, ...]:
     """The events that a class of hooks wants to hear of, in the order of EVENTS."""
     return tuple([event for event in EVENTS if getattr(kind, event, None) not in (None, getattr(Hook, event))])
+
+
+@lru_cache(maxsize=256)
+def _interests(
+    kinds: tuple[type[Hook], ...],
+) -> tuple[tuple[tuple[str, tuple[int, ...]], ...], bool, tuple[str, ...]]:
+    """Of hooks of these classes: which of them hear of which event, whether of steps, the instructions to be watched.
+
+    Remembered, for machines are made by the thousand with the same few.
+    """
+    heard: dict[str, tuple[int, ...]] = {}
+    for place, kind in enumerate(kinds):
+        for event in overridden(kind):  # type: ignore[arg-type] # mypy doubts that a class is hashable
+            heard[event] = (*heard.get(event, ()), place)
+    watched = [name for event in heard for name in WATCHED.get(event, ())]
+    return tuple(heard.items()), any(event in STEP_EVENTS for event in heard), tuple(watched)
 
 
 def too_late(missing: Missing) -> InvalidInput:
@@ -137,12 +152,9 @@ class Observers:
         """Raises InvalidInput for an opcode that the fork doesn't have."""
         self.hooks = tuple(hooks)
         self.by_event = _NOBODY.copy()
-        stepwise, wanted = False, _NO_NAMES
-        for hook in hooks:
-            for event in overridden(type(hook)):  # type: ignore[arg-type] # mypy doubts that a class is hashable
-                self.by_event[event] += (getattr(hook, event),)
-                stepwise = stepwise or event in STEP_EVENTS
-                wanted = wanted + WATCHED.get(event, _NO_NAMES)
+        heard, stepwise, wanted = _interests(tuple(map(type, self.hooks)))
+        for event, places in heard:
+            self.by_event[event] = tuple([getattr(self.hooks[place], event) for place in places])
         self.starts: dict[int, list[Callable[..., str | None]]] = {}
         self.ends: dict[int, list[Callable[..., None]]] = {}
         self.step_starts, self.step_ends, self.gas_changes = [self.by_event[event] for event in STEP_EVENTS]
@@ -184,6 +196,8 @@ class Observers:
 
     def tell_balances(self, before: Mapping[bytes, int], host: Host) -> None:
         """Tells of the accounts whose balance isn't what it was."""
+        if not self.by_event["balance_change"]:
+            return
         for address, old in before.items():
             if (new := host.balance(address)) != old:
                 self.tell("balance_change", address, old, new)

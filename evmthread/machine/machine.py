@@ -9,7 +9,7 @@ from typing import cast
 
 from evmthread.errors import InvalidInput
 from evmthread.isa.forks import Fork
-from evmthread.isa.frame import Frame, write_memory
+from evmthread.isa.frame import Frame, copy_data, write_memory
 from evmthread.isa.halts import ExceptionalHalt, HaltReason, Status
 from evmthread.isa.instruction import HALTED
 from evmthread.isa.message import CALL, CREATE, CREATE2, STATICCALL, Message
@@ -42,6 +42,7 @@ class Machine:
         "host",
         "most_bytes",
         "most_recorded",
+        "nothing",
         "recorded",
         "recorded_bytes",
         "root",
@@ -57,6 +58,7 @@ class Machine:
         self.host = host
         self.cache = cache
         self.frames: list[Frame] = []
+        self.nothing: list[int] = []  # what all frames that succeeded have, in the end, for memory and stack
         # Of calls for the result's tree; see Limits.
         self.recorded = self.recorded_bytes = 0
         self.most_recorded, self.most_bytes = fork.limits.recorded_calls, fork.limits.recorded_bytes
@@ -187,8 +189,7 @@ class Machine:
             self.frames.pop()
             if succeeded:
                 # A failed frame keeps what it was working on, for whoever looks into the failure.
-                frame.memory = []
-                frame.stack = []
+                frame.memory = frame.stack = self.nothing
             if not self.frames:
                 frame.output = bytes(output)
                 return
@@ -211,4 +212,4 @@ class Machine:
             if type(output) is bytes:
                 write_memory(parent.memory, message.return_offset, output[:size])
             else:  # a long range of the callee's memory
-                output.copy(parent.memory, message.return_offset, 0, min(size, len(output)))  # type: ignore[attr-defined]
+                copy_data(parent.memory, message.return_offset, output, 0, min(size, len(output)))

@@ -572,7 +572,7 @@ class StatementLifter(Evaluator):
                 return Value(f"len({measured.text})", low, MEMORY_REACH)
             raise NotLiftable("length of a word")
         target = self.names.get(function.id)
-        if not callable(target) or isinstance(target, type):
+        if not callable(target) or isinstance(target, type) or not target.__module__:  # by which it is found again
             raise NotLiftable(function.id)
         arguments = [self.anything(argument) for argument in node.args]
         texts = [argument.text for argument in arguments]

@@ -10,7 +10,7 @@ from evmthread.isa.forks import Fork
 from evmthread.isa.frame import Frame
 from evmthread.isa.halts import Status
 from evmthread.isa.instruction import HALTED, Instruction, Shape
-from evmthread.isa.message import TRAP, Message
+from evmthread.isa.message import CREATE, CREATE2, TRAP, Message
 from evmthread.machine.analysis import Program
 from evmthread.machine.code_cache import CodeCache
 from evmthread.machine.hooks import Observers, too_late
@@ -53,7 +53,8 @@ class WatchedMachine(Machine):
 
     def _begin(self, message: Message) -> Frame:
         self.observers.tell("transaction_start", message)
-        answer = self.observers.ask(None, message) if not message.kind.creates else None
+        creates = message.kind is CREATE or message.kind is CREATE2
+        answer = None if creates else self.observers.ask(None, message)
         if isinstance(answer, Question):
             raise InvalidInput("a call from outside asks nobody: there is no caller that could take the answer")
         if answer is not None:
@@ -75,7 +76,8 @@ class WatchedMachine(Machine):
                     self._leave(frame)
                 elif isinstance(outcome, Message):
                     self.asking = outcome
-                    verdict = None if outcome.kind.creates else observers.ask(frame, outcome)
+                    creates = outcome.kind is CREATE or outcome.kind is CREATE2
+                    verdict = None if creates else observers.ask(frame, outcome)
                     self.asking = None
                     if isinstance(verdict, Answer):
                         self._answer(frame, outcome, verdict)
@@ -123,15 +125,17 @@ class WatchedMachine(Machine):
 
     # What is told -----------------------------------------------------------------------------------------------------
     def _enter(self, message: Message, parent: Frame | None, answer: Answer | None = None) -> Frame:
-        moved = self._balances(message) if answer is None else {}
+        observers = self.observers
+        moved = self._balances(message) if answer is None and observers.by_event["balance_change"] else {}
         frame = super()._enter(message, parent, answer)
-        self.observers.tell_balances(moved, self.host)
-        if self.frames and self.frames[-1] is frame:
-            self.observers.tell("frame_start", frame)
+        if moved:
+            observers.tell_balances(moved, self.host)
+        if observers.by_event["frame_start"] and self.frames and self.frames[-1] is frame:
+            observers.tell("frame_start", frame)
         return frame
 
     def _balances(self, message: Message) -> dict[bytes, int]:
-        if not message.transfer or message.sender == message.address or not self.observers.by_event["balance_change"]:
+        if not message.transfer or message.sender == message.address:
             return {}
         return {address: self.host.balance(address) for address in (message.sender, message.address)}
 
@@ -146,9 +150,11 @@ class WatchedMachine(Machine):
     def _leave(self, frame: Frame) -> None:
         frame.output = bytes(frame.output)  # hooks see plain bytes
         super()._leave(frame)
-        if frame.status is Status.SUCCESS and frame.message.kind.creates:
-            self.observers.tell("created", frame)
-        self.observers.tell("frame_end", frame)
+        observers = self.observers
+        if observers.by_event["created"] and frame.status is Status.SUCCESS and frame.message.kind.creates:
+            observers.tell("created", frame)
+        if observers.by_event["frame_end"]:
+            observers.tell("frame_end", frame)
 
     # Steps ------------------------------------------------------------------------------------------------------------
     def _step(self, frame: Frame) -> Outcome | None:

@@ -134,6 +134,10 @@ def _decode_list(data: bytes, position: int, end: int, depth: int, allowed: int)
         elif first < 0xB8 and first != 0x81 and (stop := position + first - 0x7F) <= end:
             items.append(data[position + 1 : stop])
             position = stop
+        elif 0xC0 <= first < 0xF8 and (stop := position + first - 0xBF) <= end:
+            children, allowed = _decode_list(data, position + 1, stop, depth - 1, allowed)
+            items.append(children)
+            position = stop
         else:
             is_list, start, position = _payload(data, position, end)
             if is_list:

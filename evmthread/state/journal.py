@@ -11,7 +11,6 @@ from types import MappingProxyType
 from evmthread.errors import InvalidInput
 from evmthread.primitives.keccak import EMPTY_HASH, keccak256
 from evmthread.primitives.types import LOG_OF
-from evmthread.primitives.words import WORD_MASK
 from evmthread.state.scope import ABSENT, Mark, Scope, new_scope
 from evmthread.state.view import (
     ACCOUNT_OF,
@@ -21,19 +20,12 @@ from evmthread.state.view import (
     ListsSlots,
     StateChanges,
     StateView,
+    balance_with,
     has_storage,
 )
 
 RIPEMD160_ADDRESS = (3).to_bytes(20, "big")
 _NO_SLOTS: Mapping[int, tuple[int, int]] = MappingProxyType({})
-
-
-def _sum(address: bytes, balance: int, amount: int) -> int:
-    """A balance with an amount added. Raises InvalidInput where it is no word: no chain has so much wei."""
-    total = balance + amount
-    if total > WORD_MASK:
-        raise InvalidInput(f"0x{address.hex()} has {balance} wei and can't get {amount} more: that is no word")
-    return total
 
 
 class Journal:
@@ -58,7 +50,7 @@ class Journal:
         self._wiped: dict[bytes, bool] = {}
         self._marks_kept = False
         self._era = 0  # marks of an earlier one are void
-        self._enter_scope(new_scope())
+        self._enter_scope(new_scope(0, {}))
 
     def _enter_scope(self, scope: Scope) -> None:
         self._scope = scope
@@ -142,13 +134,13 @@ class Journal:
             nonce, balance, code_hash = self.account(sender) or EMPTY_ACCOUNT
             self._set_account(sender, ACCOUNT_OF((nonce, balance - amount, code_hash)))
             nonce, balance, code_hash = self.account(receiver) or EMPTY_ACCOUNT
-            self._set_account(receiver, ACCOUNT_OF((nonce, _sum(receiver, balance, amount), code_hash)))
+            self._set_account(receiver, ACCOUNT_OF((nonce, balance_with(receiver, balance, amount), code_hash)))
         self.touch(receiver)
 
     def credit(self, address: bytes, amount: int) -> None:
         """Adds wei and touches the account."""
         if amount:
-            self.set_balance(address, _sum(address, self.balance(address), amount))
+            self.set_balance(address, balance_with(address, self.balance(address), amount))
         self.touch(address)
 
     def burn(self, address: bytes) -> None:
@@ -378,8 +370,7 @@ class Journal:
                     stored[key] = value
         if not self._marks_kept:
             undo.clear()
-        self._enter_scope(new_scope(len(undo)))
-        self.warm.update(warm)
+        self._enter_scope(new_scope(len(undo), warm))
         self.refund = 0
 
     def end_transaction(self, *, delete_empty: bool) -> None:
@@ -393,8 +384,9 @@ class Journal:
             if self.account(address) == EMPTY_ACCOUNT:
                 self._delete(address)
         for ended in (self._destroyed, self._touched):
-            for address in reversed(list(ended)):  # undone, they come back in their order
-                self._undo.extend((ended, address, ended.pop(address)))
+            if ended:
+                for address in reversed(list(ended)):  # undone, they come back in their order
+                    self._undo.extend((ended, address, ended.pop(address)))
 
     def _delete(self, address: bytes) -> None:
         self._set_account(address, None)

@@ -1,5 +1,6 @@
 """What belongs to one transaction of a journal, and a point to go back to. Plain data; the journal changes it."""
 
+from collections.abc import Mapping
 from typing import Final, NamedTuple
 
 from evmthread.primitives.types import Log
@@ -26,9 +27,9 @@ class Scope(NamedTuple):
     undo_start: int  # where the journal's undo list was when the transaction began
 
 
-def new_scope(undo_start: int = 0) -> Scope:
-    """A transaction in which nothing has happened."""
-    return Scope({}, {}, {}, {}, {}, {}, {}, [], undo_start)
+def new_scope(undo_start: int, warm: Mapping[bytes, bool]) -> Scope:
+    """A transaction in which nothing has happened; these accounts are warm from the start."""
+    return Scope(dict(warm), {}, {}, {}, {}, {}, {}, [], undo_start)
 
 
 class Mark(NamedTuple):

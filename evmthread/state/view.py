@@ -54,6 +54,14 @@ class StateView(Protocol):
         """The hash (32 bytes) of a block of this chain."""
 
 
+def balance_with(address: bytes, balance: int, amount: int) -> int:
+    """A balance with an amount added. Raises InvalidInput where it is no word: no chain has so much wei."""
+    total = balance + amount
+    if total > WORD_MASK:
+        raise InvalidInput(f"0x{address.hex()} has {balance} wei and can't get {amount} more: that is no word")
+    return total
+
+
 @quick
 @dataclass(frozen=True, slots=True)
 class AccountChange:
@@ -83,20 +91,47 @@ class AccountChange:
 
     def then(self, later: "AccountChange") -> "AccountChange":
         """This change and the one after it, as one. Raises InvalidInput when they don't follow each other."""
+        both = _Growing(self)
+        both.add(later)
+        return both.change()
+
+
+class _Growing:
+    """An account's changes, one after another, while they become one: what there is isn't copied for each."""
+
+    __slots__ = ("after", "before", "slots", "wiped")
+
+    def __init__(self, first: AccountChange) -> None:
+        self.before = first.before
+        self.after = first.after
+        self.slots = dict(first.slots)
+        self.wiped = first.wiped
+
+    def add(self, later: AccountChange) -> None:
+        """Raises InvalidInput for a change that doesn't follow."""
+        slots, wipes = self.slots, later.wiped
         if self.after != later.before:
             raise InvalidInput(f"a change of {later.before} can't follow one that leaves {self.after}")
-        slots = dict(self.slots)
-        if later.wiped:
-            slots = {key: (before, 0) for key, (before, _) in slots.items()}
+        if wipes:
+            slots = self.slots = {key: (before, 0) for key, (before, _) in slots.items()}
         for key, (before, after) in later.slots.items():
-            first, left = slots.get(key, (before, before))
-            if left != before and not later.wiped:
+            known = slots.get(key)
+            if known is None:
+                slots[key] = (before, after)
+                continue
+            first, left = known
+            if left != before and not wipes:
                 raise InvalidInput(f"slot {key:#x} is left {left:#x} by one change and found {before:#x} by the next")
             slots[key] = (first, after)
-        wiped = self.wiped or later.wiped
-        if not wiped:
+        self.after = later.after
+        self.wiped = self.wiped or wipes
+
+    def change(self) -> AccountChange:
+        """All as one."""
+        slots = self.slots
+        if not self.wiped:
             slots = {key: values for key, values in slots.items() if values[0] != values[1]}
-        return AccountChange(self.before, later.after, slots, wiped)
+        return AccountChange(self.before, self.after, slots, self.wiped)
 
 
 @quick
@@ -121,24 +156,23 @@ class StateChanges:
 
     def then(self, later: "StateChanges") -> "StateChanges":
         """These changes and those after them, as one. Raises InvalidInput when they don't follow each other."""
-        accounts = dict(self.accounts)
-        for address, change in later.accounts.items():
-            earlier = accounts.get(address)
-            both = change if earlier is None else earlier.then(change)
-            if both.is_idle:
-                accounts.pop(address, None)
-            else:
-                accounts[address] = both
-        return StateChanges(accounts, {**self.codes, **later.codes})
+        return joined((self, later))
 
 
 def joined(changes: Sequence[StateChanges]) -> StateChanges:
     """Changes that follow each other, as one. Raises InvalidInput when they don't follow each other."""
-    left = list(changes) or [StateChanges({}, {})]
-    while len(left) > 1:  # in pairs: small ones aren't copied again for each that follows
-        pairs = [first.then(second) for first, second in zip(left[::2], left[1::2], strict=False)]
-        left = pairs + left[2 * len(pairs) :]
-    return left[0]
+    growing: dict[bytes, _Growing] = {}
+    codes: dict[bytes, bytes] = {}
+    for each in changes:
+        codes.update(each.codes)
+        for address, change in each.accounts.items():
+            known = growing.get(address)
+            if known is None:
+                growing[address] = _Growing(change)
+            else:
+                known.add(change)
+    all_of_them = {address: each.change() for address, each in growing.items()}
+    return StateChanges({address: change for address, change in all_of_them.items() if not change.is_idle}, codes)
 
 
 class StateBackend(StateView, Protocol):

@@ -10,7 +10,7 @@ from typing import Self
 
 from evmthread.channel.channel import Channel
 from evmthread.channel.desk import ChainHead, ChannelOptions
-from evmthread.channel.effects import Effect, Notify, Persist, Send, SetTimer, Sign
+from evmthread.channel.effects import Effect, Persist, Send, SetTimer, Sign
 from evmthread.channel.events import Event
 from evmthread.channel.line import kept_back
 from evmthread.channel.messages import decode_agreed
@@ -124,17 +124,16 @@ class Endpoint:
         self._effects.extend(asked)
         while self._effects:
             effect = self._effects.popleft()
-            match effect:
-                case Persist():
-                    self._persist(effect)
-                case Sign():
-                    self._effects.extend(self._signed(effect))
-                case Send(to, data):
-                    self._send(to, data)
-                case SetTimer(at):
-                    self.timer = at
-                case Notify(event):
-                    self._notify(event)
+            if isinstance(effect, Persist):
+                self._persist(effect)
+            elif isinstance(effect, Sign):
+                self._effects.extend(self._signed(effect))
+            elif isinstance(effect, Send):
+                self._send(effect.to, effect.data)
+            elif isinstance(effect, SetTimer):
+                self.timer = effect.at
+            else:
+                self._notify(effect.event)
         self._set_floor()
 
     def _signed(self, effect: Sign) -> list[Effect]:

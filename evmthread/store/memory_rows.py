@@ -69,16 +69,15 @@ Undo: TypeAlias = list[Callable[[], object]]
 def put(rows: Rows, record: Record, undo: Undo) -> None:
     """Keeps a record. Raises what ThreadStore.write says; whoever calls takes back what was put before."""
     check_record(record)
-    match record:
-        case SignedRecord():
-            check_signed(rows.thread_id, record, put_signed(rows, record, undo))
-        case InputRecord():
-            _put_input(rows, record, undo)
-        case AgreedRecord():
-            _put_agreed(rows, record, undo)
-        case EvidenceRecord() if record not in rows.evidence:
-            rows.evidence[record] = None
-            undo.append(lambda: rows.evidence.pop(record))
+    if isinstance(record, SignedRecord):
+        check_signed(rows.thread_id, record, put_signed(rows, record, undo))
+    elif isinstance(record, InputRecord):
+        _put_input(rows, record, undo)
+    elif isinstance(record, AgreedRecord):
+        _put_agreed(rows, record, undo)
+    elif record not in rows.evidence:
+        rows.evidence[record] = None
+        undo.append(lambda: rows.evidence.pop(record))
 
 
 def put_signed(rows: Rows, record: SignedRecord, undo: Undo) -> LogState:
@@ -114,7 +113,13 @@ def _put_agreed(rows: Rows, record: AgreedRecord, undo: Undo) -> None:
     check_parent(record, None if parent is None else parent.nonce)
     rows.agreed[record.digest] = record
     undo.append(lambda: rows.agreed.pop(record.digest))
-    if rows.line and (record.nonce, record.digest) < (rows.line[-1].nonce, rows.line[-1].digest):
+    line, places = rows.line, rows.places
+    if line and (record.nonce, record.digest) < (line[-1].nonce, line[-1].digest):
+        return
+    if not line or line[-1] is parent:  # nearly always it goes on where the line ends
+        places[record.digest] = len(line)
+        line.append(record)
+        undo.append(lambda: places.pop(line.pop().digest))
         return
     branch, under = [record], parent
     while under is not None and under.digest not in rows.places:

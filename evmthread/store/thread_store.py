@@ -19,6 +19,7 @@ from evmthread.store.threadfile import ThreadHead
 from evmthread.store.verification import verify_head
 
 _UINT64 = 1 << 64
+_DIGEST_BYTES = len(ZERO_HASH)
 
 
 # What goes wrong ------------------------------------------------------------------------------------------------------
@@ -203,37 +204,33 @@ def identify(head: ThreadHead, key: bytes) -> bytes:
 
 def check_record(record: Record) -> None:
     """Nothing, or InvalidInput: the record has values of other types and sizes than it should."""
-    match record:
-        case SignedRecord(nonce, digest, final, content):
-            good = _is_number(nonce) and _is_digest(digest) and _is_flag(final) and _is_blob(content)
-        case InputRecord(kind, nonce, parent, digest, content):
-            good = _is_number(kind) and _is_number(nonce) and _is_digest(parent) and _is_digest(digest)
-            good = good and _is_blob(content)
-        case AgreedRecord(nonce, digest, parent, content, state, whole):
-            good = _is_number(nonce) and _is_digest(digest) and _is_digest(parent) and _is_blob(content)
-            good = good and _is_blob(state) and _is_flag(whole)
-        case EvidenceRecord(name, party, content):
-            good = type(name) is str and _is_number(party) and _is_blob(content)
-        case _:
-            raise InvalidInput(f"a {type(record).__name__} is none of the records that a store keeps")
+    if isinstance(record, SignedRecord):
+        good = _are(record.nonce, digests=(record.digest,), blobs=(record.content,), flag=record.final)
+    elif isinstance(record, InputRecord):
+        good = _are(record.nonce, record.kind, digests=(record.digest, record.parent), blobs=(record.content,))
+    elif isinstance(record, AgreedRecord):
+        blobs = (record.content, record.state)
+        good = _are(record.nonce, digests=(record.digest, record.parent), blobs=blobs, flag=record.whole)
+    elif isinstance(record, EvidenceRecord):
+        good = type(record.kind) is str and _are(record.party, blobs=(record.content,))
+    else:
+        raise InvalidInput(f"a {type(record).__name__} is none of the records that a store keeps")
     if not good:
         raise InvalidInput(f"a {type(record).__name__} with values of other types or sizes than it should have")
 
 
-def _is_number(value: object) -> bool:
-    return type(value) is int and 0 <= value < _UINT64
-
-
-def _is_digest(value: object) -> bool:
-    return isinstance(value, bytes) and len(value) == len(ZERO_HASH)
-
-
-def _is_blob(value: object) -> bool:
-    return isinstance(value, bytes)
-
-
-def _is_flag(value: object) -> bool:
-    return type(value) is bool
+def _are(*numbers: object, digests: Sequence[object] = (), blobs: Sequence[object] = (), flag: object = False) -> bool:
+    """Whether these are what they are called. Hot: asked seven times a round."""
+    for number in numbers:
+        if type(number) is not int or not 0 <= number < _UINT64:
+            return False
+    for digest in digests:
+        if not isinstance(digest, bytes) or len(digest) != _DIGEST_BYTES:
+            return False
+    for blob in blobs:
+        if not isinstance(blob, bytes):
+            return False
+    return type(flag) is bool
 
 
 def check_signed(thread: bytes, record: SignedRecord, state: LogState) -> None:

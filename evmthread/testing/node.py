@@ -1,7 +1,7 @@
 """LocalNode: a JSON-RPC provider over a LocalChain, so that a client of a real node runs on a chain of one process.
 
 Its blocks have true headers: hashes, state roots, receipts roots; what eth_getProof answers is proven under them. Each
-transaction is a block of its own, final when `finality` blocks are on it. There are no reorgs.
+transaction is a block of its own, final when `finality` blocks are on it. A reorg is what `rollback` begins.
 """
 
 from collections.abc import Mapping, Sequence
@@ -22,7 +22,7 @@ from evmthread.primitives.secp256k1 import private_key_address
 from evmthread.primitives.types import ZERO_ADDRESS, parse_hex
 from evmthread.rpc import NodeRefused
 from evmthread.state.remote import header_hash
-from evmthread.testing.chain import CALL_GAS, LocalChain, MinedTransaction
+from evmthread.testing.chain import CALL_GAS, GENESIS_TIME, ChainSnapshot, LocalChain, MinedTransaction
 
 _REVERTED, _FAILED, _NO_METHOD, _BAD_PARAMETERS = 3, -32000, -32601, -32602
 _KEPT_STATES = 256
@@ -43,16 +43,31 @@ class _Mined:
     transaction: Transaction | None = None
     sender: bytes = ZERO_ADDRESS
     receipt: MinedTransaction | None = None
+    after: ChainSnapshot | None = None
+    """The moment after it, where blocks can be taken back."""
 
 
 class LocalNode:
     """A Provider. `chain` is what it serves; all blocks are made through the node."""
 
-    def __init__(self, *, chain_id: int = 1337, fork: Fork = OSAKA, finality: int = 0, engine: str = "auto") -> None:
-        """`finality` is how many blocks the finalized one lies behind the latest."""
-        self.chain = LocalChain(chain_id=chain_id, fork=fork, engine=engine)
+    def __init__(
+        self,
+        *,
+        chain_id: int = 1337,
+        fork: Fork = OSAKA,
+        finality: int = 0,
+        engine: str = "auto",
+        timestamp: int = GENESIS_TIME,
+        reorgs: bool = False,
+    ) -> None:
+        """`finality` is how many blocks the finalized one lies behind the latest; `timestamp` is the genesis's.
+
+        `reorgs`: blocks can be taken back, for which all that changes is remembered.
+        """
+        self.chain = LocalChain(chain_id=chain_id, fork=fork, engine=engine, timestamp=timestamp)
         self._fork = fork
         self._finality = finality
+        self._reorgs = reorgs
         self._blocks: list[_Mined] = []
         self._numbers: dict[str, int] = {}
         self._places: dict[str, int] = {}
@@ -78,6 +93,26 @@ class LocalNode:
         self._places["0x" + receipt.hash.hex()] = receipt.block
         self._seal(_Mined({}, transaction, sender, receipt))
         return receipt
+
+    def rollback(self, count: int) -> int:
+        """Takes the latest blocks back, with their transactions; the number of the latest now.
+
+        What was changed in `chain.world` directly since then goes, too. Raises InvalidInput where so many can't be
+        taken back.
+        """
+        number = self.chain.number - count
+        target = self._blocks[number].after if count >= 0 and number >= 0 else None
+        if target is None:
+            raise InvalidInput(f"{count} blocks can't be taken back")
+        self.chain.restore(target)
+        for mined in self._blocks[number + 1 :]:
+            self._numbers.pop(str(mined.header["hash"]), None)
+            if mined.receipt is not None:
+                self._places.pop(_hex(mined.receipt.hash), None)
+        del self._blocks[number + 1 :]
+        self._states = {each: roots for each, roots in self._states.items() if each <= number}
+        self._roots = None
+        return number
 
     def _seal(self, mined: _Mined) -> None:
         """Gives the latest block its header."""
@@ -116,7 +151,8 @@ class LocalNode:
             "requestsHash": _hex(bytes(32)),
         }
         header["hash"] = _hex(header_hash(header))
-        self._blocks.append(replace(mined, header=header))
+        after = self.chain.snapshot() if self._reorgs else None
+        self._blocks.append(replace(mined, header=header, after=after))
         self._numbers[str(header["hash"])] = environment.number
 
     # Answering --------------------------------------------------------------------------------------------------------
@@ -231,6 +267,7 @@ class LocalNode:
         return {
             "type": hex(transaction.type),
             "status": hex(receipt.success),
+            "effectiveGasPrice": hex(transaction.effective_gas_price(int(str(mined.header["baseFeePerGas"]), 16))),
             "cumulativeGasUsed": hex(receipt.gas_used),
             "gasUsed": hex(receipt.gas_used),
             "transactionHash": _hex(receipt.hash),

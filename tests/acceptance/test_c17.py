@@ -7,7 +7,7 @@ from evmthread.testing.node import LocalNode
 from tests.acceptance.test_c16 import FINALITY as FINALIZED_BEHIND
 from tests.acceptance.test_c16 import OPENED, prepared
 from tests.anvil import running_anvil
-from tests.chain.chains import FINALITY, InProcess, deploy
+from tests.chain.chains import FINALITY, InProcess, OnAnvil, deploy
 from tests.chain.following import names
 from tests.chain.lying import Unreliable
 from tests.chain.played import Played
@@ -43,7 +43,8 @@ HISTORY = bytes.fromhex("0000f90827f1c53a10cb7a02335b175320002935")
 def test_c17_off_for_10_000_blocks_of_a_real_node() -> None:
     """Transactions of another thread of the registry are among the blocks that were missed."""
     with running_anvil("--prune-history", "200", hardfork="osaka") as node:
-        chain, registry, game = prepared(node)
+        chain = OnAnvil(node)
+        registry, game = prepared(chain)
         # anvil hashes the whole storage of an account that changed: this one's grows with each block, until 10,000 of
         # them take a minute. No contract here asks for past blocks.
         node.ask("anvil_setCode", "0x" + HISTORY.hex(), "0x")

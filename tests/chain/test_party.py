@@ -7,6 +7,7 @@ from evmthread.chain.registry import Registry
 from evmthread.channel.channel import Channel
 from evmthread.channel.events import ChallengeDue
 from evmthread.channel.phases import Phase
+from evmthread.commit import InputKind
 from tests.chain.chains import ETHER, QUICK, account
 from tests.chain.conftest import OnChain
 from tests.chain.lying import Unreliable
@@ -99,3 +100,18 @@ def test_after_a_stale_settlement_the_contract_returns_as_it_was_then(world: OnC
         done = x.on_chain.materialize()
         (event,) = world.registry.events(done, partners.thread_id)
         assert event == Materialized(partners.address, 2 * STAKE)
+
+
+def test_a_genesis_that_names_a_block_is_signed_by_who_looks(world: OnChain, tmp_path: Path) -> None:
+    """A leader that knows the chain writes its block into the genesis: the others learn it by looking, too."""
+    with Partners(world.chain, world.registry, tmp_path, agree=False) as partners:
+        x, o = partners.all
+        code = MORPION.creation_code + MORPION.encode_constructor(*partners.terms.owners, STAKE, 86_400)
+        assert x.on_chain.look() == ([], [])
+        x.do(lambda channel: channel.request(code, kind=InputKind.CREATE, gas=GAS))
+        x.do(Channel.propose)
+        assert o.endpoint.channel.agreement is None
+        partners.look()
+        partners.tick(10)
+        assert o.endpoint.channel.thread.environment().number > 0
+        assert x.on_chain.agreement == o.on_chain.agreement

@@ -4,6 +4,7 @@ import pytest
 
 from evmthread.channel.errors import InvalidBatch, MissingAccount
 from evmthread.channel.rules import RECORDED_BYTES
+from evmthread.commit import TRAP_ADDRESS, Status
 from evmthread.execution.result import CallResult
 from tests.channel.test_inputs import ABSENT, CREATE, calling, opened, refused
 
@@ -62,6 +63,15 @@ def test_a_creation_counts_where_it_and_all_calls_above_it_succeed(inner: str, e
         assert isinstance(refused(match, match.input(0, b"\1", gas=1_000_000)), InvalidBatch)
     else:
         match.call(0, b"\1", gas=1_000_000)
+
+
+@pytest.mark.parametrize(("fork", "status"), [("SpuriousDragon", Status.REST), ("Byzantium", Status.SUSPENDED)])
+def test_a_question_is_one_where_there_is_a_trap(fork: str, status: Status) -> None:
+    """Older forks can't read an answer: what calls the address there asks nobody."""
+    call = f"PUSH 0 PUSH 0 PUSH 96 PUSH 0 PUSH 0 PUSH 0x{TRAP_ADDRESS.hex()} GAS CALL POP"
+    asks = f"CALLER PUSH 0 MSTORE PUSH 64 PUSH 32 MSTORE {call}"
+    match = opened(asks, fork=fork)
+    assert match.call(0).commitment.status == status
 
 
 def test_reading_is_not_watched() -> None:

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from evmthread.channel.catch_up import MAX_ORPHANS, PAGE, PATIENCE
-from evmthread.channel.desk import NEVER, ChannelOptions
+from evmthread.channel.desk import NEVER, ChainHead, ChannelOptions, Mode
 from evmthread.channel.errors import LocalProtocolError, NotNow
 from evmthread.channel.events import (
     Adopted,
@@ -24,6 +24,7 @@ from evmthread.commit import DIALECT, Batch, Input, InputKind, SignedBatch
 from evmthread.commit.agreement import SignatureSet, SignedCommitment, verify
 from evmthread.store.memory_threads import MemoryThreadStore
 from tests.channel.endpoints import ASKS, OUTSIDER, Table, word
+from tests.channel.games import START
 
 
 def far(table: Table, count: int, *, without: int) -> None:
@@ -115,6 +116,16 @@ def test_what_is_fetched_is_sent_and_the_unknown_is_not() -> None:
         table.tell(0, 1, Fetch(digest))
         sent = [message for _, _, message in table.sent()]
         assert sent == ([table.channel(0)._desk.tip] if got is None else got)
+
+
+def test_before_the_genesis_nothing_is_fetched() -> None:
+    """In a dispute it is asked for, too: zero stands for no agreement."""
+    table = Table(2, begin=False, on_chain=True)
+    table.ends[0].head(ChainHead(6, int(START), Mode.CHALLENGED, 5, Mode.LIVE))
+    assert table.channel(0).phase == Phase.DISPUTED
+    table.sent()
+    table.tell(0, 1, Fetch(bytes(32)))
+    assert table.sent() == []
 
 
 def test_what_too_few_signed_is_refused() -> None:
@@ -530,7 +541,7 @@ def test_a_greeting_is_answered_where_it_was_not_or_says_something_new_or_time_h
     assert hellos(table, 0) == [1], "we hadn't begun"
     table.tell(0, 1, hello)
     assert hellos(table, 0) == []
-    table.channel(0)._desk.own_floor = 7
+    table.channel(0)._desk.ballot.highest_signed = 7
     table.tell(0, 1, hello)
     assert hellos(table, 0) == [1], "there is news"
     for seconds, answers in ((1.5, []), (0.5, [1])):

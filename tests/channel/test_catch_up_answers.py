@@ -3,7 +3,7 @@
 import pytest
 
 from evmthread.channel.allowance import BURST_SECONDS
-from evmthread.channel.messages import Accept, Agreed, Fetch, Hello, Propose, Reject, RejectCode, encode_message
+from evmthread.channel.messages import Accept, Agreed, Fetch, Hello, Propose, Reject, encode_message
 from tests.channel.endpoints import Table, word
 from tests.channel.test_catch_up import far
 from tests.channel.test_wishes import request_of
@@ -67,23 +67,6 @@ def test_whatever_is_answered_with_an_agreement_is_counted(question: str) -> Non
     table.ends[0].tick(table.now + 600)
     table.sent()
     assert agreements() >= 1
-
-
-def test_a_proposal_that_is_refused_is_counted_to_who_sent_it() -> None:
-    """Not to its leader, whose signature anybody may show us again and again."""
-    table = Table(4, threshold=3, answer_rate=RATE)
-    proposal = table.proposal(1)
-    signed = table.signed(1, proposal, parent=word(1), nonce=5)
-    rejects = []
-    for _ in range(30):
-        table.tell(0, 2, signed)
-        rejects += [message for _, to, message in table.sent() if isinstance(message, Reject) and to == 1]
-    assert rejects[0].agreed == table.channel(0)._desk.tip
-    assert rejects[-1].agreed is None
-    assert {each.code for each in rejects} == {RejectCode.STALE}
-    assert len(rejects) == 30
-    assert not table.channel(0)._desk.may_answer(2)
-    assert table.channel(0)._desk.may_answer(1)
 
 
 def test_what_we_signed_is_shown_to_who_greets_us_as_long_as_anything_is_left() -> None:

@@ -10,7 +10,7 @@ from evmthread.channel.channel import Channel
 from evmthread.channel.desk import ChainHead, ChannelOptions, Mode
 from evmthread.channel.effects import Effect, Notify, Persist, Send, SetTimer, Sign
 from evmthread.channel.errors import LocalProtocolError, NotNow
-from evmthread.channel.events import CloseFailed, PeerFault, StopReason
+from evmthread.channel.events import ChallengeDue, CloseFailed, PeerFault, StopReason
 from evmthread.channel.messages import (
     Accept,
     Agreed,
@@ -323,6 +323,39 @@ def wish_of(channel: Channel, data: bytes = b"") -> Wish:
     return Wish(InputKind.CALL, channel.thread.address, 0, GAS, data, channel.thread.parent, lasting=False)
 
 
+def test_what_is_kept_is_followed_by_a_look_at_the_whole_where_nothing_else_is_waited_for() -> None:
+    """Where it was to be signed, that is waited for next; where it was only to be told, nothing hung on it."""
+    channel = Table(2).channel(0)
+    looked: list[bool] = []
+    channel._lead = lambda: looked.append(True)  # type: ignore[method-assign]
+    outbox = channel._desk.outbox
+
+    def kept(*, urgent: bool, then: Callable[[], None] = lambda: None) -> bool:
+        looked.clear()
+        outbox.persist(urgent=urgent, then=then, failed=lambda _: None)
+        (persist,) = [effect for effect in outbox.take() if isinstance(effect, Persist)]
+        channel.persisted(persist.token)
+        return bool(looked)
+
+    assert kept(urgent=True)
+    assert not kept(urgent=False)
+    assert not kept(urgent=True, then=lambda: outbox.persist(urgent=True, then=lambda: None, failed=lambda _: None))
+    assert not kept(urgent=False), "something is still waited for"
+
+
+def test_a_tick_tries_again_when_that_is_due_and_looks_at_the_contracts_clock() -> None:
+    channel = Table(2).channel(0)
+    called: list[str] = []
+    channel._try_again = lambda: called.append("again")  # type: ignore[method-assign]
+    channel._look_at_turn = lambda: called.append("turn")  # type: ignore[method-assign]
+    channel._desk.pacing.next_at = START + 5.0
+    channel._desk.wants_end = True
+    channel.tick(START + 4.0)
+    assert called == ["turn"]
+    channel.tick(START + 5.0)
+    assert called == ["turn", "again", "turn"]
+
+
 def test_time_never_goes_back() -> None:
     channel = Table(2).channel(0)
     channel.tick(START + 5.0)
@@ -363,7 +396,7 @@ def test_after_each_event_the_whole_is_looked_at(monkeypatch: pytest.MonkeyPatch
         (channel._desk.outbox, "set_timer"),
     ):
 
-        def call(*_: object, name: str = name, **__: object) -> None:
+        def call(*_: object, name: str = name, **_more: object) -> None:
             called.append(name)
 
         monkeypatch.setattr(part, name, call)
@@ -457,6 +490,7 @@ def test_what_others_may_lack_is_asked_of_all() -> None:
         channel._desk.wants_floor, channel._desk.tip = True, None
 
     assert greeted(restored) == [1, 2]
+    assert greeted(lambda channel: setattr(channel._desk, "own_floor", 5)) == [1, 2], "they lead to above it"
     assert greeted(lambda channel: channel._desk.heard.discard(2)) == [2]
 
 
@@ -587,6 +621,8 @@ def test_when_a_challenge_is_due() -> None:
     assert channel._challenge_at() == due
     line.turn_since = None
     assert channel._challenge_at() is None, "it isn't our turn"
+    channel._challenged_turn = START - 5
+    assert channel._challenge_at() is None, "nor was it told of another one"
     line.turn_since = START
     channel._challenged_turn = START
     assert channel._challenge_at() is None, "told once"
@@ -594,9 +630,13 @@ def test_when_a_challenge_is_due() -> None:
     desk.now = due - 1
     channel._look_at_turn()
     assert channel._challenged_turn is None
+    desk.outbox.take()
     desk.now = due
     channel._look_at_turn()
     assert channel._challenged_turn == START
+    agreement = channel.agreement
+    assert agreement is not None
+    assert desk.outbox.take() == [Notify(ChallengeDue(agreement))]
     off_chain = Table(2)
     off_chain.lost = lambda sender, receiver, message: True
     off_chain.ask(0)

@@ -4,7 +4,7 @@ import pytest
 
 from evmthread.channel.catch_up import END_TRIES
 from evmthread.channel.closing import PATIENCE
-from evmthread.channel.desk import ChainHead, Mode
+from evmthread.channel.desk import ChainHead, ChannelOptions, Mode
 from evmthread.channel.errors import LocalProtocolError, NotNow
 from evmthread.channel.events import Adopted, CloseAsked, Closed, CloseFailed
 from evmthread.channel.messages import Accept, Agreed, Close, CloseReady, Propose
@@ -215,12 +215,12 @@ def test_readiness_waits_until_nothing_of_ours_can_stand_above() -> None:
     assert closing.deadline == desk.now - 1 + PATIENCE * desk.options.base_timer, "said once"
 
 
-def test_a_proposal_that_we_signed_keeps_us_from_being_ready() -> None:
+def test_what_we_signed_and_know_keeps_us_from_being_ready() -> None:
     table = Table(3)
     table.tell(0, 1, table.proposal(1))
     channel = table.channel(0)
     desk = channel._desk
-    desk.ballot.highest_signed = desk.tip_nonce
+    desk.ballot.highest_signed = 0
     desk.wants_end = True
     channel._closing.try_ready()
     assert desk.ready_to_close is None
@@ -428,3 +428,17 @@ def test_an_operator_that_is_silent_is_told_of_the_end_so_often_and_no_more() ->
         told += len(sent)
     assert told == 2 * END_TRIES
     assert [table.ends[index].timer for index in (0, 1)] == [None, None]
+
+
+def test_a_proposal_that_waits_for_our_user_is_decided_before_we_are_ready() -> None:
+    """Its leader has signed it, and can't be ready beside it; who is ready would refuse it until the close fails."""
+    table = Table(2, each={0: ChannelOptions(manual=True)})
+    table.ends[1].do(lambda channel: channel.propose(empty=True))
+    table.pump()
+    close(table, 0, 1)
+    assert table.channel(0)._desk.wants_end
+    assert table.channel(0)._desk.ready_to_close is None
+    table.ends[0].do(lambda channel: channel.accept(1))
+    table.pump()
+    table.wait(8)
+    assert {table.channel(0).phase, table.channel(1).phase} == {Phase.CLOSED}

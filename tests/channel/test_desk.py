@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from evmthread.channel.desk import MAX_FLOORS, ChainHead, Desk, Mode, operator_index
 from evmthread.channel.effects import Notify, Send
-from evmthread.channel.events import Stopped, StopReason
+from evmthread.channel.events import CloseAsked, Stopped, StopReason
 from evmthread.channel.messages import Close, Fetch, encode_message
 from evmthread.channel.review import highest_nonce
 from evmthread.commit import Status
@@ -198,9 +198,9 @@ def test_new_ground_lies_above_the_lowest_floor_that_is_not_reached() -> None:
     assert (desk.new_ground, party.new_ground) == (4, None)
     in_turn = desk_of(Table(2))
     in_turn.floors = desk.floors
-    assert in_turn.new_ground == 4, "what all sign in turn leads there too"
-    in_turn.own_floor = 9
-    assert in_turn.new_ground is None, "who is restored itself can't lead there"
+    assert in_turn.new_ground == 4, "it leads some of what lies there"
+    in_turn.own_floor = 5
+    assert in_turn.new_ground is None, "it signs nothing first"
     table.ask(0)
     table.pump()
     desk.floors = {0: {0}}
@@ -233,6 +233,21 @@ def test_answers_are_sent_and_counted_while_anything_is_left() -> None:
     assert desk.may_answer(1)
     desk.charge(1, 1)
     assert not desk.may_answer(1)
+
+
+def test_a_wish_to_end_is_told_once_on_each_agreement_unless_it_is_our_users() -> None:
+    table = Table(3)
+    desk = desk_of(table)
+    desk.wants_end = True
+    desk.tell_close(1)
+    assert desk.outbox.take() == []
+    desk.wants_end = False
+    for peer in (1, 2, 1, 2):
+        desk.tell_close(peer)
+    assert desk.outbox.take() == [Notify(CloseAsked(1)), Notify(CloseAsked(2))]
+    table.play(1)
+    desk.tell_close(1)
+    assert desk.outbox.take() == [Notify(CloseAsked(1))]
 
 
 def test_what_our_owner_has_is_known_where_we_have_one() -> None:

@@ -21,3 +21,8 @@ from evmthread.errors import InvalidInput
 def test_an_option_out_of_range_is_refused(name: str, wrong: float) -> None:
     with pytest.raises(InvalidInput, match="not "):
         ChannelOptions(**{name: wrong})  # type: ignore[arg-type]
+
+
+def test_the_whole_state_may_be_kept_each_time_and_nobody_need_linger() -> None:
+    options = ChannelOptions(whole_every=1, linger=0.0)
+    assert (options.whole_every, options.linger) == (1, 0.0)

@@ -8,6 +8,8 @@ from evmthread.channel.desk import WHOLE_EVERY, ChainHead, Mode
 from evmthread.channel.effects import Notify
 from evmthread.channel.events import Adopted, Asked, ChallengeDue, Closed, Lapsed, Superseded
 from evmthread.channel.line import KEPT_BACK, kept_back
+from evmthread.channel.messages import Accept
+from evmthread.channel.party import SignedInput
 from evmthread.channel.pool import Own, Wish
 from evmthread.channel.saved import decode_step
 from evmthread.commit import DIALECT, Batch, Input, InputKind, SignedBatch
@@ -115,7 +117,21 @@ def test_the_clock_and_the_timer_go_by_what_is_agreed() -> None:
     table.wait(100)
     table.play(1)
     assert desk.begun == START + 50
-    assert not table.channel(1)._desk.pool
+
+
+def test_what_an_agreement_executed_waits_no_longer() -> None:
+    table = Table(3)
+    proposal = table.proposal(1)
+    table.tell(0, 1, proposal)
+    channel = table.channel(0)
+    (executed,) = [
+        SignedInput(*each) for each in zip(proposal.batch.batch.inputs, proposal.batch.signatures, strict=True)
+    ]
+    channel._desk.pool.add(executed, table.now)
+    for index in (1, 2):
+        table.tell(0, index, Accept(1, table.digest(proposal.commitment), table.sign(index, proposal.commitment)))
+    assert channel._desk.tip_nonce == 1
+    assert not channel._desk.pool
 
 
 def test_an_end_and_a_question_are_told_of_to_whom_they_concern() -> None:

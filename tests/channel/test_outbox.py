@@ -77,26 +77,14 @@ def test_only_what_something_hangs_on_is_waited_for() -> None:
     assert not outbox.waits
 
 
-def test_a_timer_is_asked_for_once_and_again_when_it_has_come() -> None:
+def test_a_timer_is_asked_for_once_and_again_when_nothing_was_to_be_waited_for_in_between() -> None:
     outbox = Outbox(THREAD)
     outbox.set_timer(5.0)
     outbox.set_timer(5.0)
     assert outbox.take() == [SetTimer(5.0)]
-    outbox.woken(4.9)
-    outbox.set_timer(5.0)
-    assert outbox.take() == []
-    outbox.woken(5.0)
-    outbox.set_timer(5.0)
-    assert outbox.take() == [SetTimer(5.0)]
+    outbox.set_timer(7.0)
+    assert outbox.take() == [SetTimer(7.0)]
     outbox.set_timer(None)
     assert outbox.take() == []
-    outbox.set_timer(5.0)
-    assert outbox.take() == [SetTimer(5.0)]
-
-
-def test_whoever_waits_for_nothing_may_be_woken() -> None:
-    outbox = Outbox(bytes(32))
-    outbox.woken(5.0)
-    outbox.set_timer(None)
-    outbox.woken(6.0)
-    assert outbox.take() == []
+    outbox.set_timer(7.0)
+    assert outbox.take() == [SetTimer(7.0)]

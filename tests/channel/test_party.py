@@ -16,11 +16,13 @@ from evmthread.channel.party import Acceptance, Party, Proposal, agree_on
 from evmthread.channel.review import leader_of
 from evmthread.channel.thread import Thread
 from evmthread.commit import (
+    DIALECT,
     AlreadyFinal,
     Commitment,
     EquivocationError,
     GuardedSigner,
     InputEquivocationError,
+    InputKind,
     LocalSigner,
     MemorySignLog,
     SignedBatch,
@@ -43,7 +45,8 @@ from evmthread.commit.refusals import (
 )
 from evmthread.errors import InvalidInput
 from tests.assembler import assemble
-from tests.channel.games import CALL_GAS, START, Match, ruleset, terms_of
+from tests.channel.endpoints import ASKS
+from tests.channel.games import CALL_GAS, DEPOSIT, START, Match, ruleset, terms_of
 
 STORE = assemble("PUSH 32 CALLDATALOAD PUSH 0 CALLDATALOAD SSTORE STOP")
 MAXIMUM = {"uint8": 2**8 - 1, "uint64": 2**64 - 1, "uint256": 2**256 - 1}
@@ -333,6 +336,74 @@ def test_no_second_input_is_signed_for_a_place() -> None:
         party.sign_input(words(1, 4), gas=CALL_GAS)
     match.agree()
     party.sign_input(words(1, 4), gas=CALL_GAS)
+
+
+def test_a_failed_round_leaves_nobody_with_anything_pending() -> None:
+    match = opened(parties=3)
+    each = match.parties[0].sign_input(words(1, 1), gas=CALL_GAS)
+    with pytest.raises(ClockDrift):
+        agree_on(match.parties, [each], match.environment(), now=START + 10**6)
+    assert [party.thread.prepared for party in match.parties] == [None] * 3
+    with pytest.raises(LocalProtocolError, match="nothing is pending"):
+        match.parties[1].agree({})
+
+
+def test_what_was_discarded_is_not_agreed_on() -> None:
+    match = opened()
+    proposed(match)
+    match.parties[1].thread.discard()
+    with pytest.raises(LocalProtocolError, match="nothing is pending"):
+        match.parties[1].agree({})
+
+
+def test_a_genesis_from_another_time_is_not_signed() -> None:
+    match = Match(STORE)
+    proposal = match.parties[0].propose([], match.environment())
+    with pytest.raises(ClockDrift):
+        match.parties[1].review(proposal, now=START + 10**6)
+    match.parties[1].review(proposal, now=START)
+
+
+def test_an_input_may_go_to_another_account() -> None:
+    match = opened()
+    each = match.parties[0].sign_input(to=match.terms.owners[1], value=3, gas=CALL_GAS)
+    match.agree(each)
+    assert match.tip.commitment.balances == (DEPOSIT - 3, DEPOSIT + 3)
+
+
+def test_an_open_call_is_answered_by_who_is_asked_and_dropped_by_whom_it_concerns() -> None:
+    match = Match(ASKS, parties=3, rules=ruleset(dialect=DIALECT))
+    match.agree()
+    asker, asked, other = match.parties
+    for party in match.parties:
+        for go_on in (party.answer, party.abort):
+            with pytest.raises(LocalProtocolError, match="no call is open"):
+                go_on()
+    each = asker.sign_input(words(5) + bytes(12) + match.terms.owners[1], gas=CALL_GAS)
+    proposal = asked.propose([each], match.environment())
+    opened_call = asked.thread.open_call
+    assert opened_call is not None
+    assert proposal.suspension == opened_call.suspension
+    log = asked._signer._log
+    assert isinstance(log, MemorySignLog)
+    kept = log.content(match.thread.thread_id, 1)
+    assert kept is not None
+    assert proposal.suspension.to_rlp() in kept
+    for party in match.parties:
+        party.drop()
+    match.agree(each)
+    for party, go_on in ((asker, Party.answer), (other, Party.answer), (other, Party.abort)):
+        with pytest.raises(LocalProtocolError, match=r"waits for|may abort"):
+            go_on(party)
+    machine = opened_call.machine_hash
+    answers = [asked.answer(b"yes"), asked.abort(), asker.abort()]
+    assert [(made.input.kind, made.input.data, made.input.nonce, made.input.to) for made in answers] == [
+        (InputKind.ANSWER, machine + b"yes", 0, bytes(20)),
+        (InputKind.ABORT, machine, 0, bytes(20)),
+        (InputKind.ABORT, machine, 0, bytes(20)),
+    ]
+    match.agree(answers[0])
+    assert match.tip.commitment.status == Status.REST
 
 
 def test_what_this_party_neither_proposed_nor_reviewed_is_not_agreed_on() -> None:

@@ -83,11 +83,18 @@ def test_nothing_is_signed_before_all_have_said_what_they_have() -> None:
 
 def test_a_final_one_needs_all_to_be_ready_and_nothing_else() -> None:
     desk = desk_of(Table(3, on_chain=True, rules={"open_proposals": 1}))
+    desk.head = ChainHead(6, START, Mode.LIVE, 5, Mode.LIVE)
     assert may_sign(desk, final=True) == "UNWANTED: not everyone is ready to close"
     desk.ready_to_close = desk.thread.parent
     assert may_sign(desk) == "UNWANTED: closing"
     desk.close_answers = dict.fromkeys(range(3), desk.thread.parent)
     assert may_sign(desk, final=True) == ""
+    for mode in (Mode.NONE, Mode.FUNDING):
+        desk.head = ChainHead(6, START, Mode.LIVE, 5, mode)
+        assert may_sign(desk, final=True) == "UNWANTED: the chain doesn't say that the thread is live"
+    for mode in (Mode.CHALLENGED, Mode.SETTLED):
+        desk.head = ChainHead(6, START, mode, 5, mode)
+        assert may_sign(desk, final=True) == ""
 
 
 def test_above_the_genesis_the_chain_must_say_live() -> None:

@@ -32,6 +32,7 @@ from evmthread.channel.thread import Thread
 from evmthread.commit import Batch, Commitment, SignedBatch, Status
 from tests.channel.endpoints import Table, empty_batch, word
 from tests.channel.games import START
+from tests.channel.test_wishes import request_of
 
 
 def rejects(table: Table, sender: int) -> list[Reject]:
@@ -211,6 +212,41 @@ def test_a_batch_that_passes_over_our_request_is_not_signed() -> None:
     assert [event.code for event in table.told(1, Rejected)] == [RejectCode.PASSED_OVER]  # type: ignore[attr-defined]
     assert table.stores[0].look(table.id).load().signed == ()
     assert table.channel(0)._desk.ballot.standing == {}
+
+
+def test_a_proposal_that_is_refused_is_counted_to_who_sent_it() -> None:
+    """Not to its leader, whose signature anybody may show us again and again."""
+    table = Table(4, threshold=3, answer_rate=100.0)
+    proposal = table.proposal(1)
+    table.tell(0, 3, table.signed(3, Propose(*empty_batch(table, nonce=7), None, b"")))
+    assert table.channel(0)._desk.ballot.highest_signed == 7
+    table.sent()
+    signed = table.signed(1, proposal, parent=word(1), nonce=5)
+    told = []
+    for _ in range(30):
+        table.tell(0, 2, signed)
+        told.append([message for _, to, message in table.sent() if to == 1])
+    assert [type(message) for message in told[0]] == [Fetch, Reject, Propose, Accept]
+    rejects = [message for answer in told for message in answer if isinstance(message, Reject)]
+    assert [type(message) for message in told[-1]] == [Fetch, Reject]
+    assert rejects[0].agreed == table.channel(0)._desk.tip
+    assert rejects[-1].agreed is None
+    assert {each.code for each in rejects} == {RejectCode.STALE}
+    assert len(rejects) == 30
+    assert not table.channel(0)._desk.may_answer(2)
+    assert table.channel(0)._desk.may_answer(1)
+
+
+def test_what_our_user_wanted_in_the_genesis_alone_is_not_signed_later() -> None:
+    table = Table(3)
+    early = request_of(table, 0, parent=bytes(32)).signed
+    signed = SignedBatch(Batch(table.channel(1).thread.environment(), (early.input,)), (early.signature,))
+    commitment = table.channel(1).thread.execute(signed, nonce=1)
+    proposal = Propose(commitment, signed, None, table.sign(1, commitment))
+    table.tell(0, 1, proposal)
+    assert [reject.code for reject in rejects(table, 0)] == [RejectCode.UNWANTED]
+    table.tell(2, 1, proposal)
+    assert [type(message) for _, _, message in table.sent()] == [Accept, Accept], "others can't know"
 
 
 def test_what_is_signed_up_to_the_limit_is_not_executed_to_find_more() -> None:

@@ -2,12 +2,16 @@
 
 from dataclasses import replace
 
+import pytest
+
 from evmthread.channel.ballot import MAX_EARLY, Standing
 from evmthread.channel.desk import ChannelOptions
-from evmthread.channel.effects import Persist, Sign
+from evmthread.channel.effects import Notify, Persist, Sign
+from evmthread.channel.errors import RemoteProtocolError
 from evmthread.channel.events import (
     CloseAsked,
     PeerFault,
+    Unexecutable,
 )
 from evmthread.channel.messages import (
     Accept,
@@ -15,8 +19,8 @@ from evmthread.channel.messages import (
     Hello,
     Propose,
 )
-from evmthread.commit import Batch, SignedBatch, Status
-from tests.channel.endpoints import OUTSIDER, Table, word
+from evmthread.commit import DIALECT, Agreement, Batch, SignatureSet, SignedBatch, Status
+from tests.channel.endpoints import ASKS, OUTSIDER, Table, word
 from tests.channel.games import START
 
 
@@ -51,6 +55,25 @@ def test_a_signature_of_ours_that_others_have_is_not_our_word() -> None:
         table.tell(0, 2, accept)
     assert set(table.channel(0)._desk.ballot.standing[1].signatures) == {1, 2}
     assert table.channel(0)._desk.tip_nonce == 0
+
+
+def test_what_came_beside_an_agreement_is_whoevers_who_sent_it() -> None:
+    table = Table(2, code=ASKS, rules={"dialect": DIALECT, "transcript": False})
+    table.ask(1, 5, rest=bytes(12) + table.terms.owners[0])
+    made = next(message for _, _, message in table.sent() if isinstance(message, Propose))
+    assert made.suspension is not None
+    signatures = SignatureSet.of({index: table.sign(index, made.commitment) for index in (0, 1)})
+    agreement = Agreement(table.head.domain, table.terms, made.commitment, signatures)
+    channel = table.channel(0)
+    wrong = replace(made.suspension, question=b"another")
+    with pytest.raises(RemoteProtocolError, match="question"):
+        channel._rounds.adopt(agreement, Agreed(agreement.signed, made.batch, wrong))
+    assert channel._desk.outbox.take() == []
+    late = replace(made.suspension, steps=3)
+    assert not channel._rounds.adopt(agreement, Agreed(agreement.signed, made.batch, late))
+    (notice,) = [effect.event for effect in channel._desk.outbox.take() if isinstance(effect, Notify)]
+    assert isinstance(notice, Unexecutable)
+    assert channel._rounds.adopt(agreement, Agreed(agreement.signed, made.batch, made.suspension))
 
 
 def test_signatures_that_come_before_the_proposal_count() -> None:

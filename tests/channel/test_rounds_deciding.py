@@ -15,6 +15,7 @@ from evmthread.channel.messages import (
     RejectCode,
 )
 from evmthread.channel.phases import Phase
+from evmthread.commit import Batch, SignedBatch
 from tests.channel.endpoints import OUTSIDER, Table
 
 
@@ -87,7 +88,8 @@ def test_what_was_told_and_can_not_be_decided_on_any_more_is_told_again() -> Non
     assert told(table) == [1, 4], "the user decides on the other one"
     table.tell(0, 1, second)
     assert told(table) == [1, 4, 4]
-    table.channel(0).thread.discard()
+    batch = SignedBatch(Batch(table.channel(0).thread.environment(), ()), ())
+    table.channel(0).thread.prepare(batch, nonce=7)
     table.tell(0, 1, second)
     assert told(table) == [1, 4, 4], "something else was executed since"
     table.ends[0].do(lambda channel: channel.reject(4))
@@ -138,8 +140,8 @@ def test_a_decision_that_can_not_be_taken_now_waits() -> None:
     table.pump()
     table.ask(1)
     table.pump()
-    table.ends[0].do(lambda channel: channel.close())
-    with pytest.raises(LocalProtocolError, match="closing"):
+    table.channel(0)._desk.hears_until = table.now + 20
+    with pytest.raises(LocalProtocolError, match="what it has"):
         table.ends[0].do(lambda channel: channel.accept(1))
     table.wait(80)
     asked = [event for event in table.told(0, Proposed) if event.proposal.commitment.nonce == 1]  # type: ignore[attr-defined]

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from evmthread.channel.saved import SavedStep, decode_step, encode_step
+from evmthread.channel.saved import SavedStep, decode_changes, decode_step, encode_step
 from evmthread.commit import DIALECT
 from evmthread.errors import DecodingError, InvalidInput
 from evmthread.primitives import rlp
@@ -35,6 +35,7 @@ def test_a_step_is_read_as_it_was_written() -> None:
         assert decode_step(encode_step(step)) == step
         turned = SavedStep(step.changes, step.environment, step.slots, step.open_call, turn_since=1_760_000_001)
         assert decode_step(encode_step(turned)) == turned
+        assert decode_changes(encode_step(step)) == step.changes
 
 
 def test_beside_a_whole_state_stands_what_led_to_it() -> None:
@@ -75,6 +76,8 @@ def test_other_bytes_are_refused() -> None:
     for bad in (b"", b"\x02" + good[1:], good[:-1], good + b"\x00", b"\x01" + rlp.encode_list([b""] * 6)):
         with pytest.raises((DecodingError, InvalidInput)):
             decode_step(bad)
+        with pytest.raises((DecodingError, InvalidInput)):
+            decode_changes(bad)
     items = rlp.decode(good[1:], max_depth=8)
     assert isinstance(items, list)
     for place in range(6):

@@ -71,6 +71,17 @@ def test_an_operator_who_is_no_party_is_convicted_as_well() -> None:
     assert read == event.evidence
 
 
+def test_who_signs_a_lot_pushes_out_its_own_alone() -> None:
+    table, watch, first = watching()
+    sign(table, watch, 2, first)
+    for number in range(MAX_REMEMBERED + 1):
+        watch.commitment(1, replace(first, nonce=10 + number), b"")
+    assert watch.highest_of(2) == (1, first, table.sign(2, first))
+    assert len(watch._commitments) == MAX_REMEMBERED
+    assert (1, 10) not in watch._commitments
+    assert (1, 12) in watch._commitments
+
+
 def test_what_proves_nothing_is_not_kept() -> None:
     table, watch, first = watching()
     sign(table, watch, 1, first)

@@ -270,6 +270,14 @@ def test_no_input_is_signed_while_nothing_may_be() -> None:
     assert signed(), "or not"
 
 
+def test_who_signed_the_end_asks_for_nothing_more() -> None:
+    table = Table(3)
+    table.channel(0)._desk.ballot.final = word(1)
+    with pytest.raises(LocalProtocolError, match="signed the end"):
+        table.ask(0)
+    assert table.channel(0)._desk.pool.wishes == []
+
+
 def test_as_much_as_there_is_may_be_asked_for() -> None:
     table = Table(2, automatic=False, rules={"batch_gas": 1_000_000})
     table.ask(0, gas=1_000_000)

@@ -4,7 +4,7 @@ import copy
 import json
 import pickle
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any, Self
 
 import commit_samples as samples
@@ -17,10 +17,13 @@ from evmthread.commit import (
     Batch,
     Commitment,
     Domain,
+    Environment,
     Equivocation,
     Input,
     InputEquivocation,
     InputKind,
+    KeyGrant,
+    Resume,
     Ruleset,
     SignatureSet,
     SignedBatch,
@@ -444,3 +447,10 @@ def test_a_hash_is_computed_once_for_each_record() -> None:
     assert changed.hash_struct() != COMMITMENT.hash_struct()
     with pytest.raises(NotImplementedError):
         Record().hash_struct()
+
+
+@pytest.mark.parametrize("cls", [Batch, Commitment, Environment, Input, KeyGrant, Resume, Ruleset, Suspension, Terms])
+def test_a_constructor_takes_the_members_in_their_order(cls: type[Record]) -> None:
+    names = [member.attribute for member in cls.STRUCT.members]
+    assert [each.name for each in fields(cls) if each.init] == names
+    assert list(cls.__match_args__) == ([] if cls.BY_NAME else names)

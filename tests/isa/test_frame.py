@@ -10,6 +10,7 @@ from evmthread.errors import LimitExceeded
 from evmthread.isa.forks import CANCUN
 from evmthread.isa.frame import (
     Frame,
+    copy_data,
     copy_memory,
     load_unaligned,
     read_memory,
@@ -67,6 +68,16 @@ def test_write_memory(memory: list[int], place: tuple[int, int], data: st.DataOb
     model = bytes_of(memory)
     model[offset : offset + size] = written
     write_memory(memory, offset, written)
+    assert bytes_of(memory) == model
+    assert len(memory) == SIZE // 32
+
+
+@given(memories, ranges, st.binary(max_size=100), st.integers(0, 110) | st.just(2**255))
+def test_copy_data(memory: list[int], place: tuple[int, int], data: bytes, source: int) -> None:
+    offset, size = place
+    model = bytes_of(memory)
+    model[offset : offset + size] = data[source : source + size].ljust(size, b"\0")
+    copy_data(memory, offset, data, source, size)
     assert bytes_of(memory) == model
     assert len(memory) == SIZE // 32
 

@@ -1,6 +1,7 @@
 """Compiled code against the stepper: nobody can see which of them ran a program, whatever it was compiled from."""
 
 from dataclasses import replace
+from itertools import product
 from random import Random
 
 import pytest
@@ -313,6 +314,25 @@ def test_hashes_at_every_gas(size: int, offset: str) -> None:
     comparison = compare(program, word(0), word(64), word(128), word(131), word(2**20), word(-1))
     for gas in range(240):
         comparison.call(gas, word(160))
+
+
+@pytest.mark.parametrize("kind", ["CALLDATACOPY", "CODECOPY", "MCOPY", "RETURNDATACOPY", "KECCAK256"])
+@pytest.mark.parametrize("before", ["", "PUSH -1 PUSH 96 MSTORE"])
+def test_ranges_of_any_size_at_every_gas(kind: str, before: str) -> None:
+    """Their ends come from call data, as does nearly always what lifting doesn't know."""
+    returned = f"PUSH 0 PUSH 0 PUSH 0 PUSH 0 PUSH 0x{OTHER.hex()} GAS STATICCALL POP" if "RETURN" in kind else ""
+    source = "" if kind == "KECCAK256" else "PUSH 32 CALLDATALOAD"
+    program = (
+        f"{returned} {before} PUSH 64 CALLDATALOAD {source} PUSH 0 CALLDATALOAD {kind} MSIZE GAS"
+        " PUSH 96 MLOAD PUSH 128 MLOAD PUSH 0 CALLDATALOAD MLOAD MSIZE PUSH 3 MLOAD"
+    )
+    other = "PUSH -5 PUSH 0 MSTORE PUSH -7 PUSH 160 MSTORE PUSH 190 PUSH 0 RETURN"
+    ends = (0, 0, 0), (2**255, 9, 0), (0, 0, 32), (96, 1, 70), (100, 64, 190), (64, 0, 190), (7, 2**255, 500)
+    too_far = (2**255, 0, 1), (0, 0, 2**255), (2**40, 0, 2**40), (0, 2**255, 2**20)
+    comparison = compare(program, *[word(*three, 2**256 - 1) for three in (*ends, *too_far)], other=other)
+    first = 2_600 if returned else 0
+    for number, gas in product(range(len(ends)), range(first, first + 290, 3)):
+        comparison.call(gas + number % 3, word(*ends[number], 2**256 - 1))
 
 
 @pytest.mark.parametrize("base", ["PUSH 0", "PUSH 2", "PUSH -1", "PUSH 32 CALLDATALOAD"])

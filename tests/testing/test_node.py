@@ -8,6 +8,7 @@ from evmthread.chain.accounts import KeyAccount
 from evmthread.chain.blocks import block_at, proven, receipts_of
 from evmthread.chain.development import give
 from evmthread.chain.transactions import Call, Patience, Transactions
+from evmthread.errors import InvalidInput
 from evmthread.primitives.keccak import keccak256
 from evmthread.rpc import NodeRefused
 from evmthread.state.remote import RemoteState
@@ -92,3 +93,35 @@ def test_an_estimate_is_enough_and_not_much_more(node: LocalNode) -> None:
         estimate = int(str(node.request("eth_estimateGas", call)), 16)
         used = Transactions(node, 1337, Patience(pause=0.01)).send(RICH, Call("count", there), gas=estimate).gas_used
         assert used <= estimate <= used * 1.3
+
+
+def test_blocks_are_taken_back_with_all_that_was_in_them() -> None:
+    node = LocalNode(finality=3, reorgs=True)
+    give(node, RICH.address, 10**18)
+    there = counted(node, 2)
+    before = block_at(node, "latest")
+    transactions = Transactions(node, 1337, Patience(pause=0.01))
+    gone = transactions.send(RICH, Call("count", there))
+    node.mine()
+    assert node.rollback(2) == before.number
+    assert block_at(node, "latest") == before
+    assert proven(node, before, there, [0])[1] == [2]
+    assert node.request("eth_getBlockByHash", "0x" + gone.block.hash.hex(), False) is None
+    assert node.request("eth_getTransactionReceipt", "0x" + gone.transaction.hex()) is None
+    node.chain.wait(100)
+    again = transactions.send(RICH, Call("count", there))
+    assert again.block.parent_hash == before.hash
+    assert again.block.hash != gone.block.hash
+    assert proven(node, again.block, there, [0])[1] == [3]
+    assert len(node.request("eth_getLogs", {"fromBlock": "0x0", "toBlock": "latest"})) == 3  # type: ignore[arg-type]
+
+
+def test_no_more_blocks_are_taken_back_than_there_are(node: LocalNode) -> None:
+    with pytest.raises(InvalidInput, match="1 blocks can't be taken back"):
+        node.rollback(1)  # nothing was kept for it
+    node = LocalNode(reorgs=True)
+    node.mine(2)
+    for count in (3, -1):
+        with pytest.raises(InvalidInput, match="can't be taken back"):
+            node.rollback(count)
+    assert node.rollback(2) == 0

@@ -5,7 +5,7 @@ The surcharge for a cold account is zero before Berlin, so that one body serves 
 
 from functools import lru_cache
 
-from evmthread.isa.frame import Frame, copy_data
+from evmthread.isa.frame import Frame, copy_data, from_bytes
 from evmthread.isa.host import Host
 from evmthread.isa.instruction import host
 from evmthread.isa.instructions.memory import COPY_WORD_PRICE
@@ -52,7 +52,9 @@ def extcodesize(frame: Frame, world: Host, word: int) -> int:
 def extcodecopy(frame: Frame, world: Host, word: int, destination: int, source: int, size: int) -> None:
     address = address_of(word)
     code = world.code(address)
-    charge_account(frame, world, address)
+    if address not in world.warm:
+        world.warm_account(address)
+        frame.charge(frame.prices.cold_account)
     memory = frame.memory
     end = destination + size if size else 0
     if end > len(memory) << 5:
@@ -68,7 +70,7 @@ def extcodehash(frame: Frame, world: Host, word: int) -> int:
     result = 0
     account = world.account(address)
     if account is not None and (account.code_hash != EMPTY_HASH or not world.is_dead(address)):
-        result = int.from_bytes(account.code_hash)
+        result = from_bytes(account.code_hash)
     if address not in world.warm:
         world.warm_account(address)
         frame.charge(frame.prices.cold_account)

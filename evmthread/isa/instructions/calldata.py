@@ -1,6 +1,6 @@
 """Call data, code and return data (Yellow Paper, appendix H.2, 30s; EIP-211)."""
 
-from evmthread.isa.frame import Frame, copy_data
+from evmthread.isa.frame import Frame, copy_data, from_bytes
 from evmthread.isa.halts import ExceptionalHalt, HaltReason
 from evmthread.isa.instruction import framed
 from evmthread.isa.instructions.memory import COPY_WORD_PRICE
@@ -10,8 +10,8 @@ from evmthread.isa.instructions.memory import COPY_WORD_PRICE
 def calldataload(frame: Frame, offset: int) -> int:
     word = frame.data[offset : offset + 32]
     if len(word) == 32:
-        return int.from_bytes(word, "big")
-    return int.from_bytes(word.ljust(32, b"\0"), "big")
+        return from_bytes(word)
+    return from_bytes(word.ljust(32, b"\0"))
 
 
 @framed(0x36, "CALLDATASIZE", steady=True)

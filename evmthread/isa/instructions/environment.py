@@ -1,23 +1,23 @@
 """The call's, the transaction's and the block's environment (Yellow Paper, appendix H.2, 30s and 40s)."""
 
-from evmthread.isa.frame import Frame
+from evmthread.isa.frame import Frame, from_bytes
 from evmthread.isa.host import Host
 from evmthread.isa.instruction import framed, host
 
 
 @framed(0x30, "ADDRESS", steady=True)
 def address(frame: Frame) -> int:
-    return int.from_bytes(frame.address, "big")
+    return from_bytes(frame.address)
 
 
 @host(0x32, "ORIGIN", steady=True)
 def origin(frame: Frame, world: Host) -> int:
-    return int.from_bytes(world.transaction.origin, "big")
+    return from_bytes(world.transaction.origin)
 
 
 @framed(0x33, "CALLER", steady=True)
 def caller(frame: Frame) -> int:
-    return int.from_bytes(frame.message.sender, "big")
+    return from_bytes(frame.message.sender)
 
 
 @framed(0x34, "CALLVALUE", steady=True)
@@ -40,7 +40,7 @@ def blockhash(frame: Frame, world: Host, number: int) -> int:
 
 @host(0x41, "COINBASE", steady=True)
 def coinbase(frame: Frame, world: Host) -> int:
-    return int.from_bytes(world.block.coinbase, "big")
+    return from_bytes(world.block.coinbase)
 
 
 @host(0x42, "TIMESTAMP", steady=True)
@@ -85,7 +85,7 @@ def basefee(frame: Frame, world: Host) -> int:
 def blobhash(frame: Frame, world: Host, index: int) -> int:
     """EIP-4844."""
     hashes = world.transaction.blob_hashes
-    return int.from_bytes(hashes[index], "big") if index < len(hashes) else 0
+    return from_bytes(hashes[index]) if index < len(hashes) else 0
 
 
 @host(0x4A, "BLOBBASEFEE", steady=True)

@@ -2,7 +2,7 @@
 
 from functools import lru_cache
 
-from evmthread.isa.frame import Frame, read_memory
+from evmthread.isa.frame import Frame, from_bytes, read_memory
 from evmthread.isa.instruction import framed
 from evmthread.primitives.keccak import keccak256
 
@@ -13,13 +13,13 @@ MEMO_ENTRIES = 16_384  # about 5 MB when full
 @lru_cache(maxsize=MEMO_ENTRIES)
 def hash_of_words(first: int, second: int) -> int:
     """The hash of two words: of a mapping's key and slot, which contracts ask for again and again."""
-    return int.from_bytes(keccak256(((first << 256) | second).to_bytes(64, "big")), "big")
+    return from_bytes(keccak256(((first << 256) | second).to_bytes(64, "big")))
 
 
 @lru_cache(maxsize=MEMO_ENTRIES)
 def hash_of_word(word: int) -> int:
     """The hash of one word: of a dynamic array's slot."""
-    return int.from_bytes(keccak256(word.to_bytes(32, "big")), "big")
+    return from_bytes(keccak256(word.to_bytes(32, "big")))
 
 
 def hash_of_memory(memory: list[int], offset: int, size: int) -> int:
@@ -29,7 +29,7 @@ def hash_of_memory(memory: list[int], offset: int, size: int) -> int:
             return hash_of_words(memory[offset >> 5], memory[(offset >> 5) + 1])
         if size == 32:
             return hash_of_word(memory[offset >> 5])
-    return int.from_bytes(keccak256(read_memory(memory, offset, size)), "big")
+    return from_bytes(keccak256(read_memory(memory, offset, size)))
 
 
 @framed(0x20, "KECCAK256")

@@ -121,7 +121,7 @@ class Ending:
     def _check_line(self, node: Node, seen: dict[bytes, Thread], cache: CodeCache) -> None:
         assert node.endpoint is not None
         live, lease = node.endpoint.channel.thread, node.endpoint.lease
-        node.endpoint.flush()
+        node.write_all()
         live.discard()
         if live.agreement is None:
             return
@@ -163,6 +163,8 @@ class Ending:
     def _check_diverged(self, proposal: Propose, party: int, cache: CodeCache) -> None:
         commitment = proposal.commitment
         for node in self.nodes:
+            if node.endpoint is None:
+                continue
             thread = self._fresh(cache)
             for signed, batch, suspension in self._line(node):
                 for _ in replay(thread, [(signed, batch, suspension)]):

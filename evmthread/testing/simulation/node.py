@@ -52,6 +52,8 @@ class Node:
         self.shown: ChainHead | None = None
         self.ahead = self.member.clock
         """How many seconds its clock is ahead."""
+        self.gone = False
+        """Its process never begins again."""
         self._cache = cache
         self._life = 0
         self._backup: Disk | None = None
@@ -67,7 +69,7 @@ class Node:
 
     def open(self) -> None:
         """The process begins, on its store as that is."""
-        if self.endpoint is not None:
+        if self.endpoint is not None or self.gone:
             return
         self._life += 1
         self._kept.clear()
@@ -164,6 +166,13 @@ class Node:
                 if self.endpoint.timer is not None and self.endpoint.timer != self._timer:
                     self._look_after()
 
+    def write_all(self) -> None:
+        """Keeps what it was asked to keep, without waiting."""
+        if self.endpoint is not None:
+            self.endpoint.flush()
+        while self._kept:
+            self._kept_now(self._life)
+
     # What its endpoint asks of it -------------------------------------------------------------------------------------
     def send(self, to: int, data: bytes) -> None:
         """Bytes go out."""
@@ -199,6 +208,12 @@ class Node:
             self._look_after()
 
     # What befalls it --------------------------------------------------------------------------------------------------
+    def leave(self) -> None:
+        """Its process ends for good."""
+        self.gone = True
+        if self.endpoint is not None:
+            self.crash()
+
     def back_up(self) -> None:
         """Its store is copied."""
         self._backup = self.store.copy(restored=self.member.marked)

@@ -38,25 +38,37 @@ class Outcome:
 class Simulation:
     """One run. `play` plays it to its end; what is wrong is raised."""
 
-    def __init__(self, seed: int, *, app: App | None = None, folder: Path | None = None) -> None:
-        """`folder`: an empty one, in which all stores are SQLite files; by default they are in memory."""
-        self.scenario = scenario = scenario_of(seed, app=app)
+    def __init__(
+        self, seed: int, *, app: App | None = None, folder: Path | None = None, scenario: Scenario | None = None
+    ) -> None:
+        """`folder`: an empty one, in which all stores are SQLite files; by default they are in memory.
+
+        `scenario` takes the place of the seed's.
+        """
+        self.scenario = scenario = scenario_of(seed, app=app) if scenario is None else scenario
+        self._folder = folder
         self.random = Random(f"{seed} weather")
         self.timeline = Timeline(START)
-        self.ledger = Ledger(scenario)
+        self.ledger = self._ledger()
         self.network = Network(self.timeline, Random(f"{seed} network"), self._deliver)
         self.cache = CodeCache()
         self.nodes: list[Node] = []
         self.users: list[User] = []
         self.trace: Callable[[int, int, bytes], None] | None = None
         self._height = 100
-        for index, member in enumerate(scenario.members):
-            kind = Liar if member.lies else Node
-            node = kind(scenario, index, self.timeline, self.network, self.ledger, self.cache, folder)
+        for index in range(len(scenario.members)):
+            node = self._node(index)
             self.nodes.append(node)
             self.users.append(User(node))
         self._mode = Mode.FUNDING
         self._final = Mode.FUNDING
+
+    def _ledger(self) -> Ledger:
+        return Ledger(self.scenario)
+
+    def _node(self, index: int) -> Node:
+        kind = Liar if self.scenario.members[index].lies else Node
+        return kind(self.scenario, index, self.timeline, self.network, self.ledger, self.cache, self._folder)
 
     def _deliver(self, sender: int, receiver: int, data: bytes) -> None:
         node = self.nodes[receiver]
@@ -93,6 +105,10 @@ class Simulation:
                 )
         if scenario.partitions:
             self._fall_apart()
+        self._prepare_chain()
+
+    def _prepare_chain(self) -> None:
+        scenario, random, timeline = self.scenario, self.random, self.timeline
         if scenario.on_chain:
             timeline.after(5 + random.random() * 10, lambda: self._turn(Mode.LIVE))
             timeline.after(1, self._show_chain)

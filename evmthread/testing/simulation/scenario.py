@@ -92,9 +92,14 @@ class Scenario:
         return ", ".join([*parts, type(self.app).__name__, str(self.link)])
 
 
+def simulation_keys(count: int) -> list[bytes]:
+    """The private keys of the members, whose addresses ascend."""
+    keys = [keccak256(b"evmthread simulation key %d" % index) for index in range(count)]
+    return sorted(keys, key=lambda key: LocalSigner(key).address)
+
+
 def _signers(count: int) -> tuple[LocalSigner, ...]:
-    made = [LocalSigner(keccak256(b"evmthread simulation key %d" % index)) for index in range(count)]
-    return tuple(sorted(made, key=lambda signer: signer.address))
+    return tuple(map(LocalSigner, simulation_keys(count)))
 
 
 def scenario_of(seed: int, *, app: App | None = None) -> Scenario:

@@ -169,7 +169,7 @@ def test_c08_another_chain(registry: Deployed) -> None:
     registry.refused("WrongSignature", STRANGER, "settle", terms, final, foreign.bitmap, foreign.signatures)
 
 
-def test_c09_nothing_happens_after_settlement(registry: Deployed) -> None:
+def test_c10_nothing_happens_after_settlement(registry: Deployed) -> None:
     terms = registry.opened()
     arguments = registry.signed(terms, registry.final(terms))
     registry.done(STRANGER, "settle", *arguments)

@@ -23,7 +23,7 @@ def shared(registry: Deployed) -> Game:
     return game
 
 
-def test_a_third_account_is_paid_its_proven_balance(registry: Deployed) -> None:
+def test_c10_a_third_account_is_paid_its_proven_balance(registry: Deployed) -> None:
     game = shared(registry)
     assert registry.thread(game.terms).held == 1320
     receipt = registry.done(STRANGER, "claim", game.terms, game.tip, FRIEND, game.account_proof(FRIEND))

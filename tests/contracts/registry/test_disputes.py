@@ -152,7 +152,7 @@ def test_all_parties_call_a_challenge_off(registry: Deployed) -> None:
     registry.done(STRANGER, "checkpoint", *registry.signed(terms, registry.commitment(terms, 6)))
 
 
-def test_a_resume_is_for_one_deadline_and_by_all(registry: Deployed) -> None:
+def test_c10_a_resume_is_for_one_deadline_and_by_all(registry: Deployed) -> None:
     terms = registry.opened(3, threshold=2)
     registry.done(key_of(terms, 0), "exit", terms)
     deadline = registry.thread(terms).deadline
@@ -166,6 +166,24 @@ def test_a_resume_is_for_one_deadline_and_by_all(registry: Deployed) -> None:
     registry.refused("WrongSignature", STRANGER, "resume", terms, deadline, twice)
     older = _resume(registry, terms, deadline - 1)[2]
     registry.refused("WrongSignature", STRANGER, "resume", terms, deadline, older)
+
+
+def test_c09_a_signature_on_another_type_counts_for_nothing(registry: Deployed) -> None:
+    """What all signed as one type is no other, whatever function it is given to."""
+    terms = registry.opened()
+    party = key_of(terms, 0)
+    commitment, final = registry.commitment(terms), registry.final(terms)
+    of_resume = _resume(registry, terms, 1)[2]
+    of_terms = spread(sign_record(registry.domain, terms, terms))[1]
+    for made in (of_resume, of_terms):
+        for name, said in (("checkpoint", commitment), ("challenge", commitment), ("settle", final)):
+            registry.refused("WrongSignature", party, name, terms, said, 3, made)
+    registry.done(party, "exit", terms)
+    deadline = registry.thread(terms).deadline
+    for made in (registry.signed(terms, commitment)[3], registry.signed(terms, final)[3], of_terms):
+        registry.refused("WrongSignature", STRANGER, "resume", terms, deadline, made)
+    registry.refused("WrongSignature", STRANGER, "respond", terms, commitment, 3, _resume(registry, terms, deadline)[2])
+    registry.done(STRANGER, "resume", *_resume(registry, terms, deadline))
 
 
 def test_a_challenge_called_off_can_begin_again_later(registry: Deployed) -> None:

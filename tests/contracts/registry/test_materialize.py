@@ -231,7 +231,7 @@ def test_c28_an_account_that_is_not_the_threads_contract(registry: Deployed, wro
         registry.refused("WrongAccount", STRANGER, "materialize", *arguments)
 
 
-def test_c25_a_suspended_thread_returns_as_before_its_open_call(registry: Deployed) -> None:
+def test_c26_a_suspended_thread_returns_as_before_its_open_call(registry: Deployed) -> None:
     game = filled(registry)
     before = game.tip
     data = game.artifact.function("fill").encode(9)

@@ -170,7 +170,7 @@ def test_too_little_gas_reverts_rather_than_cheat_a_receiver(registry: Deployed)
     assert outcomes == {True, False}
 
 
-def test_owed_money_is_withdrawn_once(registry: Deployed) -> None:
+def test_c10_owed_money_is_withdrawn_once(registry: Deployed) -> None:
     terms = registry.opened()
     owner = terms.owners[0]
     registry.chain.put(owner, code=HALTS)

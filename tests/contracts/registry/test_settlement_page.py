@@ -15,11 +15,26 @@ GAS = json.loads((DOCS / "registry-gas.json").read_bytes())
 
 
 def test_every_test_that_is_named_exists() -> None:
-    sources = [path.read_text() for path in Path(__file__).parent.glob("test_*.py")]
+    tests = Path(__file__).parents[2]
+    folders = (Path(__file__).parent, tests / "acceptance")
+    sources = [path.read_text() for folder in folders for path in folder.glob("test_*.py")]
     defined = {name for source in sources for name in re.findall(r"^def (test_\w+)", source, re.MULTILINE)}
     named = set(re.findall(r"`(test_\w+)`", PAGE))
     assert len(named) > 25
     assert named <= defined, named - defined
+
+
+def test_each_scenario_with_money_in_it_has_its_tests() -> None:
+    rows = dict(re.findall(r"^\| (C\d+(?:(?: to |, )C\d+)?) \|[^|]*\|([^|]*)\|$", PAGE, re.MULTILINE))
+    covered: set[int] = set()
+    for name, tests in rows.items():
+        first, *last = map(int, re.findall(r"\d+", name))
+        numbers = range(first, (last or [first])[0] + 1)
+        covered.update(numbers)
+        for number in numbers:
+            assert re.search(rf"_c{number:02}_|_c{number:02}`", tests), number
+    without = {12, 19, *range(21, 26)}
+    assert covered == set(range(1, 33)) - without
 
 
 def test_the_gas_is_the_tables() -> None:

@@ -36,10 +36,14 @@ FOUND = (
     15198,
     25979,
     100_976,
+    102_358,
+    102_596,
     102_954,
     103_082,
+    103_287,
     104_079,
     104_110,
+    104_137,
     104_704,
     105_259,
     106_926,
@@ -106,7 +110,7 @@ def test_seeds_over_sqlite(tmp_path: Path) -> None:
             raise AssertionError(
                 f"seed {seed}: python -m evmthread.testing.simulation {seed} sqlite\n{error}"
             ) from error
-        assert outcome.events
+        assert outcome.events or seed >= FRESH  # in a few runs nobody ever signs anything
         assert len(list(folder.glob("member*"))) >= len(outcome.scenario.members)
 
 
