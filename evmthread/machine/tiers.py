@@ -108,12 +108,12 @@ class TieredEngine:
                             region = self._compiled(frame, program, pc, earned)
                             earned = 0
                         elif 0 < visits < VISITS_TO_DECODE:
+                            segment = None
                             frame.pc = pc
                             outcome = interpret(frame)
                             if outcome is not None:
                                 return outcome
                             pc = frame.pc
-                            segment = None
                             continue
                     if region is not None:
                         segment = None
