@@ -169,3 +169,17 @@ def test_classes_that_cannot_be_quick() -> None:
     for cls in (Dict, More, Keyword):
         with pytest.raises(TypeError, match=cls.__name__):
             quick(cls)
+
+
+def test_no_state_is_set() -> None:
+    assert not hasattr(Quick(3), "__setstate__")
+
+    @quick
+    @dataclass(frozen=True, slots=True)
+    class Stateful:
+        number: int
+
+        def __getstate__(self) -> int:
+            return self.number
+
+    assert Stateful(3).__getstate__() == 3  # one of its own stays
