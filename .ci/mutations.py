@@ -117,6 +117,7 @@ _LONG = "len(wish.data) + ROOM_BESIDE_DATA > most"
 _NOT_PREPARED = "prepared is None or prepared.digest != agreement.digest"
 _NUMBER = "isinstance(item, bytes) and len(item) <= _WORD_BYTES and (item[:1] != b'\\x00')"
 _SIZE = "_size_at_most(signed) > ruleset.batch_bytes"
+_ARE_PLAIN = ("not _BITMAP.is_plain(self.bitmap)", "not _SIGNATURES.is_plain(self.signatures)")
 # Without what is written out, a member's own handling is asked.
 _HANDLED = (
     *[(name, "always False", "isinstance(handling, Uint)") for name in ("_check", "_written", "_read")],
@@ -128,6 +129,8 @@ _HANDLED = (
 )
 SAME: dict[tuple[str, str, str, str], str] = {
     ("evmthread/commit/signing.py", "_signature", "always False", "type(self._signer) is LocalSigner"): _SHORTCUT,
+    **{("evmthread/commit/agreement.py", "__post_init__", "always True", each): _SHORTCUT for each in _ARE_PLAIN},
+    ("evmthread/commit/batch.py", "__post_init__", "always True", _ARE_PLAIN[1]): _SHORTCUT,
     ("evmthread/commit/members.py", "list_item", "always False", "type(item) is list"): _SHORTCUT,
     ("evmthread/commit/members.py", "from_rlp", "always False", _FAST): _SHORTCUT,
     (

@@ -121,8 +121,8 @@ class TypedData:
     _digest: bytes = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        if type(self.domain) is not Domain or not issubclass(type(self.record), Record):
-            raise InvalidInput("typed data is a Domain and a record")
+        if not issubclass(type(self.record), Record):
+            raise InvalidInput(f"a {type(self.record).__name__} where a record is wanted")
         object.__setattr__(self, "_digest", digest(self.domain, self.record))
 
     def __reduce__(self) -> tuple[type["TypedData"], tuple[Domain, Record]]:

@@ -66,6 +66,13 @@ def test_each_domain_has_a_digest_of_its_own(record: Any) -> None:
 
 
 @KEEPERS
+def test_a_digest_is_computed_once_for_a_domain(record: Any) -> None:
+    fresh, domain = replace(record), Domain(1, samples.REGISTRY)
+    assert digest(samples.DOMAIN, fresh) is digest(domain, fresh)
+    assert fresh.hash_struct() is fresh.hash_struct()
+
+
+@KEEPERS
 def test_what_is_signed_stays_what_it_was(record: Any) -> None:
     data = [TypedData(domain, record) for domain in DOMAINS]
     assert [each.digest() for each in data] == [computed(domain, record) for domain in DOMAINS]
@@ -172,7 +179,7 @@ class NoRecord:
 
 def test_typed_data_are_of_records() -> None:
     for wrong in (NoRecord(), None, samples.DOMAIN):
-        with pytest.raises(InvalidInput, match="typed data is a Domain and a record"):
+        with pytest.raises(InvalidInput, match="where a record is wanted"):
             TypedData(samples.DOMAIN, wrong)  # type: ignore[arg-type]
 
 
