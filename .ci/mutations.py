@@ -8,9 +8,10 @@
 
 A mutant is the code with one change: a statement that raises or checks is gone, a condition is always or never true,
 one side of an `and` or `or` is gone, a comparison has another boundary or means the opposite, a loop finds nothing, a
-finding is None. Its file's own tests run first (tests/commit/test_batch.py and test_batch_*.py for
-evmthread/commit/batch.py), then, if they pass, the tests that WIDER names for the folder. It is killed when one of them
-fails, or takes ten times as long as it should; a mutant that all of them pass is a survivor: no test needs that check.
+finding is None. Source text that a file writes (WRITES_CODE) is changed in the same ways. Its file's own tests run
+first (tests/commit/test_batch.py and test_batch_*.py for evmthread/commit/batch.py), then, if they pass, the tests that
+WIDER names for the folder. It is killed when one of them fails, or takes ten times as long as it should; a mutant that
+all of them pass is a survivor: no test needs that check.
 
 Nothing on disk is changed. All tests are collected once; then a child for each mutant puts the changed code into its
 function and runs them. What no test noticed there, and what lies outside functions, is tried again in a child that
