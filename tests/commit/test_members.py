@@ -197,3 +197,42 @@ def test_liars_are_read_as_what_they_are() -> None:
             Input.from_rlp(NoInt(cls))  # type: ignore[arg-type]
         with pytest.raises(InvalidInput, match="where bytes are wanted"):
             Input.decode(NoInt(cls))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (None, "None"),
+        (True, "True"),
+        (5, "5"),
+        (1.5, "1.5"),
+        ("a", "'a'"),
+        ((1 << 300) - 1, str((1 << 300) - 1)),
+        (1 << 300, "an integer of 301 bits"),
+        (-(1 << 20_000), "an integer of 20001 bits"),
+        (b"", "0x"),
+        (bytes(40), "0x" + "00" * 40),
+        (bytes(41), "0x" + "00" * 40 + "..."),
+        ("a" * 98, "'" + "a" * 98 + "'"),
+        ("a" * 99, "'" + "a" * 99 + "..."),
+        ((1,), "a tuple"),
+        (Wei(5), "a Wei"),
+        (LyingInt(1, 2), "a LyingInt"),
+        (Hash32(bytes(32)), "a Hash32"),
+        (OTHER_INPUT, "a OtherInput"),
+    ],
+    ids=lambda each: type(each).__name__,
+)
+def test_values_are_shown_shortly(value: object, shown: str) -> None:
+    assert show(value) == shown
+
+
+@pytest.mark.parametrize(("bits", "is_number"), [(8, True), (16, True), (32, True), (64, False), (256, False)])
+def test_integers_that_javascript_rounds_are_decimal_strings(bits: int, *, is_number: bool) -> None:
+    handling, top = plain_type(f"uint{bits}"), (1 << bits) - 1
+    assert handling.to_json(top) == (top if is_number else str(top))
+    assert handling.from_json(handling.to_json(top), "n") == top
+    if not is_number:
+        for wrong in (top, "", "01", "+1", "0x1", None, "1" * 79):
+            with pytest.raises(InvalidInput, match=r"n: .* where a decimal string is wanted"):
+                handling.from_json(wrong, "n")
