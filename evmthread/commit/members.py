@@ -133,7 +133,7 @@ class Bytes:
         self.size = size
         # A byte string of 2 to 55 bytes is its length's byte and itself (Yellow Paper, appendix B).
         self.head = b"" if size is None else bytes((0x80 + size,))
-        self.to_rlp: Callable[[bytes], bytes] = rlp.encode_bytes if size is None else self.head.__add__
+        self.to_rlp: Callable[[bytes], bytes] = self.head.__add__ if self.head else rlp.encode_bytes
 
     def is_plain(self, value: object) -> bool:
         return type(value) is bytes and (self.size is None or len(value) == self.size)
