@@ -8,9 +8,10 @@
 
 A mutant is the code with one change: a statement that raises or checks is gone, a condition is always or never true,
 one side of an `and` or `or` is gone, a comparison has another boundary or means the opposite, a loop finds nothing, a
-finding is None. Its file's own tests run first (tests/commit/test_batch.py and test_batch_*.py for
-evmthread/commit/batch.py), then, if they pass, the tests that WIDER names for the folder. It is killed when one of them
-fails, or takes ten times as long as it should; a mutant that all of them pass is a survivor: no test needs that check.
+finding is None. Source text that a file writes (WRITES_CODE) is changed in the same ways. Its file's own tests run
+first (tests/commit/test_batch.py and test_batch_*.py for evmthread/commit/batch.py), then, if they pass, the tests that
+WIDER names for the folder. It is killed when one of them fails, or takes ten times as long as it should; a mutant that
+all of them pass is a survivor: no test needs that check.
 
 Nothing on disk is changed. All tests are collected once; then a child for each mutant puts the changed code into its
 function and runs them. What no test noticed there, and what lies outside functions, is tried again in a child that
@@ -27,13 +28,14 @@ import importlib.machinery
 import json
 import os
 import random
+import re
 import shutil
 import signal
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import CodeType, FunctionType
 from typing import Any
@@ -80,8 +82,12 @@ WIDER = {
 SPOKEN = {"__str__", "__repr__", "_show", "_line"}
 # Functions that run when modules are imported, and hardly later: their mutants are tried with everything imported anew.
 AT_IMPORT = {
-    ("evmthread/commit/records.py", name) for name in ("parse", "_has_fixed_size", "_plain_types", "remembered")
+    *[("evmthread/commit/records.py", name) for name in ("parse", "remembered", "remembered_slot")],
+    *[("evmthread/commit/struct_code.py", name) for name in ("written_out", "_check", "_written", "_read")],
+    ("evmthread/commit/members.py", "plain_types"),
 }
+# Files that write source text: what stands in their f-strings is mutated as code is, {fields} and all.
+WRITES_CODE = {"evmthread/commit/struct_code.py", "evmthread/primitives/quick.py"}
 PRELOADED = (
     "pytest",
     "hypothesis.stateful",
@@ -108,13 +114,25 @@ _NEVER = (
 _ARMED = "it is done, or undone, at the end of each event, by what stands then"
 _UNREAD = "what is written then is never read"
 _OTHERS = "party != self._index and party < self._parties"
-_SIZED = "isinstance(handling, Bytes) and handling.size is not None"
 _LONG = "len(wish.data) + ROOM_BESIDE_DATA > most"
 _NOT_PREPARED = "prepared is None or prepared.digest != agreement.digest"
 _NUMBER = "isinstance(item, bytes) and len(item) <= _WORD_BYTES and (item[:1] != b'\\x00')"
 _SIZE = "_size_at_most(signed) > ruleset.batch_bytes"
+_ARE_PLAIN = ("not _BITMAP.is_plain(self.bitmap)", "not _SIGNATURES.is_plain(self.signatures)")
+# Without what is written out, a member's own handling is asked.
+_HANDLED = (
+    *[(name, "always False", "isinstance(handling, Uint)") for name in ("_check", "_written", "_read")],
+    *[(name, "always False", "isinstance(handling, Bytes)") for name in ("_check", "_written", "_read")],
+    ("_written", "always True", "handling.size is None"),
+    ("_read", "the other boundary of LtE 0", "len({item}) <= {handling.bits >> 3}"),
+    ("_read", "always False", "type({item}) is bytes and {fits}"),
+    ("_read", "always False", "type({item}) is bytes"),
+)
 SAME: dict[tuple[str, str, str, str], str] = {
     ("evmthread/commit/signing.py", "_signature", "always False", "type(self._signer) is LocalSigner"): _SHORTCUT,
+    **{("evmthread/commit/agreement.py", "__post_init__", "always True", each): _SHORTCUT for each in _ARE_PLAIN},
+    ("evmthread/commit/batch.py", "__post_init__", "always True", _ARE_PLAIN[1]): _SHORTCUT,
+    ("evmthread/commit/members.py", "list_item", "always False", "type(item) is list"): _SHORTCUT,
     ("evmthread/commit/members.py", "from_rlp", "always False", _FAST): _SHORTCUT,
     (
         "evmthread/commit/members.py",
@@ -122,12 +140,10 @@ SAME: dict[tuple[str, str, str, str], str] = {
         "the other boundary of LtE 0",
         "len(item) << 3 <= self.bits",
     ): _SHORTCUT,
-    ("evmthread/commit/members.py", "__init__", "always True", "size is None"): _SHORTCUT,
-    ("evmthread/commit/records.py", "__post_init__", "always False", "struct.fixed.hold(self)"): _SHORTCUT,
-    ("evmthread/commit/records.py", "parse", "always True", "not _has_fixed_size(each.handling)"): _SHORTCUT,
-    ("evmthread/commit/records.py", "parse", "always True", "size is not None"): _SHORTCUT,
-    ("evmthread/commit/records.py", "_has_fixed_size", "left out", "isinstance(handling, Uint)"): _SHORTCUT,
-    ("evmthread/commit/records.py", "_has_fixed_size", "left out", _SIZED): _SHORTCUT,
+    ("evmthread/commit/members.py", "__init__", "always False", "self.head"): _SHORTCUT,
+    **{("evmthread/commit/struct_code.py", *each): _SHORTCUT for each in _HANDLED},
+    ("evmthread/commit/records.py", "from_rlp", "always True", "cls.BY_NAME"): "all classes take members by name, too",
+    ("evmthread/commit/records.py", "__post_init__", "always False", "struct.code.is_plain(self)"): _SHORTCUT,
     ("evmthread/channel/ballot.py", "note_used", "always True", _OTHERS): _UNREAD,
     ("evmthread/channel/ballot.py", "note_used", "left out", "party != self._index"): _UNREAD,
     ("evmthread/channel/ballot.py", "note_used", "left out", "party < self._parties"): _UNREAD,
@@ -240,6 +256,12 @@ def change(node: ast.AST, mutant: Mutant) -> None:
             node.operand = ast.UnaryOp(ast.Not(), node.operand)
         case "nothing", ast.Return():
             node.value = ast.Constant(None)
+        case "written", ast.JoinedStr():
+            tree, fields = written_code(node)
+            _, kind, part, field, _, place = list(written_changes(node))[mutant.part]
+            change(list(ast.walk(tree))[place], replace(mutant, kind=kind, part=part, field=field))
+            pieces = re.split(r"__hole(\d+)__", ast.unparse(tree))
+            node.values = [fields[int(piece)] if at % 2 else ast.Constant(piece) for at, piece in enumerate(pieces)]
         case _:
             raise AssertionError(f"{mutant}: not this node")
 
@@ -301,6 +323,31 @@ def changes(node: ast.AST, function: ast.FunctionDef | None) -> Iterator[tuple[s
             yield "finds nothing", "nothing", 0, "", node
 
 
+def written_code(text: ast.JoinedStr) -> tuple[ast.Module, list[ast.expr]]:
+    """The code that an f-string holds, with a name in place of each {field}; and these. Empty where it is no code."""
+    fields: list[ast.expr] = []
+    pieces: list[str] = []
+    for value in text.values:
+        if isinstance(value, ast.Constant):
+            pieces.append(str(value.value))
+        else:
+            pieces.append(f"__hole{len(fields)}__")
+            fields.append(value)
+    try:
+        return ast.parse("".join(pieces).strip()), fields
+    except SyntaxError:
+        return ast.Module([], []), fields
+
+
+def written_changes(text: ast.JoinedStr) -> Iterator[tuple[str, str, int, str, ast.AST, int]]:
+    """As `changes`, of the code that an f-string holds, with the place in that."""
+    tree, _ = written_code(text)
+    for place, node in enumerate(ast.walk(tree)):
+        for found in changes(node, None):
+            if not (found[1] == "drop" and isinstance(found[4], ast.Expr)):  # an expression alone is part of another
+                yield *found, place
+
+
 def mutants(file: str) -> list[Mutant]:
     """Every mutant of a file."""
     tree = ast.parse((REPOSITORY / file).read_text(encoding="utf-8"))
@@ -316,7 +363,18 @@ def mutants(file: str) -> list[Mutant]:
             name = "" if inside is None else inside.name
             owner = names if whole else ()
             found.append(Mutant(file, shown.lineno, name, owner, what, text, place, kind, part, field))
+        if file in WRITES_CODE and isinstance(node, ast.JoinedStr):
+            owner, fields = names if whole else (), written_code(node)[1]
+            for number, (what, _, _, _, shown, _) in enumerate(written_changes(node)):
+                text = with_fields(ast.unparse(shown), fields)
+                name = "" if inside is None else inside.name
+                found.append(Mutant(file, node.lineno, name, owner, what, text, place, "written", number))
     return sorted(found, key=lambda each: (each.line, each.what, each.part))
+
+
+def with_fields(text: str, fields: list[ast.expr]) -> str:
+    """Code of an f-string with its fields as they stand in the source."""
+    return re.sub(r"__hole(\d+)__", lambda hole: ast.unparse(ast.JoinedStr([fields[int(hole[1])]]))[2:-1], text)
 
 
 def files_of(names: list[str]) -> list[str]:

@@ -100,6 +100,7 @@ class Commitment(Record):
 _COMMITMENT_TYPE_HASH = Commitment.STRUCT.type_hash
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Suspension(Record):
     """Where a call stands, as any EVM can check it: the open input, the answers so far, the instructions begun.

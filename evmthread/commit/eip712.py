@@ -44,6 +44,7 @@ def hash_addresses(values: Sequence[bytes]) -> bytes:
     return keccak256(b"".join([ADDRESS_PADDING + value for value in values]))
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Domain:
     """Where a thread may settle: the chain and the registry. Its separator is computed once."""
@@ -95,8 +96,11 @@ _NOT_KEPT = (b"", b"")
 def digest(domain: Domain, record: Record) -> bytes:
     """What is signed, and what links refer to: keccak(0x1901 ++ domainSeparator ++ hashStruct(record)).
 
-    An Input and a Commitment remember it, with the domain under which it was asked for last.
+    An Input, a Commitment and Terms remember it, with the domain under which it was asked for last. Raises InvalidInput
+    for what is no Domain: its separator could compare as another's.
     """
+    if type(domain) is not Domain:
+        raise InvalidInput(f"a {type(domain).__name__} where a Domain is wanted")
     separator = domain.separator
     known: tuple[bytes, bytes] | None = getattr(record, "_digest", _NOT_KEPT)
     if known is not None and known[0] == separator:
@@ -117,8 +121,8 @@ class TypedData:
     _digest: bytes = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        if type(self.domain) is not Domain or not isinstance(self.record, Record):
-            raise InvalidInput("typed data is a Domain and a record")
+        if not issubclass(type(self.record), Record):
+            raise InvalidInput(f"a {type(self.record).__name__} where a record is wanted")
         object.__setattr__(self, "_digest", digest(self.domain, self.record))
 
     def __reduce__(self) -> tuple[type["TypedData"], tuple[Domain, Record]]:

@@ -76,14 +76,16 @@ def show(value: object) -> str:
 
 
 def _byte_item(item: rlp.Decoded, where: str) -> bytes:
-    if isinstance(item, bytes):
-        return item
+    if _is(item, bytes):
+        return bytes.__getitem__(item, _ALL)
     raise DecodingError(f"{where}: a list where bytes are wanted")
 
 
 def list_item(item: rlp.Decoded, where: str) -> list[rlp.Decoded]:
-    if isinstance(item, list):
+    if type(item) is list:
         return item
+    if _is(item, list):
+        return list.__getitem__(item, _ALL)
     raise DecodingError(f"{where}: bytes where a list is wanted")
 
 
@@ -125,10 +127,13 @@ class Uint:
 
 
 class Bytes:
+    """Byte strings of 2 to 55 bytes, all of one size, or, where that is None, of any."""
+
     def __init__(self, size: int | None) -> None:
         self.size = size
         # A byte string of 2 to 55 bytes is its length's byte and itself (Yellow Paper, appendix B).
-        self.to_rlp: Callable[[bytes], bytes] = rlp.encode_bytes if size is None else bytes((0x80 + size,)).__add__
+        self.head = b"" if size is None else bytes((0x80 + size,))
+        self.to_rlp: Callable[[bytes], bytes] = self.head.__add__ if self.head else rlp.encode_bytes
 
     def is_plain(self, value: object) -> bool:
         return type(value) is bytes and (self.size is None or len(value) == self.size)
@@ -150,7 +155,7 @@ class Bytes:
         return parse_hex(value, what=where)
 
     def from_rlp(self, item: rlp.Decoded, where: str) -> object:
-        return item if type(item) is bytes else _byte_item(item, where)
+        return _byte_item(item, where)
 
 
 class _Text:

@@ -17,13 +17,14 @@ from dataclasses import dataclass, field
 from functools import wraps
 from typing import Any, ClassVar, Self, TypeVar
 
-from evmthread.commit.members import Array, Json, Member, list_item, plain_types, show
+from evmthread.commit.members import Array, Json, Member, list_item, plain_type, plain_types, show
 from evmthread.commit.struct_code import StructCode, written_out
 from evmthread.errors import DecodingError, InvalidInput
 from evmthread.primitives import rlp
 from evmthread.primitives.keccak import keccak256
 
 VERSION_BYTE = b"\x01"
+_BYTES = plain_type("bytes")
 MAX_DEPTH = 8
 SMALL_RECORD_BYTES = 4096
 """The default bound of decoders. Sixteen parties' terms or agreement need less than 2 KiB."""
@@ -203,8 +204,7 @@ def decoded_list(item: rlp.Decoded, what: str, size: int) -> list[rlp.Decoded]:
 
 def decode_versioned(data: bytes, what: str, *, max_bytes: int) -> rlp.Decoded:
     """The RLP item of `0x01 ++ rlp(item)`. Raises DecodingError as Record.decode does."""
-    if not isinstance(data, bytes):
-        raise InvalidInput(f"{what}: {show(data)} where bytes are wanted")
+    data = _BYTES.plain(data, what)
     if len(data) > max_bytes:
         raise DecodingError(f"{what}: {len(data)} bytes where at most {max_bytes} are accepted")
     if data[:1] != VERSION_BYTE:

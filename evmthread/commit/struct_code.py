@@ -12,9 +12,6 @@ from typing import Any
 from evmthread.commit.members import Bytes, Member, Uint
 from evmthread.primitives import rlp
 
-_SHORT = range(2, 56)
-"""Sizes of byte strings whose RLP is one byte and themselves (Yellow Paper, appendix B)."""
-
 
 @dataclass(frozen=True, slots=True)
 class StructCode:
@@ -66,8 +63,8 @@ def _check(place: int, each: Member) -> str:
     if isinstance(handling, Uint):
         return f"type({value}) is int and 0 <= {value} < {handling.limit}"
     if isinstance(handling, Bytes):
-        size = "" if handling.size is None else f" and len({value}) == {handling.size}"
-        return f"type({value}) is bytes{size}"
+        are_bytes = f"type({value}) is bytes"
+        return are_bytes if handling.size is None else f"{are_bytes} and len({value}) == {handling.size}"
     return f"is_plain{place}({value})"
 
 
@@ -76,18 +73,16 @@ def _written(place: int, each: Member) -> str:
     if isinstance(handling, Uint):
         return f"encode_int({value})"
     if isinstance(handling, Bytes):
-        if handling.size is not None and handling.size in _SHORT:
-            return f"{bytes((0x80 + handling.size,))!r} + {value}"
-        return f"encode_bytes({value})"
+        return f"encode_bytes({value})" if handling.size is None else f"{handling.head!r} + {value}"
     return f"write{place}({value})"
 
 
 def _read(place: int, each: Member) -> str:
     item, handling = f"item{place}", each.handling
-    else_asked = f"else read{place}({item}, {each.where!r})"
+    asked = f"read{place}({item}, {each.where!r})"
     if isinstance(handling, Uint):
         fits = f"{item}[:1] != b'\\x00' and len({item}) <= {handling.bits >> 3}"
-        return f"int.from_bytes({item}, 'big') if type({item}) is bytes and {fits} {else_asked}"
+        return f"int.from_bytes({item}, 'big') if type({item}) is bytes and {fits} else {asked}"
     if isinstance(handling, Bytes):  # its size is checked with all other members of the record
-        return f"{item} if type({item}) is bytes {else_asked}"
-    return f"read{place}({item}, {each.where!r})"
+        return f"{item} if type({item}) is bytes else {asked}"
+    return asked

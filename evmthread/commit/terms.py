@@ -8,10 +8,13 @@ from functools import lru_cache
 from typing import ClassVar
 
 from evmthread.commit.eip712 import ADDRESS_PADDING, Domain, digest, hash_addresses, hash_integers, word
+from evmthread.commit.members import plain_type
 from evmthread.commit.money import equal_shares
 from evmthread.commit.records import Record, StructType, remembered, remembered_slot
 from evmthread.commit.refusals import IllFormedRuleset, IllFormedTerms, WrongHash
+from evmthread.errors import InvalidInput
 from evmthread.primitives.keccak import keccak256
+from evmthread.primitives.quick import quick
 from evmthread.primitives.types import ZERO_ADDRESS, ZERO_HASH
 
 FORKS = (
@@ -40,6 +43,7 @@ CREATE3_PROXY_CODE_HASH = keccak256(bytes.fromhex("67363d3d37363d34f03d526008601
 """The hash of the creation code of the small proxy that deploys a thread's contract: its address depends on no code."""
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Terms(Record):
     """Who takes part in a thread, with which keys, deposits, operator and origin contract.
@@ -67,6 +71,7 @@ class Terms(Record):
     open_before: int
     salt: int
     _hash_struct: bytes | None = remembered_slot()
+    _digest: tuple[bytes, bytes] | None = remembered_slot()
 
     def __hash__(self) -> int:
         return hash(self.hash_struct())  # which is remembered: equal records have the same
@@ -177,6 +182,7 @@ class Ruleset(Record):
 _RULESET_TYPE_HASH = Ruleset.STRUCT.type_hash
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class KeyGrant(Record):
     """An owner's word that a session key acts for it in one thread; signed by the owner, checked off-chain."""
@@ -196,6 +202,7 @@ class KeyGrant(Record):
 _KEY_GRANT_TYPE_HASH = KeyGrant.STRUCT.type_hash
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Resume(Record):
     """All parties' word that a challenged thread goes on: `deadline` is the one that the challenge had set."""
@@ -213,7 +220,6 @@ class Resume(Record):
 _RESUME_TYPE_HASH = Resume.STRUCT.type_hash
 
 
-@lru_cache(maxsize=1024)
 def thread_id(domain: Domain, terms: Terms) -> bytes:
     """The id of the thread that these terms open on this chain and registry: 32 bytes."""
     return digest(domain, terms)
@@ -224,9 +230,17 @@ def proxy_address(registry: bytes, thread: bytes) -> bytes:
     return keccak256(b"\xff" + registry + thread + CREATE3_PROXY_CODE_HASH)[12:]
 
 
-@lru_cache(maxsize=1024)
 def thread_address(registry: bytes, thread: bytes) -> bytes:
     """Where the thread's contract lives, inside the thread and on chain alike: the first CREATE of its proxy."""
+    return _thread_address(_REGISTRY.plain(registry, "registry"), _THREAD.plain(thread, "thread"))
+
+
+# What is remembered for all is asked for with plain values alone: others could compare as what they are not.
+_REGISTRY, _THREAD = plain_type("address"), plain_type("bytes32")
+
+
+@lru_cache(maxsize=1024)
+def _thread_address(registry: bytes, thread: bytes) -> bytes:
     return keccak256(b"\xd6\x94" + proxy_address(registry, thread) + b"\x01")[12:]
 
 
@@ -236,9 +250,18 @@ def _alias(terms: Terms) -> bytes | None:
     return next((key for index, key in enumerate(terms.keys) if position.get(key, index) != index), None)
 
 
-@lru_cache(maxsize=1024)
 def broken_terms_clause(terms: Terms) -> tuple[str, object] | None:
-    """The first clause of well-formed Terms that doesn't hold, with the value that breaks it; None if all hold."""
+    """The first clause of well-formed Terms that doesn't hold, with the value that breaks it; None if all hold.
+
+    Raises InvalidInput for what isn't of exactly this class.
+    """
+    if type(terms) is not Terms:
+        raise InvalidInput(f"a {type(terms).__name__} where Terms are wanted")
+    return _broken_clause(terms)
+
+
+@lru_cache(maxsize=1024)
+def _broken_clause(terms: Terms) -> tuple[str, object] | None:
     owners, keys, deposits = terms.owners, terms.keys, terms.deposits
     parties = len(owners)
     if not parties == len(keys) == len(deposits):

@@ -6,7 +6,7 @@ those of any object, and then it becomes one of the frozen class. What else a da
 """
 
 from collections.abc import Callable
-from dataclasses import MISSING, Field, fields
+from dataclasses import MISSING, Field, dataclass, fields
 from inspect import get_annotations
 from typing import Any, TypeVar
 
@@ -29,6 +29,10 @@ def quick(cls: type[T]) -> type[T]:
     _give_subclasses(cls, plain_init)
     cls.__new__ = staticmethod(_maker(cls, thawed, members))  # type: ignore[method-assign]
     del cls.__init__
+    # A dataclass has these for pickle alone, which goes through the constructor here: they change one that exists.
+    for name in ("__getstate__", "__setstate__"):
+        if getattr(cls.__dict__.get(name), "__module__", None) == dataclass.__module__:
+            delattr(cls, name)
     if cls.__reduce__ is object.__reduce__:
         cls.__reduce__ = _reduce  # type: ignore[method-assign]
     return cls

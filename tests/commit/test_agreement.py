@@ -343,12 +343,13 @@ def test_subclasses_of_records_are_refused() -> None:
     values = {member.attribute: getattr(COMMITMENT, member.attribute) for member in Commitment.STRUCT.members}
     with pytest.raises(InvalidInput):
         make(FULL, Shifty(**(values | {"fee": 0})))
-    for arguments in (
-        (None, TERMS, COMMITMENT, FULL),
-        (DOMAIN, None, COMMITMENT, FULL),
-        (DOMAIN, TERMS, COMMITMENT, (A, B)),
+    for arguments, wanted in (
+        ((None, TERMS, COMMITMENT, FULL), "a Domain and Terms"),
+        ((DOMAIN, None, COMMITMENT, FULL), "a Domain and Terms"),
+        ((DOMAIN, TERMS, None, FULL), "a Commitment and a SignatureSet"),
+        ((DOMAIN, TERMS, COMMITMENT, (A, B)), "a Commitment and a SignatureSet"),
     ):
-        with pytest.raises(InvalidInput):
+        with pytest.raises(InvalidInput, match=f"Agreement: {wanted} are wanted"):
             Agreement(*arguments)  # type: ignore[arg-type]
     with pytest.raises(InvalidInput):
         SignedCommitment(COMMITMENT, (A, B))  # type: ignore[arg-type]

@@ -169,3 +169,72 @@ def test_classes_that_cannot_be_quick() -> None:
     for cls in (Dict, More, Keyword):
         with pytest.raises(TypeError, match=cls.__name__):
             quick(cls)
+
+
+def test_no_state_is_set() -> None:
+    assert not hasattr(Quick(3), "__setstate__")
+
+    @quick
+    @dataclass(frozen=True, slots=True)
+    class Stateful:
+        number: int
+
+        def __getstate__(self) -> int:
+            return self.number
+
+    assert Stateful(3).__getstate__() == 3  # one of its own stays
+
+
+@dataclass(frozen=True, slots=True)
+class PlainBare:
+    number: int
+    later: int = field(init=False)
+
+
+@quick
+@dataclass(frozen=True, slots=True)
+class QuickBare:
+    number: int
+    later: int = field(init=False)
+
+
+@pytest.mark.parametrize("kind", [PlainBare, QuickBare])
+def test_what_nobody_gives_is_not_there(kind: Any) -> None:
+    with pytest.raises(TypeError):
+        kind()
+    assert not hasattr(kind(1), "later")
+
+
+def test_its_own_reduce_stays() -> None:
+    @quick
+    @dataclass(frozen=True, slots=True)
+    class Counted:
+        number: int
+
+        def __reduce__(self) -> tuple[type[int], tuple[int]]:
+            return int, (self.number,)
+
+    assert copy.copy(Counted(3)) == 3
+
+
+@pytest.mark.parametrize("decorate", [lambda cls: cls, quick])
+def test_subclasses_are_told_to_its_base_and_made_by_their_own_new(decorate: Callable[[Any], Any]) -> None:
+    told: list[str] = []
+
+    class Told:
+        __slots__ = ()
+
+        def __init_subclass__(cls, *, word: str = "", **options: object) -> None:
+            super().__init_subclass__(**options)
+            told.append(word)
+
+    kind = decorate(dataclass(frozen=True, slots=True)(type("Kind", (Told,), {"__annotations__": {"number": int}})))
+    told.clear()
+
+    class Sub(kind, word="sub"):  # type: ignore[misc]
+        def __new__(cls, number: int) -> Any:
+            made.append(number)
+            return super().__new__(cls) if decorate is not quick else object.__new__(cls)
+
+    made: list[int] = []
+    assert (Sub(4).number, made, told) == (4, [4], ["sub"])
