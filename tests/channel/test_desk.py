@@ -2,9 +2,10 @@
 
 from dataclasses import replace
 
-from evmthread.channel.desk import MAX_FLOORS, ChainHead, Desk, Mode, operator_index
+from evmthread.channel.desk import MAX_FAULTS, MAX_FLOORS, ChainHead, Desk, Mode, operator_index
 from evmthread.channel.effects import Notify, Send
-from evmthread.channel.events import CloseAsked, Stopped, StopReason
+from evmthread.channel.errors import RemoteProtocolError
+from evmthread.channel.events import CloseAsked, PeerFault, Stopped, StopReason
 from evmthread.channel.messages import Close, Fetch, encode_message
 from evmthread.channel.review import highest_nonce
 from evmthread.commit import Status
@@ -258,3 +259,27 @@ def test_what_our_owner_has_is_known_where_we_have_one() -> None:
         (0, DEPOSIT),
         (0, 0),
     ]
+
+
+def test_a_peer_that_floods_us_with_nonsense_does_not_flood_our_user() -> None:
+    table = Table(3)
+    error = RemoteProtocolError("nonsense")
+    desk = desk_of(table)
+
+    def told() -> list[tuple[int, int]]:
+        faults = [effect.event for effect in desk.outbox.take() if isinstance(effect, Notify)]
+        assert all(isinstance(each, PeerFault) and each.error is error for each in faults)
+        return [(each.peer, each.count) for each in faults if isinstance(each, PeerFault)]
+
+    for _ in range(1000):
+        desk.tell_fault(1, error)
+    assert told() == [(1, count) for count in (*range(1, MAX_FAULTS + 1), 128, 256, 512)]
+    desk.tell_fault(2, error)
+    assert told() == [(2, 1)], "of another one it is told"
+    table.play(1)
+    desk.tell_fault(1, error)
+    assert told() == [(1, 1)], "on the next agreement, too"
+    for _ in range(1000):
+        table.ends[0].receive(1, b"nonsense")
+    assert [event.count for event in table.told(0, PeerFault)][-1] == 512  # type: ignore[attr-defined]
+    assert len(table.told(0, PeerFault)) == MAX_FAULTS - 1 + 3
