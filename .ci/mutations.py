@@ -49,6 +49,7 @@ _ROUNDS = (
     *("tests/channel/test_returning.py", "tests/channel/test_party.py", "tests/channel/test_rounds.py"),
     *("tests/channel/test_rounds_signing.py", "tests/channel/test_rounds_blame.py"),
     *("tests/channel/test_rounds_agreeing.py", "tests/channel/test_rounds_deciding.py"),
+    *("tests/channel/test_rounds_restored.py", "tests/channel/test_rounds_live.py"),
     *("tests/channel/test_leading.py", "tests/channel/test_closing.py", "tests/channel/test_catch_up.py"),
     *("tests/channel/test_wishes.py", "tests/channel/test_line.py", "tests/channel/test_restoring.py"),
     *("tests/channel/test_watch.py", "tests/channel/test_allowance.py", "tests/channel/test_catch_up_answers.py"),
@@ -106,6 +107,7 @@ _NEVER = (
     "it never is otherwise: who is no party has no inputs and signs only as leader, a batch with inputs has outcomes"
 )
 _ARMED = "it is done, or undone, at the end of each event, by what stands then"
+_UNWANTED = "nothing is wanted without a restored store"
 _UNREAD = "what is written then is never read"
 _OTHERS = "party != self._index and party < self._parties"
 _SIZED = "isinstance(handling, Bytes) and handling.size is not None"
@@ -138,6 +140,7 @@ SAME: dict[tuple[str, str, str, str], str] = {
     ("evmthread/channel/watch.py", "commitment", "always True", "first[0] != commitment"): _SHORTCUT,
     ("evmthread/channel/watch.py", "input", "always True", "first.input != each"): _SHORTCUT,
     ("evmthread/channel/rounds.py", "send_standing", "always True", "desk.is_party"): _NEVER,
+    ("evmthread/channel/rounds.py", "settle", "always True", "desk.is_restored"): _UNWANTED,
     ("evmthread/channel/rounds.py", "sign", "not called", "desk.pacing.arm(desk.now)"): _ARMED,
     ("evmthread/channel/rounds.py", "_review", "not called", "desk.pacing.arm(desk.now)"): _ARMED,
     ("evmthread/channel/rounds.py", "_refuse", "not called", "desk.pacing.arm(desk.now)"): _ARMED,

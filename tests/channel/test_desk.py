@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from evmthread.channel.desk import MAX_FAULTS, MAX_FLOORS, ChainHead, Desk, Mode, operator_index
+from evmthread.channel.desk import MAX_FAULTS, MAX_FLOORS, NEVER, ChainHead, Desk, Mode, operator_index
 from evmthread.channel.effects import Notify, Send
 from evmthread.channel.errors import RemoteProtocolError
 from evmthread.channel.events import CloseAsked, PeerFault, Stopped, StopReason
@@ -283,3 +283,117 @@ def test_a_peer_that_floods_us_with_nonsense_does_not_flood_our_user() -> None:
         table.ends[0].receive(1, b"nonsense")
     assert [event.count for event in table.told(0, PeerFault)][-1] == 512  # type: ignore[attr-defined]
     assert len(table.told(0, PeerFault)) == MAX_FAULTS - 1 + 3
+
+
+def test_a_store_is_restored_until_something_is_agreed_above_its_floor() -> None:
+    desk = desk_of(Table(2, trusts_others=True))
+    for floor, wants_floor, restored in ((0, False, False), (0, True, True), (1, False, True)):
+        desk.own_floor, desk.wants_floor = floor, wants_floor
+        assert desk.is_restored == restored
+        assert desk.waits_for_ground == (floor > 0)
+    table = Table(2, trusts_others=True)
+    table.play(1)
+    desk = desk_of(table)
+    assert desk.tip_nonce == 1
+    for floor, restored in ((1, True), (2, True), (0, False)):
+        desk.own_floor = floor
+        assert desk.is_restored == desk.waits_for_ground == restored
+    table.ends[1].do(lambda channel: channel.propose(empty=True))
+    table.pump()
+    desk.own_floor = 1
+    assert desk.tip_nonce > 1
+    assert not desk.is_restored
+    assert not desk.waits_for_ground
+
+
+def test_who_waits_for_ground_can_sign_again_some_day() -> None:
+    table = Table(2, operator=OUTSIDER)
+    party, operator = desk_of(table), desk_of(table, 2)
+    for floor, waits in ((0, False), (5, True), (NEVER, False), (NEVER - 1, True)):
+        party.own_floor = operator.own_floor = floor
+        assert (party.waits_for_ground, operator.waits_for_ground) == (waits, False)
+
+
+def test_when_a_store_is_to_get_a_floor() -> None:
+    desk = desk_of(Table(2))
+    tip = desk.tip
+    for wants_floor, here, lost_end, floor, needs in (
+        (False, tip, False, 0, False),
+        (True, tip, False, 0, True),
+        (True, None, False, 0, False),
+        (False, tip, True, 0, True),
+        (True, None, True, 5, True),
+        (True, tip, True, NEVER, False),
+    ):
+        desk.wants_floor, desk.tip, desk.lost_end, desk.own_floor = wants_floor, here, lost_end, floor
+        assert desk.needs_floor == needs
+
+
+def test_who_only_reads() -> None:
+    """A party whose store is restored, unless it trusts the others, can sign after them, and isn't bound by an end."""
+    key = Table(2, begin=False).terms.keys[1]
+
+    def only_reads(index: int, floor: int, *, trusts: bool, leads: bool = False) -> bool:
+        table = Table(2, operator=key if leads else OUTSIDER, operator_leads=leads, begin=False, trusts_others=trusts)
+        desk = desk_of(table, index)
+        desk.own_floor = floor
+        desk.look_at_store()
+        stopped = desk.stopped is not None and desk.stopped.reason == StopReason.RESTORED
+        assert stopped == desk.only_reads
+        return stopped
+
+    assert not only_reads(0, 0, trusts=False)
+    assert only_reads(0, 5, trusts=False)
+    assert not only_reads(0, 5, trusts=True)
+    assert only_reads(0, NEVER, trusts=True)
+    assert only_reads(1, 5, trusts=True, leads=True)
+    assert not only_reads(0, 5, trusts=True, leads=True)
+    assert not only_reads(2, 5, trusts=False), "an operator that is no party"
+
+
+def test_a_floor_is_told_where_others_can_give_ground_above_it() -> None:
+    for threshold, trusts, floor, told in (
+        (2, False, 0, 0),
+        (2, False, 5, 5),
+        (3, False, 5, 0),
+        (3, True, 5, 5),
+        (2, False, NEVER, 0),
+        (3, True, NEVER, 0),
+    ):
+        desk = desk_of(Table(3, threshold=threshold, trusts_others=trusts))
+        desk.own_floor = floor
+        assert desk.hello(-1).floor == told
+
+
+def test_what_is_signed_of_an_end_follows_the_finalized_block() -> None:
+    desk = desk_of(Table(2))
+    assert desk.may_sign_above_genesis(final=False), "without a chain"
+    desk = desk_of(Table(2, on_chain=True))
+    assert not desk.may_sign_above_genesis(final=True), "nothing is known of it"
+    for mode in Mode:
+        desk.head = ChainHead(7, int(START), Mode.LIVE, 6, mode)
+        desk.disputed_at = 5
+        assert not desk.may_sign_above_genesis(final=False)
+        assert desk.may_sign_above_genesis(final=True) == (mode in (Mode.LIVE, Mode.CHALLENGED, Mode.SETTLED))
+        desk.disputed_at = None
+        assert desk.may_sign_above_genesis(final=False) == (mode == Mode.LIVE)
+
+
+def test_who_waits_for_others() -> None:
+    desk = desk_of(Table(2))
+    assert not desk.waits_for_others
+    desk.own_floor = 5
+    assert desk.waits_for_others, "ground above its floor"
+    desk.own_floor = 0
+    desk.floors = {1: {5}}
+    assert desk.waits_for_others, "and another one for that"
+    desk.floors = {}
+    desk.ballot.signed[1] = word(1)
+    assert desk.waits_for_others, "what we signed on another agreement"
+    desk.ballot.signed.clear()
+    table = Table(2)
+    table.proposal(1)
+    assert desk_of(table, 1).waits_for_others
+    table.ask(0)
+    assert desk_of(table).waits_for_others
+    assert desk_of(table).ballot.own_standing is None
