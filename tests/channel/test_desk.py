@@ -7,6 +7,7 @@ from evmthread.channel.effects import Notify, Send
 from evmthread.channel.errors import RemoteProtocolError
 from evmthread.channel.events import CloseAsked, PeerFault, Stopped, StopReason
 from evmthread.channel.messages import Close, Fetch, encode_message
+from evmthread.channel.phases import Phase
 from evmthread.channel.review import highest_nonce
 from evmthread.commit import Status
 from tests.channel.endpoints import OUTSIDER, Table, word
@@ -197,6 +198,8 @@ def test_new_ground_lies_above_the_lowest_floor_that_is_not_reached() -> None:
     party = desk_of(table)
     party.floors = desk.floors
     assert (desk.new_ground, party.new_ground) == (4, None)
+    desk.own_floor = 5
+    assert desk.new_ground == 4, "an operator that is no party goes on above its own floor"
     in_turn = desk_of(Table(2))
     in_turn.floors = desk.floors
     assert in_turn.new_ground == 4, "it leads some of what lies there"
@@ -392,8 +395,43 @@ def test_who_waits_for_others() -> None:
     assert desk.waits_for_others, "what we signed on another agreement"
     desk.ballot.signed.clear()
     table = Table(2)
-    table.proposal(1)
-    assert desk_of(table, 1).waits_for_others
+    desk_of(table).hears_until = table.now + 1
     table.ask(0)
-    assert desk_of(table).waits_for_others
+    assert desk_of(table).pool.wishes
+    assert not desk_of(table).pool
+    assert desk_of(table).waits_for_others, "what isn't signed yet"
+    table = Table(2)
+    table.ask(0)
+    assert desk_of(table).waits_for_others, "who leads it"
     assert desk_of(table).ballot.own_standing is None
+    table = Table(2)
+    table.ends[1].do(lambda channel: channel.propose(empty=True))
+    assert not desk_of(table, 1).pool
+    assert desk_of(table, 1).waits_for_others, "who may sign it"
+
+
+def test_in_which_phase_a_channel_is() -> None:
+    """What ends it, or stops it, comes before what goes on in it."""
+    assert desk_of(Table(2, begin=False)).phase == Phase.OPENING
+    table = Table(2)
+    desk = desk_of(table)
+    assert desk.phase == Phase.READY
+    table.proposal(1)
+    assert desk_of(table, 1).phase == Phase.PENDING
+    desk.ready_to_close = word(1)
+    assert desk.phase == Phase.CLOSING
+    desk.ready_to_close, desk.ballot.final = None, word(1)
+    assert desk.phase == Phase.CLOSING
+    desk.disputed_at = 0
+    assert desk.phase == Phase.DISPUTED
+    desk.stop(StopReason.FORKED, "")
+    assert desk.phase == Phase.STOPPED
+    early = desk_of(Table(2, begin=False))
+    early.disputed_at = 0
+    assert early.phase == Phase.DISPUTED
+    table = Table(2)
+    for end in table.ends:
+        end.do(lambda channel: channel.close())
+    table.pump()
+    desk_of(table).stop(StopReason.FORKED, "")
+    assert desk_of(table).phase == Phase.CLOSED
