@@ -53,6 +53,7 @@ _ROUNDS = (
     *("tests/channel/test_leading.py", "tests/channel/test_closing.py", "tests/channel/test_catch_up.py"),
     *("tests/channel/test_wishes.py", "tests/channel/test_line.py", "tests/channel/test_restoring.py"),
     *("tests/channel/test_watch.py", "tests/channel/test_allowance.py", "tests/channel/test_catch_up_answers.py"),
+    "tests/channel/test_catch_up_greeting.py",
 )
 _PLAYED = ("tests/store/test_endpoint.py", *[f"tests/acceptance/test_c{number}.py" for number in (22, 13, 11, 32, 23)])
 _EXECUTING = ("calls", "divergence", "inputs", "messages", "replay", "roots", "rules", "saved", "suspension", "thread")
@@ -114,6 +115,7 @@ _SIZED = "isinstance(handling, Bytes) and handling.size is not None"
 _LONG = "len(wish.data) + ROOM_BESIDE_DATA > most"
 _NOT_PREPARED = "prepared is None or prepared.digest != agreement.digest"
 _NUMBER = "isinstance(item, bytes) and len(item) <= _WORD_BYTES and (item[:1] != b'\\x00')"
+_ALL_BELOW = "all([used <= level for used in self._used.values()])"
 _SIZE = "_size_at_most(signed) > ruleset.batch_bytes"
 SAME: dict[tuple[str, str, str, str], str] = {
     ("evmthread/commit/signing.py", "_signature", "always False", "type(self._signer) is LocalSigner"): _SHORTCUT,
@@ -134,6 +136,9 @@ SAME: dict[tuple[str, str, str, str], str] = {
     ("evmthread/channel/ballot.py", "note_used", "left out", "party != self._index"): _UNREAD,
     ("evmthread/channel/ballot.py", "note_used", "left out", "party < self._parties"): _UNREAD,
     ("evmthread/channel/ballot.py", "note_used", "the other boundary of Lt 0", "party < self._parties"): _UNREAD,
+    ("evmthread/channel/ballot.py", "lowest_free", "always False", _ALL_BELOW): _SHORTCUT,
+    ("evmthread/channel/ballot.py", "lowest_free", "the other boundary of LtE 0", "used <= level"): _SHORTCUT,
+    ("evmthread/channel/outbox.py", "send_all", "always False", "not participants"): _SHORTCUT,
     ("evmthread/channel/outbox.py", "answered", "always False", "signature is None"): _UNREAD,
     ("evmthread/channel/refusing.py", "check_not_passed_over", "always True", "desk.is_party"): _NEVER,
     ("evmthread/channel/refusing.py", "_had_to_end", "left out", "outcome.inputs"): _NEVER,
