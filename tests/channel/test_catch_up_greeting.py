@@ -101,3 +101,26 @@ def test_the_end_is_told_to_an_operator_that_is_no_party_until_it_has_it_or_too_
     without.pump()
     assert without.channel(0)._desk.is_ended
     assert not without.channel(0)._catch_up.waits
+
+
+def test_an_operator_that_has_the_end_says_so_to_whoever_sends_it_and_nobody_else_does() -> None:
+    table = ended()
+    end = table.channel(0)._desk.tip
+    assert end is not None
+
+    def answers(index: int, agreed: Agreed) -> list[tuple[int, type[Message]]]:
+        table.net.clear()
+        table.now += 60
+        table.ends[index].tick(table.now)
+        table.net.clear()
+        table.tell(index, 1 - min(index, 1), agreed)
+        return [(to, type(message)) for _, to, message in table.sent()]
+
+    before = table.channel(2)._desk.tip
+    assert before is not None
+    assert answers(2, before) == [], "that isn't the end"
+    answers(2, end)
+    assert table.channel(2)._desk.is_ended
+    assert answers(2, before) == []
+    assert answers(2, end) == [(0, Hello)]
+    assert answers(0, end) == []
