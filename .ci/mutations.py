@@ -116,6 +116,7 @@ _LONG = "len(wish.data) + ROOM_BESIDE_DATA > most"
 _NOT_PREPARED = "prepared is None or prepared.digest != agreement.digest"
 _NUMBER = "isinstance(item, bytes) and len(item) <= _WORD_BYTES and (item[:1] != b'\\x00')"
 _ALL_BELOW = "all([used <= level for used in self._used.values()])"
+_MANY_SLOTS = "possible > rules.ruleset.storage_slots"
 _SIZE = "_size_at_most(signed) > ruleset.batch_bytes"
 SAME: dict[tuple[str, str, str, str], str] = {
     ("evmthread/commit/signing.py", "_signature", "always False", "type(self._signer) is LocalSigner"): _SHORTCUT,
@@ -149,6 +150,8 @@ SAME: dict[tuple[str, str, str, str], str] = {
     ("evmthread/channel/rounds.py", "sign", "not called", "desk.pacing.arm(desk.now)"): _ARMED,
     ("evmthread/channel/rounds.py", "_review", "not called", "desk.pacing.arm(desk.now)"): _ARMED,
     ("evmthread/channel/rounds.py", "_refuse", "not called", "desk.pacing.arm(desk.now)"): _ARMED,
+    ("evmthread/channel/inputs.py", "all", "always True", _MANY_SLOTS): _SHORTCUT,
+    ("evmthread/channel/inputs.py", "all", "the other boundary of Gt 0", _MANY_SLOTS): _SHORTCUT,
     ("evmthread/channel/closing.py", "want", "not called", "self.try_ready()"): _ARMED,
     ("evmthread/channel/closing.py", "try_ready", "not called", "desk.pacing.arm(desk.now)"): _ARMED,
     ("evmthread/channel/channel.py", "_happen", "always True", "before is None"): _SHORTCUT,

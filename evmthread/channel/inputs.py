@@ -187,7 +187,7 @@ class _Run:
                 raise InvalidBatch(rule, gas, index, self.nonce, ends_batch=True)
             # New slots cost so much that nearly always gas alone shows that the limit is far.
             possible += (outcome.gas_used + outcome.gas_refunded) // NEW_SLOT_PRICE
-            if possible > rules.ruleset.storage_slots or each.kind == CREATE:
+            if possible > rules.ruleset.storage_slots:
                 counted = possible = _slots_after(rules, world.changes(), self.slots)
                 if counted > rules.ruleset.storage_slots:
                     limit = rules.ruleset.storage_slots
