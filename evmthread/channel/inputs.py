@@ -269,8 +269,6 @@ class _Run:
         opened = self._opened(each, index)
         if each.actor not in (opened.input.actor, opened.suspension.awaiting):
             raise InvalidBatch("an abort by the open call's actor or by who is awaited", each.actor, index, self.nonce)
-        if len(each.data) != MACHINE_HASH_BYTES:
-            raise InvalidBatch("an abort's data is machineHash", each.data, index, self.nonce)
         if self._steps_of(index):
             raise InvalidBatch("an abort suspends nothing", self.steps, index, self.nonce)
         self.open_call = None

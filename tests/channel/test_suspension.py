@@ -14,7 +14,7 @@ from evmthread.channel.suspension import rerun
 from evmthread.channel.thread import Thread
 from evmthread.commit import DIALECT, EMPTY_TRIE_ROOT, Commitment, InputKind, Suspension
 from evmthread.commit.commitment import MAX_SUSPENSION_BYTES, Status, check_suspension_fits
-from evmthread.commit.refusals import IllFormedCommitment, Refusal
+from evmthread.commit.refusals import IllFormedBatch, IllFormedCommitment, Refusal
 from evmthread.errors import InvalidInput
 from evmthread.execution.snapshot import machine_hash
 from evmthread.machine.breakpoints import AtOpcode, AtPc, AtSlot, AtStep, AtTopic
@@ -250,6 +250,25 @@ def test_while_suspended_only_an_answer_or_an_abort_goes_on() -> None:
             match.thread.prepare(match.batch([each]))
         assert match.thread.open_call is opened
     match.answered()
+
+
+def test_an_abort_is_the_machine_hash_alone_and_suspends_nothing() -> None:
+    match = asked()
+    opened = match.thread.open_call
+    assert opened is not None
+    more = match.input(0, opened.machine_hash + b"x", kind=InputKind.ABORT, nonce=0)
+    with pytest.raises(IllFormedBatch, match="an abort's data is machineHash"):
+        match.thread.prepare(match.batch([more]))
+    abort = match.parties[0].abort()
+    with pytest.raises(InvalidBatch, match="an abort suspends nothing"):
+        match.thread.prepare(match.batch([abort]), steps=5)
+    assert match.thread.open_call is opened
+    # Of a batch that goes on it is the last input that stops.
+    plain = match.input(1, TRAPS.function("plainBreakpoint").encode())
+    match.agree(abort, plain, steps=5)
+    assert match.thread.open_call is not None
+    assert match.thread.open_call.suspension.steps == 5
+    match.replayed()
 
 
 def test_answers_by_strangers_are_not_made() -> None:
