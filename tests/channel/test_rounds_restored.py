@@ -150,6 +150,9 @@ def test_what_a_restored_party_wants_waits_for_others_and_what_another_wants_doe
     (standing,) = propose(table, 13)
     table.ends[0].do(lambda channel: channel.accept(13))
     assert (standing.wanted, standing.signed_here) == (True, False)
+    table.tell(0, 1, standing.propose)
+    assert len(table.told(0, Proposed)) == 1, "what is decided isn't told again"
+    assert desk.ballot.standing[13] is standing
     table.tell(0, 2, sign_by_the_other(table, standing))
     assert desk.tip_nonce == 13
     other = Table(3)
