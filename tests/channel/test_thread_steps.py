@@ -233,6 +233,12 @@ def test_where_an_answer_stops_wants_an_open_call() -> None:
     answer: Input = replace(match.input(0, bytes(32)).input, kind=InputKind.ANSWER)
     with pytest.raises(LocalProtocolError, match="no call is open"):
         match.thread.steps_until(answer, AtOpcode("SSTORE"))
+    asks = Match(ASKS, rules=ruleset(dialect=DIALECT))
+    asks.agree()
+    call = asks.input(0, words(5) + bytes(12) + asks.terms.owners[1], gas=200_000)
+    assert asks.thread.steps_until(call.input, AtOpcode("SSTORE")) is None, "it asks before"
+    asks.agree(call)
+    assert asks.thread.steps_until(asks.parties[1].answer(words(1)).input, AtOpcode("SSTORE")) is not None
 
 
 def test_time_does_not_run_back() -> None:
