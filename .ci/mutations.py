@@ -51,9 +51,11 @@ _ROUNDS = (
     *("tests/channel/test_returning.py", "tests/channel/test_party.py", "tests/channel/test_rounds.py"),
     *("tests/channel/test_rounds_signing.py", "tests/channel/test_rounds_blame.py"),
     *("tests/channel/test_rounds_agreeing.py", "tests/channel/test_rounds_deciding.py"),
+    *("tests/channel/test_rounds_restored.py", "tests/channel/test_rounds_live.py"),
     *("tests/channel/test_leading.py", "tests/channel/test_closing.py", "tests/channel/test_catch_up.py"),
     *("tests/channel/test_wishes.py", "tests/channel/test_line.py", "tests/channel/test_restoring.py"),
     *("tests/channel/test_watch.py", "tests/channel/test_allowance.py", "tests/channel/test_catch_up_answers.py"),
+    "tests/channel/test_catch_up_greeting.py",
 )
 _PLAYED = ("tests/store/test_endpoint.py", *[f"tests/acceptance/test_c{number}.py" for number in (22, 13, 11, 32, 23)])
 _EXECUTING = ("calls", "divergence", "inputs", "messages", "replay", "roots", "rules", "saved", "suspension", "thread")
@@ -112,11 +114,14 @@ _NEVER = (
     "it never is otherwise: who is no party has no inputs and signs only as leader, a batch with inputs has outcomes"
 )
 _ARMED = "it is done, or undone, at the end of each event, by what stands then"
+_UNWANTED = "nothing is wanted without a restored store"
 _UNREAD = "what is written then is never read"
 _OTHERS = "party != self._index and party < self._parties"
 _LONG = "len(wish.data) + ROOM_BESIDE_DATA > most"
 _NOT_PREPARED = "prepared is None or prepared.digest != agreement.digest"
 _NUMBER = "isinstance(item, bytes) and len(item) <= _WORD_BYTES and (item[:1] != b'\\x00')"
+_ALL_BELOW = "all([used <= level for used in self._used.values()])"
+_MANY_SLOTS = "possible > rules.ruleset.storage_slots"
 _SIZE = "_size_at_most(signed) > ruleset.batch_bytes"
 _ARE_PLAIN = ("not _BITMAP.is_plain(self.bitmap)", "not _SIGNATURES.is_plain(self.signatures)")
 # Without what is written out, a member's own handling is asked.
@@ -148,15 +153,21 @@ SAME: dict[tuple[str, str, str, str], str] = {
     ("evmthread/channel/ballot.py", "note_used", "left out", "party != self._index"): _UNREAD,
     ("evmthread/channel/ballot.py", "note_used", "left out", "party < self._parties"): _UNREAD,
     ("evmthread/channel/ballot.py", "note_used", "the other boundary of Lt 0", "party < self._parties"): _UNREAD,
+    ("evmthread/channel/ballot.py", "lowest_free", "always False", _ALL_BELOW): _SHORTCUT,
+    ("evmthread/channel/ballot.py", "lowest_free", "the other boundary of LtE 0", "used <= level"): _SHORTCUT,
+    ("evmthread/channel/outbox.py", "send_all", "always False", "not participants"): _SHORTCUT,
     ("evmthread/channel/outbox.py", "answered", "always False", "signature is None"): _UNREAD,
     ("evmthread/channel/refusing.py", "check_not_passed_over", "always True", "desk.is_party"): _NEVER,
     ("evmthread/channel/refusing.py", "_had_to_end", "left out", "outcome.inputs"): _NEVER,
     ("evmthread/channel/watch.py", "commitment", "always True", "first[0] != commitment"): _SHORTCUT,
     ("evmthread/channel/watch.py", "input", "always True", "first.input != each"): _SHORTCUT,
     ("evmthread/channel/rounds.py", "send_standing", "always True", "desk.is_party"): _NEVER,
+    ("evmthread/channel/rounds.py", "settle", "always True", "desk.is_restored"): _UNWANTED,
     ("evmthread/channel/rounds.py", "sign", "not called", "desk.pacing.arm(desk.now)"): _ARMED,
     ("evmthread/channel/rounds.py", "_review", "not called", "desk.pacing.arm(desk.now)"): _ARMED,
     ("evmthread/channel/rounds.py", "_refuse", "not called", "desk.pacing.arm(desk.now)"): _ARMED,
+    ("evmthread/channel/inputs.py", "all", "always True", _MANY_SLOTS): _SHORTCUT,
+    ("evmthread/channel/inputs.py", "all", "the other boundary of Gt 0", _MANY_SLOTS): _SHORTCUT,
     ("evmthread/channel/closing.py", "want", "not called", "self.try_ready()"): _ARMED,
     ("evmthread/channel/closing.py", "try_ready", "not called", "desk.pacing.arm(desk.now)"): _ARMED,
     ("evmthread/channel/channel.py", "_happen", "always True", "before is None"): _SHORTCUT,

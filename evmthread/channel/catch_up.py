@@ -80,27 +80,27 @@ class CatchUp:
         When all is over, sends the end to the operator; it greets us when it has it.
         """
         desk = self._desk
-        if desk.is_ended and desk.tip is not None:
+        if desk.is_ended:
+            assert desk.tip is not None
             desk.outbox.send(desk.parties, desk.tip)
             return
         unknown = desk.ballot.has_signed_aside or desk.may_lack_genesis or desk.waits_for_ground
         self.greet(desk.others if unknown else self.unheard)
-        if self.is_behind:
-            self.ask_those_ahead()
+        self.ask_those_ahead()
 
     @property
     def waits(self) -> bool:
         """Whether others have to say something, or to be told something, whatever we ourselves want and sign."""
         if self._desk.is_ended:
-            return self.is_end_untold
+            return self._is_end_untold
         return bool(self.unheard) or self.is_behind or self._desk.may_lack_genesis
 
     @property
-    def is_end_untold(self) -> bool:
+    def _is_end_untold(self) -> bool:
         """Whether an operator that is no party, and signs nothing that it would ask for again, may lack the end."""
         desk = self._desk
         operator = desk.parties
-        if operator not in desk.others or not desk.is_ended:
+        if operator not in desk.others:
             return False
         return self._ahead.get(operator, -1) < desk.tip_nonce and desk.pacing.misses < END_TRIES
 

@@ -12,7 +12,7 @@ from evmthread.channel.closing import Closing
 from evmthread.channel.desk import NEVER, ChainHead, ChannelOptions, Desk, History, Mode, operator_index
 from evmthread.channel.effects import Effect
 from evmthread.channel.errors import LocalProtocolError, RemoteProtocolError
-from evmthread.channel.events import ChallengeDue, PeerFault
+from evmthread.channel.events import ChallengeDue
 from evmthread.channel.leading import Leading
 from evmthread.channel.line import Line
 from evmthread.channel.messages import (
@@ -259,7 +259,7 @@ class Channel:
         try:
             message = self._decoded(data)
         except RemoteProtocolError as error:
-            self._desk.outbox.notify(PeerFault(peer, error))
+            self._desk.tell_fault(peer, error)
             return self._desk.outbox.take()
         what, before = _WHAT[type(message)], self.phase
         if not allows(before, what):
@@ -272,7 +272,7 @@ class Channel:
                 self._handle(peer, message)
             except RemoteProtocolError as error:
                 error.data = data
-                self._desk.outbox.notify(PeerFault(peer, error))
+                self._desk.tell_fault(peer, error)
 
         return self._happen(what, act, before)
 

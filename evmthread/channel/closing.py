@@ -46,7 +46,7 @@ class Closing:
         desk = self._desk
         if not desk.wants_end or desk.ready_to_close is not None or not desk.may_sign:
             return
-        if (desk.is_party and desk.is_restored) or desk.floors_ahead:
+        if desk.is_restored or desk.floors_ahead:
             return  # first something has to be agreed above the floor of a restored store
         if not desk.may_sign_above_genesis(final=True):
             return  # while the deposits aren't in, the way out is their refund

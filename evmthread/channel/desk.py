@@ -11,7 +11,8 @@ from typing import Protocol
 
 from evmthread.channel.allowance import Allowance
 from evmthread.channel.ballot import Ballot
-from evmthread.channel.events import CloseAsked, Stopped, StopReason
+from evmthread.channel.errors import RemoteProtocolError
+from evmthread.channel.events import CloseAsked, PeerFault, Stopped, StopReason
 from evmthread.channel.kept import AgreedRecord
 from evmthread.channel.messages import Agreed, Fetch, Hello, Message
 from evmthread.channel.outbox import Outbox
@@ -31,6 +32,9 @@ WHOLE_EVERY = 64
 
 MAX_FLOORS = 2
 """So many floors of a participant are given new ground: whoever announces more doesn't move the thread by it."""
+
+MAX_FAULTS = 64
+"""So often our user is told of what no honest one sends, by each participant on an agreement; then ever more rarely."""
 
 
 class Mode(IntEnum):
@@ -167,6 +171,8 @@ class Desk:
         self.close_answers: dict[int, bytes] = {}
         self.close_told: dict[int, bytes] = {}
         """Of whom our user was told that it wants to close, and on which agreement."""
+        self._faults: dict[int, tuple[bytes, int]] = {}
+        """How much no honest one sends came from each participant, and on which agreement."""
 
     @property
     def phase(self) -> Phase:
@@ -386,6 +392,14 @@ class Desk:
         if not self.wants_end and self.close_told.get(peer) != self.thread.parent:
             self.close_told[peer] = self.thread.parent
             self.outbox.notify(CloseAsked(peer))
+
+    def tell_fault(self, peer: int, error: RemoteProtocolError) -> None:
+        """Tells our user of what no honest participant sends; after MAX_FAULTS only where it is twice as much again."""
+        agreement, count = self._faults.get(peer, (self.thread.parent, 0))
+        count = count + 1 if agreement == self.thread.parent else 1
+        self._faults[peer] = self.thread.parent, count
+        if count <= MAX_FAULTS or not count & (count - 1):
+            self.outbox.notify(PeerFault(peer, error, count))
 
     def stop(self, reason: StopReason, detail: str) -> None:
         """Signs nothing more."""

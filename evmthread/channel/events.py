@@ -104,10 +104,15 @@ class Unexecutable:
 
 @dataclass(frozen=True, slots=True)
 class PeerFault:
-    """Bytes from a participant that no honest one sends; nothing came of them."""
+    """Bytes from a participant that no honest one sends; nothing came of them.
+
+    `count`: how many such messages came from it on this agreement. Each of the first 64 is told, then the 128th, the
+    256th, and so on.
+    """
 
     peer: int
     error: RemoteProtocolError
+    count: int = 1
 
 
 @dataclass(frozen=True, slots=True)

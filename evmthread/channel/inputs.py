@@ -187,7 +187,7 @@ class _Run:
                 raise InvalidBatch(rule, gas, index, self.nonce, ends_batch=True)
             # New slots cost so much that nearly always gas alone shows that the limit is far.
             possible += (outcome.gas_used + outcome.gas_refunded) // NEW_SLOT_PRICE
-            if possible > rules.ruleset.storage_slots or each.kind == CREATE:
+            if possible > rules.ruleset.storage_slots:
                 counted = possible = _slots_after(rules, world.changes(), self.slots)
                 if counted > rules.ruleset.storage_slots:
                     limit = rules.ruleset.storage_slots
@@ -269,8 +269,6 @@ class _Run:
         opened = self._opened(each, index)
         if each.actor not in (opened.input.actor, opened.suspension.awaiting):
             raise InvalidBatch("an abort by the open call's actor or by who is awaited", each.actor, index, self.nonce)
-        if len(each.data) != MACHINE_HASH_BYTES:
-            raise InvalidBatch("an abort's data is machineHash", each.data, index, self.nonce)
         if self._steps_of(index):
             raise InvalidBatch("an abort suspends nothing", self.steps, index, self.nonce)
         self.open_call = None

@@ -278,7 +278,9 @@ class Rounds:
     def _agree_to(self, standing: Standing) -> None:
         """Signs a proposal; with a restored store, as the last."""
         standing.wanted = self._desk.is_restored
-        if not standing.wanted or self._is_last_wanted(standing):
+        if standing.wanted:
+            self._sign_last()
+        else:
             self.sign(standing)
 
     def _is_last_wanted(self, standing: Standing) -> bool:
@@ -290,9 +292,9 @@ class Rounds:
         """Signs the highest proposal that we want and that lacks our signature alone."""
         desk = self._desk
         for standing in sorted(desk.ballot.standing.values(), key=lambda each: each.nonce, reverse=True):
-            if standing.wanted and not standing.signed_here and self._is_last_wanted(standing):
+            if standing.wanted and self._is_last_wanted(standing):
                 final = standing.propose.commitment.status == FINAL
-                try:
+                try:  # no nonce is signed again, nor a lower one
                     check_may_sign(desk, nonce=standing.nonce, final=final, counts=standing.counts)
                 except Unsigned:
                     continue

@@ -65,10 +65,12 @@ def open_call_of(
     answers: tuple[bytes, ...],
     steps: int,
 ) -> OpenCall:
-    """What is kept of a computation that is suspended on a state without other pending changes."""
+    """What is kept of a computation that is suspended on a state without other pending changes.
+
+    `steps`: after how many instructions; 0 where it asks.
+    """
     trap = computation.trap
     who, question = (trap.who, trap.question) if isinstance(trap, Question) else (each.actor, b"")
-    steps = 0 if isinstance(trap, Question) else steps
     suspension = Suspension(digest(rules.domain, each), answers, steps, who, question)
     if (size := len(suspension.to_rlp())) > MAX_SUSPENSION_BYTES:
         raise InvalidBatch(f"question and answers of an open call in at most {MAX_SUSPENSION_BYTES} bytes", size)

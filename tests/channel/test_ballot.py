@@ -50,6 +50,8 @@ def test_parties_lead_in_turn_or_one_leads_always() -> None:
     always = ballot(always=4)
     assert {always.leader(nonce) for nonce in range(6)} == {4}
     assert [always.leads(index) for index in range(5)] == [False, False, False, False, True]
+    assert [always.leads_always(index) for index in range(5)] == [False, False, False, False, True]
+    assert not any(turns.leads_always(index) for index in range(5))
 
 
 def test_the_next_nonce_is_above_all_that_is_used() -> None:

@@ -7,10 +7,10 @@ from random import Random
 import pytest
 
 from evmthread.channel.channel import Channel
-from evmthread.channel.desk import ChainHead, ChannelOptions, Mode
+from evmthread.channel.desk import NEVER, ChainHead, ChannelOptions, Mode
 from evmthread.channel.effects import Effect, Notify, Persist, Send, SetTimer, Sign
 from evmthread.channel.errors import LocalProtocolError, NotNow
-from evmthread.channel.events import ChallengeDue, CloseFailed, PeerFault, StopReason
+from evmthread.channel.events import ChallengeDue, CloseFailed, PeerFault, Stopped, StopReason
 from evmthread.channel.messages import (
     Accept,
     Agreed,
@@ -147,6 +147,9 @@ def test_floors_of_a_restored_store() -> None:
     desk.ballot.highest_signed = 20
     channel.set_floor(10)
     assert (desk.own_floor, desk.ballot.highest_signed) == (10, 20)
+    desk.lost_end = True
+    assert channel.wants_floor
+    assert channel.lowest_floor == NEVER
     early = Table(2, begin=False).channel(0)
     early._desk.wants_floor = True
     assert not early.wants_floor, "before the genesis it isn't known how high"
@@ -163,6 +166,19 @@ def test_a_start_greets_all_and_sends_again_what_was_signed() -> None:
     (sign,) = [effect for effect in effects if isinstance(effect, Sign)]
     assert sign.typed_data.record == proposal.commitment
     assert channel._desk.pacing.next_at is not None
+
+
+def test_who_only_reads_greets_all_and_sends_nothing_again() -> None:
+    table = Table(3)
+    table.proposal(1)
+    channel = table.restart(1, start=False)
+    channel._desk.own_floor = 7
+    effects = channel.start()
+    assert [to for to, message in sent(table, effects) if isinstance(message, Hello)] == [0, 2]
+    assert not [effect for effect in effects if isinstance(effect, Sign)]
+    (event,) = [effect.event for effect in effects if isinstance(effect, Notify)]
+    assert isinstance(event, Stopped)
+    assert event.reason == StopReason.RESTORED
 
 
 def test_a_request_is_a_call_of_the_root_contract_or_what_it_says() -> None:
@@ -434,6 +450,20 @@ def test_who_leads_waits_for_its_disk_and_for_what_it_may_sign() -> None:
         channel._desk.wants_end, channel._desk.ballot.highest_signed = True, 3
 
     assert led(clears, automatic=False), "an empty batch clears the way to an end"
+
+    def wanted(channel: Channel) -> None:
+        channel._desk.floors = {0: {7}}
+
+    def may_skip(channel: Channel) -> None:
+        channel._rounds.may_skip = True
+
+    def both(channel: Channel) -> None:
+        wanted(channel)
+        may_skip(channel)
+
+    assert not led(wanted, automatic=False), "whoever leads next gives ground"
+    assert not led(may_skip, automatic=False)
+    assert led(both, automatic=False)
 
 
 def test_lingering_is_over_at_its_time_or_when_a_leader_is_silent() -> None:

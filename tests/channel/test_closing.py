@@ -442,3 +442,37 @@ def test_a_proposal_that_waits_for_our_user_is_decided_before_we_are_ready() -> 
     table.pump()
     table.wait(8)
     assert {table.channel(0).phase, table.channel(1).phase} == {Phase.CLOSED}
+
+
+def test_an_end_is_signed_as_soon_as_the_thread_was_live_and_in_a_dispute_but_not_while_deposits_are_awaited() -> None:
+    table = Table(on_chain=True)
+    for end in table.ends:
+        end.head(ChainHead(5, START, Mode.LIVE, 4, Mode.FUNDING))
+        end.do(lambda channel: channel.close())
+    table.pump()
+    table.wait(20)
+    assert all(channel.agreement.commitment.nonce == 0 for channel in map(table.channel, range(2)) if channel.agreement)
+    assert all(table.channel(index)._desk.ready_to_close is None for index in range(2))
+    for end in table.ends:
+        end.head(ChainHead(9, START, Mode.CHALLENGED, 8, Mode.CHALLENGED))
+    table.wait(90)
+    for index in range(2):
+        agreement = table.channel(index).agreement
+        assert agreement is not None
+        assert agreement.commitment.status == Status.FINAL
+
+
+def test_nobody_is_ready_before_ground_above_a_floor_was_given() -> None:
+    for ours in (True, False):
+        table = Table(3, trusts_others=True)
+        desk = table.channel(0)._desk
+        if ours:
+            desk.own_floor = 7
+        else:
+            desk.floors = {1: {7}}
+        table.ends[0].do(lambda channel: channel.close())
+        assert desk.wants_end
+        assert desk.ready_to_close is None
+        desk.own_floor, desk.floors = 0, {}
+        table.channel(0)._closing.try_ready()
+        assert desk.ready_to_close == desk.thread.parent

@@ -2,10 +2,12 @@
 
 from dataclasses import replace
 
-from evmthread.channel.desk import MAX_FLOORS, ChainHead, Desk, Mode, operator_index
+from evmthread.channel.desk import MAX_FAULTS, MAX_FLOORS, NEVER, ChainHead, Desk, Mode, operator_index
 from evmthread.channel.effects import Notify, Send
-from evmthread.channel.events import CloseAsked, Stopped, StopReason
+from evmthread.channel.errors import RemoteProtocolError
+from evmthread.channel.events import CloseAsked, PeerFault, Stopped, StopReason
 from evmthread.channel.messages import Close, Fetch, encode_message
+from evmthread.channel.phases import Phase
 from evmthread.channel.review import highest_nonce
 from evmthread.commit import Status
 from tests.channel.endpoints import OUTSIDER, Table, word
@@ -196,6 +198,8 @@ def test_new_ground_lies_above_the_lowest_floor_that_is_not_reached() -> None:
     party = desk_of(table)
     party.floors = desk.floors
     assert (desk.new_ground, party.new_ground) == (4, None)
+    desk.own_floor = 5
+    assert desk.new_ground == 4, "an operator that is no party goes on above its own floor"
     in_turn = desk_of(Table(2))
     in_turn.floors = desk.floors
     assert in_turn.new_ground == 4, "it leads some of what lies there"
@@ -258,3 +262,176 @@ def test_what_our_owner_has_is_known_where_we_have_one() -> None:
         (0, DEPOSIT),
         (0, 0),
     ]
+
+
+def test_a_peer_that_floods_us_with_nonsense_does_not_flood_our_user() -> None:
+    table = Table(3)
+    error = RemoteProtocolError("nonsense")
+    desk = desk_of(table)
+
+    def told() -> list[tuple[int, int]]:
+        faults = [effect.event for effect in desk.outbox.take() if isinstance(effect, Notify)]
+        assert all(isinstance(each, PeerFault) and each.error is error for each in faults)
+        return [(each.peer, each.count) for each in faults if isinstance(each, PeerFault)]
+
+    for _ in range(1000):
+        desk.tell_fault(1, error)
+    assert told() == [(1, count) for count in (*range(1, MAX_FAULTS + 1), 128, 256, 512)]
+    desk.tell_fault(2, error)
+    assert told() == [(2, 1)], "of another one it is told"
+    table.play(1)
+    desk.tell_fault(1, error)
+    assert told() == [(1, 1)], "on the next agreement, too"
+    for _ in range(1000):
+        table.ends[0].receive(1, b"nonsense")
+    assert [event.count for event in table.told(0, PeerFault)][-1] == 512  # type: ignore[attr-defined]
+    assert len(table.told(0, PeerFault)) == MAX_FAULTS - 1 + 3
+
+
+def test_a_store_is_restored_until_something_is_agreed_above_its_floor() -> None:
+    desk = desk_of(Table(2, trusts_others=True))
+    for floor, wants_floor, restored in ((0, False, False), (0, True, True), (1, False, True)):
+        desk.own_floor, desk.wants_floor = floor, wants_floor
+        assert desk.is_restored == restored
+        assert desk.waits_for_ground == (floor > 0)
+    table = Table(2, trusts_others=True)
+    table.play(1)
+    desk = desk_of(table)
+    assert desk.tip_nonce == 1
+    for floor, restored in ((1, True), (2, True), (0, False)):
+        desk.own_floor = floor
+        assert desk.is_restored == desk.waits_for_ground == restored
+    table.ends[1].do(lambda channel: channel.propose(empty=True))
+    table.pump()
+    desk.own_floor = 1
+    assert desk.tip_nonce > 1
+    assert not desk.is_restored
+    assert not desk.waits_for_ground
+
+
+def test_who_waits_for_ground_can_sign_again_some_day() -> None:
+    table = Table(2, operator=OUTSIDER)
+    party, operator = desk_of(table), desk_of(table, 2)
+    for floor, waits in ((0, False), (5, True), (NEVER, False), (NEVER - 1, True)):
+        party.own_floor = operator.own_floor = floor
+        assert (party.waits_for_ground, operator.waits_for_ground) == (waits, False)
+
+
+def test_when_a_store_is_to_get_a_floor() -> None:
+    desk = desk_of(Table(2))
+    tip = desk.tip
+    for wants_floor, here, lost_end, floor, needs in (
+        (False, tip, False, 0, False),
+        (True, tip, False, 0, True),
+        (True, None, False, 0, False),
+        (False, tip, True, 0, True),
+        (True, None, True, 5, True),
+        (True, tip, True, NEVER, False),
+    ):
+        desk.wants_floor, desk.tip, desk.lost_end, desk.own_floor = wants_floor, here, lost_end, floor
+        assert desk.needs_floor == needs
+
+
+def test_who_only_reads() -> None:
+    """A party whose store is restored, unless it trusts the others, can sign after them, and isn't bound by an end."""
+    key = Table(2, begin=False).terms.keys[1]
+
+    def only_reads(index: int, floor: int, *, trusts: bool, leads: bool = False) -> bool:
+        table = Table(2, operator=key if leads else OUTSIDER, operator_leads=leads, begin=False, trusts_others=trusts)
+        desk = desk_of(table, index)
+        desk.own_floor = floor
+        desk.look_at_store()
+        stopped = desk.stopped is not None and desk.stopped.reason == StopReason.RESTORED
+        assert stopped == desk.only_reads
+        return stopped
+
+    assert not only_reads(0, 0, trusts=False)
+    assert only_reads(0, 5, trusts=False)
+    assert not only_reads(0, 5, trusts=True)
+    assert only_reads(0, NEVER, trusts=True)
+    assert only_reads(1, 5, trusts=True, leads=True)
+    assert not only_reads(0, 5, trusts=True, leads=True)
+    assert not only_reads(2, 5, trusts=False), "an operator that is no party"
+
+
+def test_a_floor_is_told_where_others_can_give_ground_above_it() -> None:
+    for threshold, trusts, floor, told in (
+        (2, False, 0, 0),
+        (2, False, 5, 5),
+        (3, False, 5, 0),
+        (3, True, 5, 5),
+        (2, False, NEVER, 0),
+        (3, True, NEVER, 0),
+    ):
+        desk = desk_of(Table(3, threshold=threshold, trusts_others=trusts))
+        desk.own_floor = floor
+        assert desk.hello(-1).floor == told
+
+
+def test_what_is_signed_of_an_end_follows_the_finalized_block() -> None:
+    desk = desk_of(Table(2))
+    assert desk.may_sign_above_genesis(final=False), "without a chain"
+    desk = desk_of(Table(2, on_chain=True))
+    assert not desk.may_sign_above_genesis(final=True), "nothing is known of it"
+    for mode in Mode:
+        desk.head = ChainHead(7, int(START), Mode.LIVE, 6, mode)
+        desk.disputed_at = 5
+        assert not desk.may_sign_above_genesis(final=False)
+        assert desk.may_sign_above_genesis(final=True) == (mode in (Mode.LIVE, Mode.CHALLENGED, Mode.SETTLED))
+        desk.disputed_at = None
+        assert desk.may_sign_above_genesis(final=False) == (mode == Mode.LIVE)
+
+
+def test_who_waits_for_others() -> None:
+    desk = desk_of(Table(2))
+    assert not desk.waits_for_others
+    desk.own_floor = 5
+    assert desk.waits_for_others, "ground above its floor"
+    desk.own_floor = 0
+    desk.floors = {1: {5}}
+    assert desk.waits_for_others, "and another one for that"
+    desk.floors = {}
+    desk.ballot.signed[1] = word(1)
+    assert desk.waits_for_others, "what we signed on another agreement"
+    desk.ballot.signed.clear()
+    table = Table(2)
+    desk_of(table).hears_until = table.now + 1
+    table.ask(0)
+    assert desk_of(table).pool.wishes
+    assert not desk_of(table).pool
+    assert desk_of(table).waits_for_others, "what isn't signed yet"
+    table = Table(2)
+    table.ask(0)
+    assert desk_of(table).waits_for_others, "who leads it"
+    assert desk_of(table).ballot.own_standing is None
+    table = Table(2)
+    table.ends[1].do(lambda channel: channel.propose(empty=True))
+    assert not desk_of(table, 1).pool
+    assert desk_of(table, 1).waits_for_others, "who may sign it"
+
+
+def test_in_which_phase_a_channel_is() -> None:
+    """What ends it, or stops it, comes before what goes on in it."""
+    assert desk_of(Table(2, begin=False)).phase == Phase.OPENING
+    table = Table(2)
+    desk = desk_of(table)
+    assert desk.phase == Phase.READY
+    table.proposal(1)
+    assert desk_of(table, 1).phase == Phase.PENDING
+    desk.ready_to_close = word(1)
+    assert desk.phase == Phase.CLOSING
+    desk.ready_to_close, desk.ballot.final = None, word(1)
+    assert desk.phase == Phase.CLOSING
+    desk.disputed_at = 0
+    assert desk.phase == Phase.DISPUTED
+    desk.stop(StopReason.FORKED, "")
+    assert desk.phase == Phase.STOPPED
+    early = desk_of(Table(2, begin=False))
+    early.disputed_at = 0
+    assert early.phase == Phase.DISPUTED
+    table = Table(2)
+    for end in table.ends:
+        end.do(lambda channel: channel.close())
+    table.pump()
+    desk_of(table).stop(StopReason.FORKED, "")
+    assert desk_of(table).phase == Phase.CLOSED

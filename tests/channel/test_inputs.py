@@ -87,6 +87,17 @@ def test_the_gas_of_a_batch_is_what_its_inputs_used() -> None:
     error = refused(match, *inputs)
     assert isinstance(error, InvalidBatch)
     assert (error.index, error.got, error.ends_batch) == (2, 180_000, True)
+    full = opened("STOP", batch_gas=42_000)
+    inputs = [full.input(0, nonce=number, gas=21_000) for number in range(2)]
+    assert full.agree(*inputs).commitment.gas_used == 42_000, "all of it"
+
+
+def test_an_owner_who_begins_with_nothing_has_no_account() -> None:
+    """Before Spurious Dragon an empty account would stay, and be in the root."""
+    match = Match(STORE, rules=ruleset(fork="Homestead"), operator=b"\x0f" * 20, max_fee=100, deposits=(DEPOSIT, 50))
+    first = match.terms.owners[0]
+    root = state_root({first: (0, DEPOSIT - 50, {}, b""), match.thread.address: (1, 0, {}, STORE)})
+    assert match.agree().commitment.state_root == root
 
 
 def test_the_limits_of_the_form_of_a_batch() -> None:

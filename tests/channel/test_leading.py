@@ -685,3 +685,18 @@ def test_steps_are_the_last_inputs_also_when_others_are_dropped() -> None:
 
     assert suspended((7, 0)), "the first can be in no batch, the last still is the last"
     assert not suspended((0, 7)), "the last is gone, and what is last now was never to be suspended"
+
+
+def test_a_restored_party_proposes_nothing_and_an_operator_that_is_none_goes_on_above_its_floor() -> None:
+    for index, leads in ((1, False), (2, True)):
+        table = Table(2, operator=OUTSIDER, operator_leads=leads, trusts_others=True)
+        desk = table.channel(index)._desk
+        desk.own_floor = desk.ballot.highest_signed = 7
+        if not leads:
+            with pytest.raises(LocalProtocolError, match="signs only what others have signed"):
+                table.ends[index].do(lambda channel: channel.propose(empty=True))
+            assert table.sent() == []
+            continue
+        table.ends[index].do(lambda channel: channel.propose(empty=True))
+        table.pump()
+        assert desk.tip_nonce == 8

@@ -182,6 +182,9 @@ def test_what_we_propose_is_at_our_time_and_not_ahead_of_the_chain() -> None:
     assert next_environment(desk, empty=False) == replace(before, timestamp=now)
     desk.now = before.timestamp - 10
     assert next_environment(desk, empty=False) == before, "never back"
+    desk.head = None
+    desk.thread._environment = replace(before, number=5)
+    assert next_environment(desk, empty=False).number == 5, "nor without a chain"
     fresh = desk_of(Table(2, begin=False))
     fresh.head = ChainHead(9, START, Mode.FUNDING, 8, Mode.FUNDING)
     assert next_environment(fresh, empty=True).number == 9, "the genesis repeats nothing"

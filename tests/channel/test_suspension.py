@@ -6,15 +6,18 @@ from pathlib import Path
 
 import pytest
 
+from evmthread.channel.calls import ThreadCalls
 from evmthread.channel.errors import DivergentField, InvalidBatch, LocalProtocolError
 from evmthread.channel.party import SignedInput, agree_on
 from evmthread.channel.replay import replay
+from evmthread.channel.suspension import rerun
 from evmthread.channel.thread import Thread
 from evmthread.commit import DIALECT, EMPTY_TRIE_ROOT, Commitment, InputKind, Suspension
-from evmthread.commit.commitment import Status, check_suspension_fits
-from evmthread.commit.refusals import IllFormedCommitment, Refusal
+from evmthread.commit.commitment import MAX_SUSPENSION_BYTES, Status, check_suspension_fits
+from evmthread.commit.refusals import IllFormedBatch, IllFormedCommitment, Refusal
 from evmthread.errors import InvalidInput
-from evmthread.machine.breakpoints import AtOpcode, AtPc, AtSlot, AtTopic
+from evmthread.execution.snapshot import machine_hash
+from evmthread.machine.breakpoints import AtOpcode, AtPc, AtSlot, AtStep, AtTopic
 from evmthread.primitives.types import ZERO_ADDRESS, ZERO_HASH
 from evmthread.store.replaying import replay_file
 from evmthread.store.threadfile import ThreadFileWriter, ThreadHead
@@ -249,6 +252,25 @@ def test_while_suspended_only_an_answer_or_an_abort_goes_on() -> None:
     match.answered()
 
 
+def test_an_abort_is_the_machine_hash_alone_and_suspends_nothing() -> None:
+    match = asked()
+    opened = match.thread.open_call
+    assert opened is not None
+    more = match.input(0, opened.machine_hash + b"x", kind=InputKind.ABORT, nonce=0)
+    with pytest.raises(IllFormedBatch, match="an abort's data is machineHash"):
+        match.thread.prepare(match.batch([more]))
+    abort = match.parties[0].abort()
+    with pytest.raises(InvalidBatch, match="an abort suspends nothing"):
+        match.thread.prepare(match.batch([abort]), steps=5)
+    assert match.thread.open_call is opened
+    # Of a batch that goes on it is the last input that stops.
+    plain = match.input(1, TRAPS.function("plainBreakpoint").encode())
+    match.agree(abort, plain, steps=5)
+    assert match.thread.open_call is not None
+    assert match.thread.open_call.suspension.steps == 5
+    match.replayed()
+
+
 def test_answers_by_strangers_are_not_made() -> None:
     match = asked()
     with pytest.raises(LocalProtocolError, match="waits for"):
@@ -312,6 +334,21 @@ def test_a_question_that_is_too_long_is_no_input() -> None:
         match.thread.prepare(match.batch([asks]))
 
 
+def test_a_suspension_of_just_as_many_bytes_as_there_may_be() -> None:
+    match = TrapsMatch()
+    parts = Suspension(bytes(32), (), 0, match.other, bytes(30_000))
+    most = 30_000 + MAX_SUSPENSION_BYTES - len(parts.to_rlp())
+    for size in (most, most + 1):
+        asks = match.input(0, TRAPS.function("askAndStore").encode(match.other, bytes(size)), gas=5_000_000)
+        if size > most:
+            with pytest.raises(InvalidBatch, match=str(MAX_SUSPENSION_BYTES + 1)):
+                match.thread.prepare(match.batch([asks]))
+        else:
+            match.thread.prepare(match.batch([asks]))
+            assert match.thread.open_call is not None
+            assert len(match.thread.open_call.suspension.to_rlp()) == MAX_SUSPENSION_BYTES
+
+
 def test_without_a_trap_address_nothing_is_asked() -> None:
     match = TrapsMatch(trap=ZERO_ADDRESS, empty_calls=True)
     assert match.ask("askAndStore", match.other, QUESTION).status == Status.REST
@@ -350,6 +387,8 @@ def test_a_breakpoint_becomes_a_number_of_steps() -> None:
     assert thread.steps_until(call.input, AtTopic(bytes(32))) is None
     match.agree(call, steps=first)
     assert match.tip.commitment.status == Status.SUSPENDED
+    again = thread.steps_until(match.parties[0].answer().input, AtSlot(0, reads=False))
+    assert again is None or again > first, "not where it stands"
     # From there to the next log, then to the question, then to the end.
     further = thread.steps_until(match.parties[0].answer().input, AtOpcode("LOG2"))
     assert further is not None
@@ -362,6 +401,19 @@ def test_a_breakpoint_becomes_a_number_of_steps() -> None:
     match.answered()
     assert match.read("stored") == ANSWER
     match.replayed()
+
+
+def test_a_breakpoint_is_found_behind_the_questions_that_were_answered() -> None:
+    match = TrapsMatch()
+    match.ask("loopOfAsks", 3, match.other, gas=2_000_000)
+    match.answered(b"\1" * 32)
+    answer = match.parties[1].answer(b"\2" * 32)
+    straight = match.thread.steps_until(answer.input, AtStep(1000))
+    assert straight is not None
+    assert match.thread.steps_until(answer.input, AtStep(10**6)) is None, "it asks before"
+    match.agree(answer, steps=straight)
+    assert match.thread.open_call is not None
+    assert match.thread.open_call.suspension.steps == straight
 
 
 def test_steps_and_questions_in_one_call(transcript: bool) -> None:
@@ -383,6 +435,39 @@ def test_more_steps_than_there_are_is_no_batch() -> None:
         match.thread.prepare(match.batch([call]), steps=1_000_000)
     with pytest.raises(InvalidBatch, match="empty batch"):
         match.thread.prepare(match.batch([]), steps=1)
+
+
+def test_a_call_stops_where_its_leader_says_and_nowhere_before() -> None:
+    """Neither at a question before that, nor before the question whose answer is there already."""
+    match = TrapsMatch()
+    asks = match.input(0, TRAPS.function("askAndStore").encode(match.other, QUESTION))
+    with pytest.raises(InvalidBatch, match="after 100000 instructions"):
+        match.thread.prepare(match.batch([asks]), steps=100_000)
+    match.agree(asks)
+    with pytest.raises(InvalidBatch, match="after 5 instructions"):
+        match.thread.prepare(match.batch([match.parties[1].answer(ANSWER)]), steps=5)
+
+
+@pytest.mark.parametrize("answers", [(), (ANSWER,)])
+def test_a_call_that_asks_nobody_is_not_open(answers: tuple[bytes, ...]) -> None:
+    match = TrapsMatch()
+    thread, call = match.thread, match.input(0, TRAPS.function("begun").encode())
+    calls = ThreadCalls(thread._rules, 3, 9)
+    with pytest.raises(InvalidBatch, match="at a question") as caught:
+        rerun(
+            *(thread._rules, thread.state, thread._world.cache, call.input, match.environment(), calls),
+            answers=answers,
+            steps=0,
+        )
+    assert (caught.value.index, caught.value.nonce) == (3, 9)
+
+
+def test_what_is_committed_of_a_call_that_is_open(transcript: bool) -> None:
+    match = asked(transcript=transcript)
+    opened = match.thread.open_call
+    assert opened is not None
+    wanted = opened.suspension.hash_struct() if transcript else machine_hash(opened.snapshot)
+    assert match.tip.commitment.machine_hash == opened.machine_hash == wanted
 
 
 @pytest.mark.parametrize("steps", [1, 30, 70])

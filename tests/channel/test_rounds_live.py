@@ -73,24 +73,6 @@ def test_what_becomes_durable_after_a_challenge_was_seen_is_not_signed() -> None
     assert [message for sender, _, message in table.sent() if sender == 0 and isinstance(message, Accept)]
 
 
-def test_an_end_is_signed_as_soon_as_the_thread_was_live_and_in_a_dispute_but_not_while_deposits_are_awaited() -> None:
-    table = Table(on_chain=True)
-    for end in table.ends:
-        end.head(ChainHead(5, START, Mode.LIVE, 4, Mode.FUNDING))
-        end.do(lambda channel: channel.close())
-    table.pump()
-    table.wait(20)
-    assert all(channel.agreement.commitment.nonce == 0 for channel in map(table.channel, range(2)) if channel.agreement)
-    assert all(table.channel(index)._desk.ready_to_close is None for index in range(2))
-    for end in table.ends:
-        end.head(ChainHead(9, START, Mode.CHALLENGED, 8, Mode.CHALLENGED))
-    table.wait(90)
-    for index in range(2):
-        agreement = table.channel(index).agreement
-        assert agreement is not None
-        assert agreement.commitment.status == Status.FINAL
-
-
 def test_an_end_that_a_peer_proposes_before_the_thread_is_live_is_refused() -> None:
     table = Table(on_chain=True)
     for end in table.ends:
