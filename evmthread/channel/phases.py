@@ -77,7 +77,7 @@ TABLE: Mapping[Phase, Mapping[What, frozenset[Phase]]] = {
         What.CLOSE_READY: frozenset({READY, CLOSING}),
         What.ASK: frozenset({READY, PENDING}),
         What.LEAD: frozenset({READY, PENDING}),
-        What.DECIDE: frozenset({READY, PENDING}),
+        What.DECIDE: frozenset({READY, PENDING, CLOSING}),
         What.END: frozenset({READY, PENDING, CLOSING}),
         What.TOLD: frozenset({READY, PENDING, CLOSING, DISPUTED, CLOSED, STOPPED}),
     },

@@ -444,6 +444,16 @@ def test_a_proposal_that_waits_for_our_user_is_decided_before_we_are_ready() -> 
     assert {table.channel(0).phase, table.channel(1).phase} == {Phase.CLOSED}
 
 
+def test_who_rejects_what_it_had_to_decide_on_is_ready_at_once() -> None:
+    table = Table(2, each={0: ChannelOptions(manual=True)})
+    table.ends[1].do(lambda channel: channel.propose(empty=True))
+    table.pump()
+    close(table, 0)
+    assert table.channel(0).phase is Phase.READY
+    table.ends[0].do(lambda channel: channel.reject(1))
+    assert table.channel(0).phase is Phase.CLOSING
+
+
 def test_an_end_is_signed_as_soon_as_the_thread_was_live_and_in_a_dispute_but_not_while_deposits_are_awaited() -> None:
     table = Table(on_chain=True)
     for end in table.ends:
