@@ -166,6 +166,13 @@ SAME: dict[tuple[str, str, str, str], str] = {
     ("evmthread/channel/rounds.py", "sign", "not called", "desk.pacing.arm(desk.now)"): _ARMED,
     ("evmthread/channel/rounds.py", "_review", "not called", "desk.pacing.arm(desk.now)"): _ARMED,
     ("evmthread/channel/rounds.py", "_refuse", "not called", "desk.pacing.arm(desk.now)"): _ARMED,
+    ("evmthread/channel/inputs.py", "_call", "always True", "index"): _SHORTCUT,
+    (
+        "evmthread/channel/inputs.py",
+        "_abort",
+        "not called",
+        "self.world.begin_transaction()",
+    ): "what looks at the scope begins one, and a nonce is none of it",
     ("evmthread/channel/inputs.py", "all", "always True", _MANY_SLOTS): _SHORTCUT,
     ("evmthread/channel/inputs.py", "all", "the other boundary of Gt 0", _MANY_SLOTS): _SHORTCUT,
     ("evmthread/channel/closing.py", "want", "not called", "self.try_ready()"): _ARMED,
