@@ -357,7 +357,6 @@ class _Run:
             )
             result = computation.run()
             if isinstance(result, Suspended):
-                computation.abort()
                 self._check_may_suspend(index)
         finally:
             world.fork = rules.fork
