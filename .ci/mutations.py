@@ -166,6 +166,12 @@ SAME: dict[tuple[str, str, str, str], str] = {
     ("evmthread/channel/rounds.py", "sign", "not called", "desk.pacing.arm(desk.now)"): _ARMED,
     ("evmthread/channel/rounds.py", "_review", "not called", "desk.pacing.arm(desk.now)"): _ARMED,
     ("evmthread/channel/rounds.py", "_refuse", "not called", "desk.pacing.arm(desk.now)"): _ARMED,
+    (
+        "evmthread/channel/desk.py",
+        "tell_fault",
+        "the other boundary of LtE 0",
+        "count <= MAX_FAULTS",
+    ): "it is a power of two, and told as such",
     ("evmthread/channel/inputs.py", "_call", "always True", "index"): _SHORTCUT,
     (
         "evmthread/channel/inputs.py",
