@@ -321,8 +321,6 @@ class _Run:
 
     def _ended(self, outcome: object, index: int) -> InputOutcome:
         assert isinstance(outcome, TransactionResult)
-        if self._steps_of(index):
-            raise InvalidBatch(f"the call is suspended after {self.steps} instructions", "ended", index, self.nonce)
         self._check_created(index)
         return InputOutcome(
             outcome.result, outcome.gas_used, outcome.gas_refunded, outcome.logs, self._breaks(outcome.logs)
@@ -359,7 +357,6 @@ class _Run:
             )
             result = computation.run()
             if isinstance(result, Suspended):
-                computation.abort()
                 self._check_may_suspend(index)
         finally:
             world.fork = rules.fork

@@ -466,6 +466,30 @@ def test_who_leads_waits_for_its_disk_and_for_what_it_may_sign() -> None:
     assert led(both, automatic=False)
 
 
+def test_who_leads_by_itself_proposes_what_waits_and_else_no_more_than_clears_the_way() -> None:
+    for automatic in (True, False):
+        table = Table(3, automatic=automatic)
+        channel = table.channel(1)
+        channel._desk.pool.add(request_of(table, 0).signed, table.now)
+        if not automatic:
+            channel._desk.wants_end, channel._desk.ballot.highest_signed = True, 3
+        channel._lead()
+        standing = channel._desk.ballot.own_standing
+        assert standing is not None
+        assert standing.counts == automatic
+
+
+def test_who_is_stopped_sends_nothing_again_but_a_greeting() -> None:
+    table = Table(3)
+    table.proposal(1)
+    channel = table.channel(1)
+    channel._desk.stop(StopReason.FORKED, "")
+    channel._desk.heard.clear()
+    channel._desk.outbox.take()
+    channel._try_again()
+    assert {type(message) for _, message in sent(table, channel._desk.outbox.take())} == {Hello}
+
+
 def test_lingering_is_over_at_its_time_or_when_a_leader_is_silent() -> None:
     table = Table(3, linger=3.0)
     channel = table.channel(1)

@@ -6,7 +6,7 @@ from evmthread.channel.errors import InvalidBatch, MissingAccount
 from evmthread.channel.local import LOCAL_DOMAIN
 from evmthread.channel.party import SignedInput
 from evmthread.channel.thread import Thread
-from evmthread.commit import BREAKPOINT_TOPIC, EMPTY_TRIE_ROOT, TRAP_ADDRESS, InputKind
+from evmthread.commit import BREAKPOINT_TOPIC, DIALECT, EMPTY_TRIE_ROOT, TRAP_ADDRESS, InputKind
 from evmthread.commit.refusals import IllFormedBatch, IllFormedTerms, Refusal, WrongSignature
 from evmthread.primitives.keccak import keccak256
 from evmthread.state.memory import MemoryState
@@ -495,3 +495,51 @@ def test_created_code_that_could_not_go_on_chain_is_refused() -> None:
     thread = match.thread
     with pytest.raises(IllFormedTerms, match="0xef"):
         thread.prepare(match.batch([genesis_input(match, creating(code))]))
+
+
+def test_a_creation_neither_asks_nor_stops() -> None:
+    match = Match(STORE, rules=ruleset(dialect=DIALECT))
+    other = "0x" + match.terms.owners[1].hex()
+    asks = genesis_input(match, creating(STORE, f"PUSH {other} PUSH 0 PUSH 0 DUP3 DATA 0xb1"))
+    plain = genesis_input(match, creating(STORE))
+    expected = match.thread.execute(match.batch([plain]))
+    for each, steps in ((asks, 0), (plain, 3)):
+        with pytest.raises(InvalidBatch, match="the genesis batch doesn't suspend") as caught:
+            match.thread.prepare(match.batch([each]), steps=steps)
+        assert caught.value.index == 0
+        assert match.thread.execute(match.batch([plain])) == expected, "nothing of it is left"
+
+
+def test_creation_code_may_have_just_as_many_bytes_as_the_fork_allows() -> None:
+    match = Match(STORE)
+    most = 49_152
+    for size in (most, most + 1):
+        each = genesis_input(match, creating(STORE).ljust(size, b"\0"))
+        if size > most:
+            with pytest.raises(InvalidBatch, match=f"at most {most} bytes"):
+                match.thread.prepare(match.batch([each]))
+        else:
+            match.thread.execute(match.batch([each]))
+
+
+def test_a_creation_begins_as_a_transaction_does() -> None:
+    """EIP-3651: the coinbase is warm."""
+
+    def gas(constructor: str) -> int:
+        match = Match(STORE, operator=b"\x0f" * 20)
+        return match.thread.execute(match.batch([genesis_input(match, creating(STORE, constructor))])).gas_used
+
+    once, twice = (gas("COINBASE BALANCE POP " * times) for times in (1, 2))
+    assert once - gas("") == twice - once
+
+
+def test_a_root_contract_that_destroys_itself_while_it_is_made_is_none() -> None:
+    match = Match(STORE)
+    with pytest.raises(InvalidBatch, match="codeHash"):
+        match.thread.prepare(match.batch([genesis_input(match, assemble("PUSH 0 SELFDESTRUCT"))]))
+
+
+def test_without_a_topic_no_log_ends_a_batch() -> None:
+    match = opened("PUSH 0 PUSH 0 PUSH 0 LOG1", breakpoint_topic=bytes(32))
+    match.agree(match.input(0), match.input(1))
+    assert match.thread.account_nonce(match.terms.owners[1]) == 1

@@ -315,8 +315,9 @@ def test_a_suspended_thread_can_be_closed() -> None:
 def test_the_genesis_batch_does_not_suspend() -> None:
     match = Match(TRAPS.runtime_code, rules=ruleset(create=True, storage_slots=1000))
     asks = match.input(0, TRAPS.function("askAndStore").encode(match.terms.owners[1], QUESTION), parent=ZERO_HASH)
-    with pytest.raises(InvalidBatch, match="genesis"):
-        match.thread.prepare(match.batch([asks]))
+    for steps in (0, 70):
+        with pytest.raises(InvalidBatch, match="genesis"):
+            match.thread.prepare(match.batch([asks]), steps=steps)
 
 
 def test_a_read_asks_nobody() -> None:
@@ -414,6 +415,31 @@ def test_a_breakpoint_is_found_behind_the_questions_that_were_answered() -> None
     match.agree(answer, steps=straight)
     assert match.thread.open_call is not None
     assert match.thread.open_call.suspension.steps == straight
+
+
+def test_a_call_stops_in_the_state_that_the_inputs_before_it_left_and_in_its_own_block() -> None:
+    """It asks with what slot 0 holds; its caller's first word goes there."""
+    code = assemble(
+        "PUSH0 CALLDATALOAD DUP1 PUSH @set JUMPI "
+        "PUSH0 SLOAD PUSH0 MSTORE TIMESTAMP PUSH 32 MSTORE PUSH1 32 CALLDATALOAD PUSH1 64 PUSH1 0 DUP3 DATA 0xb1 STOP "
+        "set: PUSH0 SSTORE"
+    )
+    match = Match(code, rules=ruleset(dialect=DIALECT))
+    match.agree()
+    other = bytes(12) + match.terms.owners[1]
+    stores = match.input(0, (6).to_bytes(32, "big") + other)
+    asks = match.input(0, bytes(32) + other, nonce=1)
+    match.agree(stores, asks)
+    opened = match.thread.open_call
+    assert opened is not None
+    began = opened.environment
+    assert opened.suspension.question == (6).to_bytes(32, "big") + began.timestamp.to_bytes(32, "big")
+    answer = match.parties[1].answer(bytes(32))
+    later = match.environment(began.timestamp + 60)
+    match.thread.prepare(match.batch([answer], later), steps=18)
+    opened = match.thread.open_call
+    assert opened is not None
+    assert opened.environment == began
 
 
 def test_steps_and_questions_in_one_call(transcript: bool) -> None:
