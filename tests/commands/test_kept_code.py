@@ -15,7 +15,7 @@ from tests.store.files import write
 from tests.testing.samples import CONTRACT, state_test, write_json
 
 Captured = pytest.CaptureFixture[str]
-LOOP = assemble("PUSH2 2000 l: PUSH1 1 SWAP1 SUB DUP1 PUSH @l JUMPI PUSH1 32 PUSH1 0 RETURN").hex()
+LOOP = assemble("PUSH2 20000 l: PUSH1 1 SWAP1 SUB DUP1 PUSH @l JUMPI PUSH1 32 PUSH1 0 RETURN").hex()
 
 
 def forbid_compiling(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -62,6 +62,7 @@ def test_what_follows_a_bare_option_is_no_folder() -> None:
 def test_state_tests(tmp_path: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch, workers: str) -> None:
     test = state_test()
     test["pre"][CONTRACT]["code"] = "0x" + LOOP
+    test["transaction"]["gasLimit"] = [hex(2_000_000)]
     fixture = str(write_json(tmp_path / "looping.json", {"loop": test}))
     folder = tmp_path / "kept"
     main(["statetest", fixture, f"--cache={folder}", "--workers", workers, "--exit-zero"])
