@@ -122,6 +122,7 @@ _NOT_PREPARED = "prepared is None or prepared.digest != agreement.digest"
 _NUMBER = "isinstance(item, bytes) and len(item) <= _WORD_BYTES and (item[:1] != b'\\x00')"
 _ALL_BELOW = "all([used <= level for used in self._used.values()])"
 _MANY_SLOTS = "possible > rules.ruleset.storage_slots"
+_FEW = "len(self.own) + len(self.wishes) < self._most_of(kind)"
 _SIZE = "_size_at_most(signed) > ruleset.batch_bytes"
 _ARE_PLAIN = ("not _BITMAP.is_plain(self.bitmap)", "not _SIGNATURES.is_plain(self.signatures)")
 # Without what is written out, a member's own handling is asked.
@@ -210,6 +211,10 @@ SAME: dict[tuple[str, str, str, str], str] = {
     ("evmthread/channel/rounds.py", "adopt", "always True", _NOT_PREPARED): _SHORTCUT,
     ("evmthread/channel/closing.py", "_go_on", "always False", "not desk.all_ready"): _SHORTCUT,
     ("evmthread/channel/closing.py", "tip_moved", "left out", "desk.ready_to_close is not None"): _SHORTCUT,
+    ("evmthread/channel/saved.py", "_change", "always False", "after == before"): _SHORTCUT,
+    ("evmthread/channel/pool.py", "as_input", "always False", "isinstance(kind, int)"): _SHORTCUT,
+    ("evmthread/channel/pool.py", "is_full", "always False", _FEW): _SHORTCUT,
+    ("evmthread/channel/pool.py", "_has_enough", "always False", "len(waiting) < most"): _SHORTCUT,
     ("evmthread/channel/saved.py", "_change_rlp", "always False", "change.after == change.before"): _SHORTCUT,
     ("evmthread/channel/saved.py", "_number", "always False", _NUMBER): _SHORTCUT,
     ("evmthread/channel/saved.py", "_number", "the other boundary of LtE 0", "len(item) <= _WORD_BYTES"): _SHORTCUT,

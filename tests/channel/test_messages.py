@@ -19,7 +19,10 @@ from evmthread.channel.messages import (
     Reject,
     RejectCode,
     Request,
+    decode_agreed,
     decode_message,
+    decode_proposal,
+    encode_body,
     encode_message,
     thread_of,
 )
@@ -65,6 +68,14 @@ def test_every_message_comes_back(messages: list[Message]) -> None:
         data = encode_message(THREAD, message)
         assert decode_message(data, batch_bytes=BATCH_BYTES) == (THREAD, message)
         assert encode_message(THREAD, decode_message(data, batch_bytes=BATCH_BYTES)[1]) == data
+
+
+def test_what_is_kept_of_a_proposal_and_of_an_agreement_comes_back(messages: list[Message]) -> None:
+    for message in messages:
+        if isinstance(message, Propose):
+            assert decode_proposal(encode_body(message), batch_bytes=BATCH_BYTES) == message
+        if isinstance(message, Agreed):
+            assert decode_agreed(encode_body(message), batch_bytes=BATCH_BYTES) == message
 
 
 def test_whose_a_message_is_can_be_told_without_reading_it(messages: list[Message]) -> None:

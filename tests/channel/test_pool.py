@@ -1,8 +1,11 @@
 """Inputs that wait, the order in which they go, and who was passed over."""
 
+import pytest
+
 from evmthread.channel.party import SignedInput
 from evmthread.channel.pool import MAX_CONTINUATIONS, Own, Pool, Wish
 from evmthread.commit import Input, InputKind
+from evmthread.errors import InvalidInput
 from tests.channel.games import signers
 
 A, B, C = (signer.address for signer in signers(3))
@@ -116,3 +119,12 @@ def test_who_may_go_before_a_request_that_is_due() -> None:
     assert pool.goes_before(an_input(B, 0), due, 2.0), "made at about the same time"
     assert not pool.goes_before(an_input(B, 1), due, 2.0), "made later"
     assert not pool.goes_before(an_input(C, 0), due, 2.0), "never seen"
+
+
+def test_a_wish_becomes_an_input_of_plain_values() -> None:
+    each = own().wish.as_input(bytes(32), A, 3, PARENT)
+    assert each == an_input(A, 3)
+    assert type(each.kind) is int
+    wish = Wish("call", bytes(20), 0, 1000, b"", PARENT, lasting=False)  # type: ignore[arg-type]
+    with pytest.raises(InvalidInput):
+        wish.as_input(bytes(32), A, 3, PARENT)
