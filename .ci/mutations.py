@@ -59,7 +59,7 @@ _ROUNDS = (
 )
 _PLAYED = ("tests/store/test_endpoint.py", *[f"tests/acceptance/test_c{number}.py" for number in (22, 13, 11, 32, 23)])
 _EXECUTING = ("calls", "divergence", "inputs", "messages", "replay", "roots", "rules", "saved", "suspension", "thread")
-_EXECUTED = tuple([f"tests/channel/test_{name}.py" for name in _EXECUTING])
+_EXECUTED = (*[f"tests/channel/test_{name}.py" for name in _EXECUTING], "tests/channel/test_thread_steps.py")
 _KEPT = (
     *("tests/store/test_endpoint.py", "tests/store/test_endpoints.py", "tests/store/test_together.py"),
     *("tests/store/test_continuing.py", "tests/store/test_channels_on_files.py"),
