@@ -51,7 +51,7 @@ def test_the_whole_state_is_kept_now_and_then_and_read_again() -> None:
 
 
 def test_a_fork_can_be_followed_after_a_restart() -> None:
-    from tests.channel.test_catch_up import fork
+    from tests.channel.test_catch_up_forks import fork
 
     table, source = Table(3, threshold=2), Table(3, threshold=2)
     a, b, _ = fork(source)
@@ -67,7 +67,7 @@ def test_a_fork_can_be_followed_after_a_restart() -> None:
 @pytest.mark.parametrize("whole_every", [1, 2, 3])
 def test_a_fork_is_followed_across_a_whole_state_after_a_restart(whole_every: int) -> None:
     """b and a stand on one agreement; who has a, or the whole state at it, goes back to before it, also twice."""
-    from tests.channel.test_catch_up import fork
+    from tests.channel.test_catch_up_forks import fork
 
     table, source = Table(3, threshold=2, whole_every=whole_every), Table(3, threshold=2)
     a, b, c = fork(source)
