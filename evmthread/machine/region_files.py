@@ -22,7 +22,7 @@ from evmthread.isa.frame import Frame
 from evmthread.machine.analysis import Program
 from evmthread.machine.compiler import Region, keep_region
 from evmthread.machine.private_folder import LARGEST_FILE, SUFFIX, PrivateFolder, default_cache_folder
-from evmthread.machine.regions import Site
+from evmthread.machine.region_parts import Site
 
 FORMAT = b"evmthread regions 4\n"
 MOST_BYTES = 2**28  # of all files together
