@@ -62,9 +62,11 @@ class RegionText:
         self.places: set[int] = set()
         # What was tried in vain: (a function, which of its arguments aren't constants).
         self.unlifted: set[tuple[Callable[..., object], tuple[bool, ...]]] = set()
-        # Lines that hang on what a loop carries and on whether the size of memory is used: they are written at the end.
+        # Lines that hang on what a loop carries, on whether the size of memory is used, or the data that calls return:
+        # they are written at the end.
         self.stack_lines: list[tuple[int, int, Path]] = []
         self.size_lines: list[tuple[int, int]] = []
+        self.return_lines: list[tuple[int, int]] = []
 
     # Text -------------------------------------------------------------------------------------------------------------
     def line(self, indent: int, text: str) -> None:

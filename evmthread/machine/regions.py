@@ -37,6 +37,9 @@ class RegionWriter(RegionText):
             self.sites.append(Site(head, 0, 0, 0, ()))
         if self.carried:
             self._carry()
+        if "return_data" in self.hoisted:
+            for number, indent in self.return_lines:
+                body[number] = " " * indent + "return_data = frame.return_data"
         if self.size_used:
             for number, indent in self.size_lines:
                 body[number] = " " * indent + "size = len(memory) << 5"
@@ -126,8 +129,9 @@ class RegionWriter(RegionText):
                     if following is None:
                         return
                     pc = following
+                elif self._hand_over(path, pc, price, instruction, indent):
+                    pc += 1
                 else:
-                    self._hand_over(path, pc, price, instruction, indent)
                     return
             else:
                 StatementLifter(self, path, pc, instruction, price, indent).run()
@@ -146,18 +150,33 @@ class RegionWriter(RegionText):
         data = self.program.code[pc + 1 : pc + 1 + instruction.immediate]
         self.lines.append(" " * indent + f"# {pc}: {ascii(instruction.name)[1:-1]}{f' 0x{data.hex()}' if data else ''}")
 
-    def _hand_over(self, path: Path, pc: int, price: int, instruction: Instruction, indent: int) -> None:
-        """A call, a creation or a halt: here the path ends, and whoever runs the frame sees what comes of it."""
+    def _hand_over(self, path: Path, pc: int, price: int, instruction: Instruction, indent: int) -> bool:
+        """A call, a creation or a halt: here the path ends, and whoever runs the frame sees what comes of it.
+
+        True for a call that likely runs no code: the path goes on.
+        """
         self.need(path, instruction.pops)
         number = self.site(path, pc, price)
         path.spent += price
         if instruction.pushes:
             self.exits.add(pc + 1)
+        self._account(path)
         if instruction.shows_pc:
             self._show(path, pc, number, instruction, indent)
-        else:
-            self._finish(path, pc, number, instruction, indent)
-        self._account(path)
+            return False
+        codeless = instruction.pops > 1 and self.program.is_codeless(pc, path.stack[-2].constant)
+        result = self._finish(path, pc, number, instruction, indent, codeless=codeless)
+        if not codeless:
+            return False
+        self.return_lines.append((len(self.lines), indent))
+        self.line(indent, "")
+        self.line(indent, f"gas = frame.gas{f' + {path.spent}' if path.spent else ''}")
+        path.size_valid = False
+        path.words = {}
+        path.memory = None
+        self.push(path, result, indent)
+        self.bail(path, "gas < @GAS@", pc + 1, indent)
+        return True
 
     def _show(self, path: Path, pc: int, number: int, instruction: Instruction, indent: int) -> None:
         """Its function may look at the frame, which is written back first."""
@@ -170,19 +189,30 @@ class RegionWriter(RegionText):
         self.line(indent, f"site = {number}; frame.pc = {pc}; frame.gas = {self._gas(path)}")
         self.line(indent, f"return CONTROL(frame, {known}, {pc + 1})")
 
-    def _finish(self, path: Path, pc: int, number: int, instruction: Instruction, indent: int) -> None:
-        """Its function gets the operands; the frame is written back when it is through, as it may have to wait."""
+    def _finish(
+        self, path: Path, pc: int, number: int, instruction: Instruction, indent: int, *, codeless: bool
+    ) -> Value:
+        """Its function gets the operands; the frame is written back when it is through, as it may have to wait.
+
+        A call that runs no code (`codeless`) is made at once, without leaving.
+        """
         stack, pops, function = path.stack, instruction.pops, instruction.function
         assert function is not None
         operands = [stack.pop().text for _ in range(pops)]
         self.line(indent, f"site = {number}; frame.pc = {pc}; frame.gas = {self._gas(path)}")
         result = self.temporary()
         self.line(indent, f"{result} = {self.bind(function)}({', '.join(('frame', 'frame.host', *operands))})")
+        if codeless:
+            self.line(indent, f"if type({result}) is not int: {result} = frame.host.codeless(frame, {result}, {pc})")
+            self.line(indent, f"if type({result}) is not int:")
+            path, indent = path.copy(), indent + 1
         self._write_stack(path, indent)
         if instruction.pushes:
-            self.line(indent, f"if type({result}) is int: stack.append({result}); return {pc + 1}")
+            if not codeless:
+                self.line(indent, f"if type({result}) is int: stack.append({result}); return {pc + 1}")
             self.line(indent, f"frame.pc = {pc + 1}")
         self.line(indent, f"return {result}")
+        return Value(result, 0, 1, atom=True, base=result)
 
     def _move(self, path: Path, pc: int, instruction: Instruction, indent: int) -> None:
         kind = instruction.name
