@@ -5,7 +5,6 @@ machine can stop between any two instructions.
 """
 
 from collections.abc import Callable
-from typing import Any
 
 from evmthread.errors import InvalidInput
 from evmthread.isa.forks import Fork
@@ -14,7 +13,7 @@ from evmthread.isa.halts import ExceptionalHalt, HaltReason, Status
 from evmthread.isa.instruction import HALTED
 from evmthread.isa.message import CALL, CALLCODE, CREATE, CREATE2, DELEGATECALL, STATICCALL, Message
 from evmthread.machine.code_cache import CodeCache
-from evmthread.machine.codeless import CodelessCall
+from evmthread.machine.codeless import CODELESS_OF
 from evmthread.machine.journaled import JournaledHost
 from evmthread.machine.stepper import Outcome, execute, fail
 from evmthread.machine.traps import Answer
@@ -94,49 +93,43 @@ class Machine:
                 outcome = engine(frame)
                 if outcome is HALTED:
                     self._leave(frame)
-                elif outcome.code and outcome.code_address not in precompiles:
+                elif (outcome.code and outcome.code_address not in precompiles) or outcome.kind not in CALLS:
                     self._enter(outcome, frame)
                 else:
-                    result = self._codeless(frame, outcome, frame.pc - 1)
-                    if type(result) is int:
-                        frame.stack.append(result)
-                        frame.program.note_codeless(frame.pc - 1)
-                    else:
-                        self._enter(outcome, frame)
+                    frame.program.note_codeless(frame.pc - 1)
+                    frame.stack.append(self._codeless(frame, outcome, frame.pc - 1))  # type: ignore[arg-type] # none is left
         finally:
             host.codeless = before
         return self.root
 
     def _codeless(self, frame: Frame, message: Message, pc: int) -> int | Message:
-        """Makes a call at once that runs no code, and gives what it pushes; the message itself where it isn't one.
+        """Makes a call at once if it runs no code, and gives what it pushes; else the message itself.
 
-        It was made at `pc` and paid for.
+        The frame makes it at `pc` and has paid for it.
         """
         # Hot path: compiled code comes here without leaving its region.
-        kind = message.kind
-        contract = self.fork.precompiles.get(message.code_address)
-        if (message.code and contract is None) or kind not in CALLS:
-            return message
-        host = self.host
-        mark = host.mark()
-        address, data, gas = message.address, message.data, message.gas
-        if kind is CALL or kind is STATICCALL:
-            host.touch(address)
-        if message.transfer and message.sender != address:
-            host.move(message.sender, address, message.transfer)
-        output, status, reason = b"", SUCCESS, None
+        kind, sender, address, code_address, code, data, _, transfer, gas, _, _, offset, size, _ = message
+        contract = self.fork.precompiles.get(code_address)
+        output, reason = b"", None
         if contract is not None:
             gas, output, reason = run_precompile(contract, data, gas)
-            if reason is not None:
-                status = Status.HALT
-                host.rollback(mark)
-        call: Any = CodelessCall(message, pc, gas, output, status, reason, mark[1], mark[2])
+        elif code:
+            return message
+        host = self.host
+        mark = None if reason is None else host.mark()
+        if kind is CALL or kind is STATICCALL:
+            host.touch(address)
+        if transfer and sender != address:
+            host.move(sender, address, transfer)
+        if mark is not None:
+            host.rollback(mark)  # which doesn't undo all: see there
+        status = SUCCESS if reason is None else Status.HALT
+        call = CODELESS_OF((message, pc, gas, output, status, reason, len(host.logs), host.refund))
         self._record(frame, call, len(data) + len(output))
         frame.gas += gas
         frame.return_data = output
-        size = message.return_size
         if size and output:
-            write_memory(frame.memory, message.return_offset, output[:size])
+            write_memory(frame.memory, offset, output[:size])
         return 1 if reason is None else 0
 
     def _record(self, parent: Frame, call: Frame, size: int) -> None:
