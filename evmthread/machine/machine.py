@@ -85,7 +85,6 @@ class Machine:
         May raise Missing: get the state, then run again. LimitExceeded leaves the host to be rolled back.
         """
         frames, engine, host = self.frames, self.engine, self.host
-        precompiles = self.fork.precompiles
         before, host.codeless = host.codeless, self._codeless
         try:
             while frames:
@@ -93,7 +92,7 @@ class Machine:
                 outcome = engine(frame)
                 if outcome is HALTED:
                     self._leave(frame)
-                elif (outcome.code and outcome.code_address not in precompiles) or outcome.kind not in CALLS:
+                elif outcome.code or outcome.kind not in CALLS:
                     self._enter(outcome, frame)
                 else:
                     frame.program.note_codeless(frame.pc - 1)

@@ -223,13 +223,10 @@ class Journal:
 
     def open_storage(self, address: bytes) -> tuple[dict[int, int], dict[int, int]]:
         """(warm slots with their present values, values at the start of the transaction)."""
-        slots = self._opened.get(address)
-        if slots is None:
-            slots = self._opened[address] = {}
-        stored = self._stored.get(address)
-        if stored is None:
-            stored = self._stored[address] = {}
-        return slots, stored
+        try:
+            return self._opened[address], self._stored[address]
+        except KeyError:
+            return self._opened.setdefault(address, {}), self._stored.setdefault(address, {})
 
     def peek_slot(self, address: bytes, key: int) -> int:
         """The value of a slot that isn't warm."""
