@@ -24,6 +24,7 @@ to_bytes = int.to_bytes
 _WORD_SIZES = repeat(32)
 _LOW = tuple([(1 << (count << 3)) - 1 for count in range(33)])  # masks of a word's low bytes
 _WORD = _LOW[32]
+_HIGH = tuple([_WORD ^ low for low in reversed(_LOW)])  # masks of its high bytes
 LAZY_BYTES = 1024  # call data up to here is copied at once: most is, and plain bytes are read fastest
 LAZY_OUTPUT_BYTES = 128  # output up to here: it is never read word by word, and mostly copied to memory again
 FEW_WORDS = 4  # of a range up to which its words are written out (measured);
@@ -168,9 +169,8 @@ def store_unaligned(memory: list[int], offset: int, value: int) -> None:
     index = offset >> 5
     start = offset & 31
     shift = start << 3
-    low = _LOW[32 - start]
-    memory[index] = memory[index] & ~low | value >> shift
-    memory[index + 1] = memory[index + 1] & low | (value & _LOW[start]) << (256 - shift)
+    memory[index] = memory[index] & _HIGH[start] | value >> shift
+    memory[index + 1] = memory[index + 1] & _LOW[32 - start] | (value & _LOW[start]) << (256 - shift)
 
 
 def store_byte(memory: list[int], offset: int, value: int) -> None:

@@ -35,6 +35,8 @@ BLIND: tuple[Callable[..., object], ...] = (
     *(load_unaligned, store_unaligned, store_byte),
 )
 
+# Functions without a value that are written out where enough is known of what they are given.
+WRITTEN_OUT: tuple[Callable[..., object], ...] = (store_unaligned,)
 
 _PARTS = frozenset({ast.Attribute, ast.Call, ast.Subscript})
 
@@ -73,10 +75,28 @@ class FrameEvaluator(Learner):
         if isinstance(node, ast.Call):
             return self.call(node, wanted=True)
         assert isinstance(node, ast.Subscript)
+        if isinstance(node.slice, ast.Slice):
+            raise NotLiftable("a slice")
+        if isinstance(node.value, ast.Name) and type(row := self.names.get(node.value.id)) is tuple:
+            return self._item(row, self.value(node.slice))
         container = self.anything(node.value)
-        if isinstance(container, Opaque) and container.text == "memory" and not isinstance(node.slice, ast.Slice):
-            return Value(f"memory[{self.value(node.slice).text}]", sample=self._memory_sample())
+        if isinstance(container, Opaque) and container.text == "memory":
+            return self._word(self.value(node.slice))
         raise NotLiftable("an item")
+
+    def _item(self, row: tuple[object, ...], index: Value) -> Value:
+        """An item of a constant table of numbers."""
+        number = None if index.constant is None else row[index.constant]
+        if type(number) is not int:
+            raise NotLiftable("an item that isn't known")
+        return constant(number)
+
+    def _word(self, index: Value) -> Value:
+        """A word of memory."""
+        known = None if index.constant is None else self.path.words.get(index.constant << 5)
+        if known is not None and known.constant is not None:
+            return known
+        return Value(f"memory[{index.text}]", sample=self._memory_sample())
 
     def value_of_part(self, node: ast.expr) -> Value:
         result = self.part(node)
@@ -87,7 +107,13 @@ class FrameEvaluator(Learner):
     value_of_call = value_of_part
 
     def value_of_operation(self, node: ast.BinOp) -> Value:
-        result = binary(node.op, self.value(node.left), self.value(node.right))
+        left, right = self.value(node.left), self.value(node.right)
+        if left.delta and right.constant is not None and isinstance(node.op, ast.BitAnd):
+            # The low bits of a multiple of a power of two plus a constant are the constant's.
+            base = self.writer.known(self.path, name(cast("str", left.base)))
+            if 0 <= right.constant < 1 << base.zeros:
+                return constant(left.delta & right.constant)
+        result = binary(node.op, left, right)
         return self._size() if result.text == SIZE else result
 
     def condition(self, node: ast.expr) -> Condition:
@@ -140,6 +166,8 @@ class FrameEvaluator(Learner):
                 raise NotLiftable("an item of a word")
             key, value = self.value(target.slice), self.value(source)
             self._line(f"{container.text}[{key.text}] = {value.text}")
+            if container.text == "memory" and key.constant is not None:
+                self.path.words.pop(key.constant << 5, None)
             self.effects = True
             return
         raise NotLiftable("assignment")
@@ -175,9 +203,10 @@ class FrameEvaluator(Learner):
             folded = target(*constants) if wanted and None not in constants else None
             if type(folded) is int:
                 return constant(folded)
-            inlined = self._inlined(target, arguments) if wanted else None
-            if inlined is not None:
-                return inlined
+            if wanted or target in WRITTEN_OUT:
+                inlined = self._inlined(target, arguments)
+                if inlined is not None:
+                    return inlined
             self.effects = self.effects or not wanted
             if target not in BLIND:
                 self._shown()
@@ -189,9 +218,12 @@ class FrameEvaluator(Learner):
         return self._ask(f"{self.writer.bind(target)}({', '.join(texts)})", wanted=wanted)
 
     def _inlined(self, function: Callable[..., object], arguments: list[Any]) -> Value | None:
-        """The value of a small function of words and memory: its assignments and its return, in place of the call."""
+        """The value of a small function of words and memory: its assignments and its return, in place of the call.
+
+        Of one that returns nothing the value is zero. None where it can't be written out.
+        """
         kept = self.names, self.environment
-        kept_lines = len(self.writer.lines)
+        kept_lines, kept_effects = len(self.writer.lines), self.effects
         try:
             lifted = syntax_of(function)
             self.names = lifted.names
@@ -210,13 +242,15 @@ class FrameEvaluator(Learner):
                     self._assign(statement.targets[0], statement.value)
                 else:
                     break
-            del self.writer.lines[kept_lines:]
-            return None
+            else:
+                return constant(0)
         except NotLiftable:
-            del self.writer.lines[kept_lines:]
-            return None
+            pass
         finally:
             self.names, self.environment = kept
+        del self.writer.lines[kept_lines:]
+        self.effects = kept_effects
+        return None
 
     def _method(self, function: ast.Attribute, arguments: list[ast.expr]) -> Any:
         owner = self.anything(function.value) if isinstance(function.value, (ast.Name, ast.Attribute)) else None
