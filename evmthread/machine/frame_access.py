@@ -5,6 +5,7 @@ It knows Frame's own vocabulary (memory, grow, charge, gas, prices) and no opcod
 
 import ast
 from collections.abc import Callable
+from types import MappingProxyType
 from typing import Any, cast
 
 from evmthread.isa.frame import copy_data, copy_memory, load_unaligned, store_byte, store_unaligned
@@ -35,6 +36,8 @@ BLIND: tuple[Callable[..., object], ...] = (
     *(load_unaligned, store_unaligned, store_byte),
 )
 
+# What a host is asked that changes nothing and charges nothing: it may only be told to wait. Whether it gives a word.
+HOST_READS = MappingProxyType({"balance": True, "code": False})
 # Functions without a value that are written out where enough is known of what they are given.
 WRITTEN_OUT: tuple[Callable[..., object], ...] = (store_unaligned,)
 
@@ -121,6 +124,9 @@ class FrameEvaluator(Learner):
             left = self.anything(node.left)
             text = f"{left.text} is None"
             return Condition(text if isinstance(node.ops[0], ast.Is) else f"{left.text} is not None")
+        if isinstance(node, ast.Compare) and isinstance(node.ops[0], (ast.In, ast.NotIn)):
+            kind = "in" if isinstance(node.ops[0], ast.In) else "not in"
+            return Condition(f"{self.anything(node.left).text} {kind} {self.anything(node.comparators[0]).text}")
         if isinstance(node, ast.Compare) and isinstance(node.ops[0], ast.Gt):
             left, right = self.value(node.left), self.value(node.comparators[0])
             if right.text == "size" and self._within(left):
@@ -148,6 +154,8 @@ class FrameEvaluator(Learner):
                 return Opaque(self.writer.hoist(node.attr))
             raise NotLiftable(node.attr)
         found = self.anything(owner) if isinstance(owner, (ast.Attribute, ast.Name)) else None
+        if found is HOST and node.attr == "warm":
+            return Opaque(f"{self.writer.hoist('host')}.warm")
         if isinstance(found, Opaque) and found.what is not None:
             known = getattr(found.what, node.attr)
             if type(known) is int:
@@ -203,6 +211,9 @@ class FrameEvaluator(Learner):
             folded = target(*constants) if wanted and None not in constants else None
             if type(folded) is int:
                 return constant(folded)
+            if type(folded) is bytes:
+                escaped = "".join([f"\\x{byte:02x}" for byte in folded])  # with nothing in it that looks like a number
+                return Opaque(self.writer.literal(f"b'{escaped}'"))
             if wanted or target in WRITTEN_OUT:
                 inlined = self._inlined(target, arguments)
                 if inlined is not None:
@@ -261,6 +272,8 @@ class FrameEvaluator(Learner):
             if function.attr in ("grow", "grow_range"):
                 return self._reach(words)
             raise NotLiftable(function.attr)
+        if owner is HOST and function.attr in HOST_READS:
+            return self._read(function.attr, [self.anything(argument) for argument in arguments])
         if isinstance(owner, Opaque) and owner.text == "slots" and function.attr == "get":
             return Value(f"slots.get({self.value(arguments[0]).text})")
         raise NotLiftable(function.attr)
@@ -292,6 +305,16 @@ class FrameEvaluator(Learner):
         amount = self._settled(amount)
         self.writer.bail(self.path, f"gas < {amount.text} + @GAS@", self.pc, self.indent)
         self._line(f"gas -= {amount.text}")
+
+    def _read(self, method: str, arguments: list[Any]) -> Any:
+        """What the host says; where it has to be waited for, the instruction begins anew."""
+        path, writer = self.path, self.writer
+        number = writer.site(path, self.pc, self.price)
+        result = writer.temporary()
+        self._line(f"site = {number}; frame.gas = gas - {path.spent + self.price}")
+        texts = ", ".join([argument.text for argument in arguments])
+        self._line(f"{result} = {writer.hoist('host')}.{method}({texts})")
+        return name(result) if HOST_READS[method] else Opaque(result)
 
     def _ask(self, call: str, *, wanted: bool) -> Value | None:
         """A call that may charge, fail or wait: gas is exact before it, and enough after it, or the stepper goes on."""

@@ -4,7 +4,6 @@ Knows what the lines of a region look like, and no instruction: what is written 
 statements.py.
 """
 
-import re
 from collections.abc import Callable
 from typing import Any
 
@@ -71,15 +70,15 @@ class RegionText:
     # Text -------------------------------------------------------------------------------------------------------------
     def line(self, indent: int, text: str) -> None:
         if len(text) > LONG_LITERAL and "0x" in text:
-            text = LITERAL.sub(self._literal, text)
+            text = LITERAL.sub(lambda found: self.literal(found[0]), text)
         self.lines.append(" " * indent + text)
         self.length += len(text)
         if self.length > TEXT_BOUND:
             raise TooLong
 
-    def _literal(self, found: re.Match[str]) -> str:
-        """The local that holds a long number: it is read sooner than its digits, by Python too."""
-        return self.literals.setdefault(found[0], f"K{len(self.literals)}")
+    def literal(self, text: str) -> str:
+        """The local that holds a long number or bytes: it is read sooner than its digits, by Python too."""
+        return self.literals.setdefault(text, f"K{len(self.literals)}")
 
     def temporary(self) -> str:
         self.temporaries += 1

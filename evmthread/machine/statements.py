@@ -154,7 +154,7 @@ class StatementLifter(FrameEvaluator):
                     return self._split(condition, statement.body, [*statement.orelse, *rest], top=top)
                 if statement.orelse or any(isinstance(node, ast.Assign) for node in statement.body):
                     raise NotLiftable("a branch that assigns")
-                self._optional(statement)
+                self._optional(statement, condition)
             else:
                 raise NotLiftable(type(statement).__name__)
         return None
@@ -205,11 +205,18 @@ class StatementLifter(FrameEvaluator):
             return name(self.result) if self.result is not None else None
         return None
 
-    def _optional(self, statement: ast.If) -> None:
-        """A branch that is passed over or run, and then goes on: growing memory, and nothing else so far."""
-        if not _is_growth(statement):
+    def _optional(self, statement: ast.If, condition: Condition) -> None:
+        """A branch that is passed over or run, and then goes on: it grows memory, or makes one call."""
+        if _is_growth(statement):
+            self._grow(self.value(cast("ast.Compare", statement.test).left))
+            return
+        only = statement.body[0]
+        if len(statement.body) > 1 or not (isinstance(only, ast.Expr) and isinstance(only.value, ast.Call)):
             raise NotLiftable("a branch that goes on")
-        self._grow(self.value(cast("ast.Compare", statement.test).left))
+        self._line(f"if {condition.text}:")
+        self.indent += 1
+        self.call(only.value, wanted=False)
+        self.indent -= 1
 
     def _guard(self, statement: ast.If, condition: Condition) -> bool:
         """An offset is taken to be a multiple of 32, as nearly all are: a bail where it isn't."""

@@ -28,6 +28,7 @@ CHEAP = OSAKA.evolve(
         "CREATE2": 5,
         "LOG1": 6,
         "SELFDESTRUCT": 3,
+        **dict.fromkeys(("BALANCE", "EXTCODESIZE", "EXTCODECOPY", "EXTCODEHASH"), 2),
         **dict.fromkeys(("CALL", "STATICCALL", "SLOAD"), 2),
     },
     prices={
@@ -60,6 +61,9 @@ PROGRAMS = {
     # Whom it calls is on the stack: nobody, a precompile, then a contract, then nobody again.
     "with and without code": f"PUSH 0 {push(NOBODY)} {push(OTHER)} PUSH 4 {push(NOBODY)} loop: PUSH 32 PUSH 0 PUSH 32"
     " PUSH 0 DUP5 PUSH 100 STATICCALL RETURNDATASIZE ADD PUSH 0 MLOAD ADD PUSH 64 MSTORE POP DUP1 PUSH @loop JUMPI",
+    "accounts": f"PUSH 2 loop: DUP1 BALANCE {push(OTHER)} EXTCODESIZE ADD {push(OTHER)} BALANCE ADD DUP2 DUP1 PUSH 70"
+    f" {push(THIRD)} EXTCODECOPY {push(THIRD)} EXTCODEHASH ADD SELFBALANCE ADD ADDRESS BALANCE ADD PUSH 70 MLOAD ADD"
+    " PUSH 32 MSTORE PUSH 1 SWAP1 SUB DUP1 PUSH @loop JUMPI PUSH 32 MLOAD PUSH 1 SSTORE",
     "create": f"{creation('GAS PUSH 0 SSTORE PUSH 0 PUSH 0 RETURN')} DUP1 EXTCODESIZE {creation('PUSH 1', salt=1)}",
     "selfdestruct": f"PUSH 1 PUSH 0 SSTORE {push(THIRD)} SELFDESTRUCT",
     "underflow": "PUSH 1 PUSH 2 ADD ADD PUSH 3",
