@@ -8,7 +8,7 @@ import ast
 from collections.abc import Callable
 from typing import Any, cast
 
-from evmthread.isa.instruction import Instruction, Shape
+from evmthread.isa.instruction import FRAMED, Instruction
 from evmthread.isa.instructions.memory import mload, msize, mstore
 from evmthread.machine.lifting import Evaluator
 from evmthread.machine.region_parts import Path
@@ -82,7 +82,7 @@ class Learner(Evaluator):
         value = path.stack[-1]
         if value.wrapped is None or value.sample is None or value.sample >= POINTER_RANGE[1]:
             return
-        hidden = 1 if self.instruction.shape is Shape.FRAMED else 2
+        hidden = 1 if self.instruction.shape is FRAMED else 2
         try:
             parameters = syntax_of(function).parameters[hidden:]
         except NotLiftable:
@@ -156,7 +156,7 @@ class Learner(Evaluator):
         frame, samples = self.writer.frame, [argument.sample for argument in arguments]
         if frame is None or None in samples or self.instruction.function is msize:
             return None
-        hidden = (frame,) if self.instruction.shape is Shape.FRAMED else (frame, frame.host)
+        hidden = (frame,) if self.instruction.shape is FRAMED else (frame, frame.host)
         return cast("int", function(*hidden, *samples))
 
     def _note_sample(self, arguments: list[Value]) -> None:
@@ -167,7 +167,7 @@ class Learner(Evaluator):
         offset = arguments[0].sample if arguments else None
         if self.instruction.function is mstore and offset is not None and not offset & 31:
             memory[offset] = arguments[1].sample
-        elif self.instruction.shape is Shape.FRAMED:
+        elif self.instruction.shape is FRAMED:
             self.path.memory = None
 
     # How far memory reaches -------------------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ Works on instructions as they lie in the code; knows neither engine.
 import re
 from collections.abc import Callable, Container, Sequence
 
-from evmthread.isa.instruction import Instruction, Shape
+from evmthread.isa.instruction import CONTROL, Instruction
 
 LOOP_SEARCH_LIMIT = 1500  # instructions that the search for a way back looks at
 LOOP_SEARCH_STACK = 24  # items of the stack that it remembers across a jump
@@ -65,7 +65,7 @@ def leads_back(
                 stack[-1], stack[-depth] = stack[-depth], stack[-1]
             else:
                 operands = [stack.pop() if stack else None for _ in range(instruction.pops)]
-                if instruction.shape is Shape.CONTROL and not (len(operands) > 1 and goes_on(pc, operands[1])):
+                if instruction.shape is CONTROL and not (len(operands) > 1 and goes_on(pc, operands[1])):
                     if instruction.name not in ("JUMP", "JUMPI"):
                         break
                     target = operands[0]

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from evmthread.errors import InvalidInput
 from evmthread.isa.forks import Fork
 from evmthread.isa.frame import Frame, copy_data, write_memory
-from evmthread.isa.halts import ExceptionalHalt, HaltReason, Status
+from evmthread.isa.halts import HALT, REVERT, SUCCESS, ExceptionalHalt, HaltReason
 from evmthread.isa.instruction import HALTED
 from evmthread.isa.message import CALL, CALLCODE, CREATE, CREATE2, DELEGATECALL, STATICCALL, Message
 from evmthread.machine.code_cache import CodeCache
@@ -19,7 +19,6 @@ from evmthread.machine.stepper import Outcome, execute, fail
 from evmthread.machine.traps import Answer
 from evmthread.precompiles.precompile import Precompile, PrecompileFailure
 
-SUCCESS = Status.SUCCESS
 CALLS = (CALL, STATICCALL, DELEGATECALL, CALLCODE)
 
 # What a recorded call takes in memory on CPython 3.11, measured: frame, message, lists; a word of a failed call's.
@@ -122,7 +121,7 @@ class Machine:
             host.move(sender, address, transfer)
         if mark is not None:
             host.rollback(mark)  # which doesn't undo all: see there
-        status = SUCCESS if reason is None else Status.HALT
+        status = SUCCESS if reason is None else HALT
         call = CODELESS_OF((message, pc, gas, output, status, reason, len(host.logs), host.refund))
         self._record(frame, call, len(data) + len(output))
         frame.gas += gas
@@ -183,7 +182,7 @@ class Machine:
             raise InvalidInput(f"an answer takes {answer.gas_used} gas where the call brought {frame.gas}")
         frame.gas -= answer.gas_used
         frame.output = bytes(answer.output)
-        frame.status = Status.SUCCESS if answer.success else Status.REVERT
+        frame.status = SUCCESS if answer.success else REVERT
         self._leave(frame)
 
     def _run_precompile(self, frame: Frame, contract: Precompile) -> None:

@@ -8,7 +8,7 @@ instruction in question. Each place that may bail, fail or wait is a **site**: a
 
 from typing import cast
 
-from evmthread.isa.instruction import Instruction, Shape
+from evmthread.isa.instruction import CONTROL, PURE, STACK, Instruction
 from evmthread.isa.instructions.jumps import jump, jumpi
 from evmthread.machine.analysis import JUMPDEST
 from evmthread.machine.lifting import lift_pure
@@ -110,15 +110,15 @@ class RegionWriter(RegionText):
                 path.spent += price * run
                 self.count += run // DESTINATIONS_A_STEP
                 pc += run
-            elif shape is Shape.STACK:
+            elif shape is STACK:
                 path.spent += price
                 self._move(path, pc, instruction, indent)
                 pc += 1 + instruction.immediate
-            elif shape is Shape.PURE:
+            elif shape is PURE:
                 path.spent += price
                 self._pure(path, instruction, indent)
                 pc += 1
-            elif shape is Shape.CONTROL:
+            elif shape is CONTROL:
                 if instruction.function is jump:
                     target = self._jump(path, pc, price, indent)
                     if target is None:
@@ -312,7 +312,7 @@ class RegionWriter(RegionText):
             instruction = self.program.instruction_at(pc)
             if instruction is None:
                 return True
-            if instruction.shape is Shape.CONTROL:
+            if instruction.shape is CONTROL:
                 return not instruction.name.startswith("JUMP")
             pc += 1 + instruction.immediate
         return False

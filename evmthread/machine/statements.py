@@ -8,7 +8,7 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, cast
 
-from evmthread.isa.instruction import Shape
+from evmthread.isa.instruction import FRAMED, Shape
 from evmthread.machine.frame_access import FRAME, HOST, FrameEvaluator
 from evmthread.machine.symbols import Condition, NotLiftable, Value, name
 from evmthread.machine.syntax import syntax_of
@@ -64,7 +64,7 @@ class StatementLifter(FrameEvaluator):
         reaches = [(growth, growth.reach) for growth in path.growths.values()]
         try:
             lifted = syntax_of(function)
-            hidden = 1 if instruction.shape is Shape.FRAMED else 2
+            hidden = 1 if instruction.shape is FRAMED else 2
             environment: dict[str, Any] = {lifted.parameters[0]: FRAME}
             if hidden == 2:
                 environment[lifted.parameters[1]] = HOST

@@ -7,7 +7,7 @@ from typing import cast
 
 from evmthread.errors import Missing
 from evmthread.isa.frame import Frame
-from evmthread.isa.halts import ExceptionalHalt, HaltReason, Status
+from evmthread.isa.halts import HALT, ExceptionalHalt, HaltReason
 from evmthread.isa.instruction import HALTED, Halted
 from evmthread.isa.message import Message
 from evmthread.machine.analysis import Program
@@ -27,7 +27,7 @@ Outcome = Message | Halted
 
 def fail(frame: Frame, reason: HaltReason) -> Halted:
     """Ends the frame with an exceptional halt: all its gas is gone."""
-    frame.status = Status.HALT
+    frame.status = HALT
     frame.halt_reason = reason
     frame.gas = 0
     frame.output = b""
