@@ -97,8 +97,8 @@ class FrameEvaluator(Learner):
     def _word(self, index: Value) -> Value:
         """A word of memory."""
         known = None if index.constant is None else self.path.words.get(index.constant << 5)
-        if known is not None and known.constant is not None:
-            return known
+        if known is not None and known.atom:
+            return self.writer.known(self.path, known)
         return Value(f"memory[{index.text}]", sample=self._memory_sample())
 
     def value_of_part(self, node: ast.expr) -> Value:
