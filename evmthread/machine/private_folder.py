@@ -22,13 +22,12 @@ _ROOT = 0
 
 
 def default_cache_folder() -> Path:
-    """Where this version's caches belong: `evmthread/VERSION-PYTHON` in the user's own cache folder.
+    """Where this Python's caches belong: `evmthread/PYTHON` in the user's own cache folder.
 
     That is $XDG_CACHE_HOME, or ~/.cache (XDG Base Directory Specification); ~/Library/Caches on macOS. Raises
-    BackendError for a user without a home.
+    BackendError for a user without a home. No part of it is evmthread's version: to look that up takes longer than all
+    else that a cache does, and a file's name has to tell what it hangs on anyway.
     """
-    from importlib.metadata import PackageNotFoundError, version
-
     named = os.environ.get("XDG_CACHE_HOME", "")
     try:
         if os.path.isabs(named):  # the specification has others ignored
@@ -37,11 +36,7 @@ def default_cache_folder() -> Path:
             caches = Path.home() / ("Library/Caches" if sys.platform == "darwin" else ".cache")
     except RuntimeError as error:
         raise BackendError(f"no folder for caches: {error}") from error
-    try:
-        edition = version("evmthread")
-    except PackageNotFoundError:
-        edition = "uninstalled"
-    return caches / "evmthread" / f"{edition}-{sys.implementation.cache_tag}"
+    return caches / "evmthread" / str(sys.implementation.cache_tag)
 
 
 class PrivateFolder:

@@ -4,6 +4,7 @@ import gc
 import linecache
 import os
 import re
+import shutil
 import subprocess
 import sys
 import traceback
@@ -280,10 +281,41 @@ def test_another_edition_is_not_read(directory: Path, monkeypatch: pytest.Monkey
         with monkeypatch.context() as changed:
             changed.setattr(sys, name, value)
             assert regions_of(CodeCache(store=RegionFiles(directory))) == set()
-    with monkeypatch.context() as changed:
-        changed.setattr(region_files, "__file__", str(directory / "package" / "machine" / "region_files.py"))
-        assert regions_of(CodeCache(store=RegionFiles(directory))) == set()
     assert regions_of(CodeCache(store=RegionFiles(directory))) != set()
+
+
+@pytest.fixture
+def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of this package's sources, which compiled code now hangs on."""
+    root = Path(region_files.__file__).parent.parent
+    for folder in ("isa", "machine", "precompiles", "primitives"):
+        shutil.copytree(root / folder, tmp_path / "package" / folder, ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr(region_files, "__file__", str(tmp_path / "package" / "machine" / "region_files.py"))
+    return tmp_path / "package"
+
+
+def test_a_byte_of_any_source_makes_another_edition(package: Path, directory: Path) -> None:
+    warmed(directory)
+    assert regions_of(CodeCache(store=RegionFiles(directory))) != set()
+    for file in ("isa/instructions/jumps.py", "machine/compiler.py", "precompiles/bn254.py", "primitives/words.py"):
+        source = package / file
+        content = source.read_bytes()
+        times = source.stat().st_atime_ns, source.stat().st_mtime_ns
+        source.write_bytes(content[:-1] + b" ")
+        os.utime(source, ns=times)
+        assert regions_of(CodeCache(store=RegionFiles(directory))) == set()
+        source.write_bytes(content)
+        assert regions_of(CodeCache(store=RegionFiles(directory))) != set()
+        source.rename(source.with_name("other.py"))
+        assert regions_of(CodeCache(store=RegionFiles(directory))) == set()
+        source.with_name("other.py").rename(source)
+
+
+def test_without_sources_nothing_is_kept(package: Path, directory: Path) -> None:
+    for source in (package / "isa").rglob("*.py"):
+        source.unlink()
+    with pytest.raises(BackendError, match="no sources"):
+        RegionFiles(directory)
 
 
 def test_a_file_of_another_format_is_not_read(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
