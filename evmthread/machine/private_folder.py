@@ -51,6 +51,7 @@ class PrivateFolder:
         if not hasattr(os, "geteuid"):
             raise BackendError("this system doesn't tell whose files are whose")
         self.path = path
+        self._inside = f"{path}/"
         self._most_bytes = most_bytes
         self._held: int | None = None
         try:
@@ -68,7 +69,7 @@ class PrivateFolder:
         """The content of a file; None where there is none, or one that others could have written."""
         # A process's first call of a code waits for this: system calls alone.
         try:
-            descriptor = os.open(f"{self.path}/{name}", os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+            descriptor = os.open(self._inside + name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
         except OSError:
             return None
         try:
