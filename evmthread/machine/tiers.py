@@ -95,7 +95,7 @@ class TieredEngine:
         threshold = self.threshold
         if calls > 1:
             threshold //= min(calls, CALLS_COUNTED)
-        few = min(VISITS_TO_DECODE, threshold + 1)
+        few = VISITS_TO_DECODE if threshold >= VISITS_TO_DECODE else threshold + 1
         earned = 0
         segment = None
         try:

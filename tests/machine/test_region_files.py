@@ -2,6 +2,7 @@
 
 import gc
 import linecache
+import marshal
 import os
 import re
 import shutil
@@ -208,6 +209,34 @@ def test_regions_wake_when_they_are_called(both: Path) -> None:
     run_two(cache, 1)
     assert awake(program) == asleep
     assert program.compiled_bytes == held
+
+
+@pytest.mark.parametrize("apart", [False, True])
+def test_a_group_is_unpacked_with_its_first_region(
+    directory: Path, monkeypatch: pytest.MonkeyPatch, apart: bool
+) -> None:
+    if apart:
+        monkeypatch.setattr(region_files, "_GROUP_BYTES", 1)
+    cache = CodeCache(store=RegionFiles(directory))
+    run_two(cache, 0, 0)
+    run_two(cache, 1, 0)
+    cache.save()
+    unpacked: list[int] = []
+    plain_loads = marshal.loads
+
+    def loads(part: bytes) -> object:
+        content = plain_loads(part)
+        if isinstance(content, list):
+            unpacked.append(len(content))
+        return content
+
+    monkeypatch.setattr(region_files.marshal, "loads", loads)
+    again = CodeCache(store=RegionFiles(directory))
+    count = len(again.program(assemble(TWO), CANCUN).regions)
+    assert (count > 2, unpacked) == (True, [])
+    woken = awake(run_two(again, 0))
+    assert unpacked == ([1] * len(woken) if apart else [count])
+    assert 0 < len(woken) < count
 
 
 def test_what_still_sleeps_is_kept_too(both: Path) -> None:
