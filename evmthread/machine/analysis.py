@@ -44,8 +44,9 @@ DECODED_BYTES, DECODED_BYTES_A_BYTE = 2**16, 256
 
 # Up to the next JUMPDEST and with it. A search that found none would go on inside the data of a PUSH: so code is given
 # an end in which each PUSH finds its data, and every search a JUMPDEST.
-_PUSHES = b"|".join(re.escape(bytes((0x5F + size,))) + b".{%d}" % size for size in range(1, 33))
-_UP_TO_DESTINATION = re.compile(b"(?s:(?:[^\\x5b\\x60-\\x7f]*+(?:" + _PUSHES + b"))*+[^\\x5b\\x60-\\x7f]*+\\x5b)")
+_PUSHES = b"|".join(re.escape(bytes((0x5F + size,))) + b"." * size for size in range(1, 33))
+_OTHERS = b"[^\\x5b\\x60-\\x7f]*+"
+_UP_TO_DESTINATION = re.compile(b"(?s:" + _OTHERS + b"(?:(?:" + _PUSHES + b")" + _OTHERS + b")*+\\x5b)")
 _END = bytes(32) + b"\x5b"
 
 

@@ -12,7 +12,7 @@ from evmthread.isa.forks import CANCUN, FRONTIER, HISTORY, ISTANBUL, OSAKA, Fork
 from evmthread.isa.frame import Frame
 from evmthread.isa.halts import HaltReason, Status
 from evmthread.machine.code_cache import CodeCache
-from evmthread.machine.stepper import execute, step
+from evmthread.machine.stepper import execute, interpret, step
 from evmthread.state.memory import MemoryState
 from tests.conftest import Engine
 from tests.isa.instructions.test_creates import creation
@@ -165,6 +165,27 @@ def test_exactly_one_instruction_a_step() -> None:
         (11, 79, [0x204]),
     ]
     assert (frame.status, frame.gas, frame.pc) == (Status.SUCCESS, 79, 11)
+
+
+LOOP_OF_NINE = "PUSH 9 loop: PUSH 1 SWAP1 SUB DUP1 PUSH @loop JUMPI"  # the loop's head is at 2, what follows at 12
+
+
+def test_places_that_were_met_seldom_are_run_through() -> None:
+    frame = start(state({CONTRACT: LOOP_OF_NINE}), OSAKA, gas=10**6)[0].root
+    visits: dict[int, int] = {}
+    assert interpret(frame, visits=visits, few=4) is None
+    assert (frame.pc, frame.stack, visits) == (2, [5], {2: 3})
+    assert interpret(frame, visits=visits, few=100, better={12}) is None
+    assert (frame.pc, frame.stack, visits) == (12, [0], {2: 7})
+
+
+@pytest.mark.parametrize("visits", [None, {2: -100}])
+def test_each_jump_ends_a_run_where_nothing_is_to_be_counted(visits: dict[int, int] | None) -> None:
+    frame = start(state({CONTRACT: LOOP_OF_NINE}), OSAKA, gas=10**6)[0].root
+    for left in (8, 7):
+        assert interpret(frame, visits=visits, few=4) is None
+        assert (frame.pc, frame.stack) == (2, [left])
+    assert visits in (None, {2: -100})
 
 
 def test_stack_overflow_at_exactly_1024() -> None:
