@@ -123,19 +123,22 @@ class Machine:
             host.rollback(mark)  # which doesn't undo all: see there
         status = SUCCESS if reason is None else HALT
         call = CODELESS_OF((message, pc, gas, output, status, reason, len(host.logs), host.refund))
-        self._record(frame, call, len(data))
-        self.recorded_bytes += len(output)  # after it was asked for room, as for a call with a frame
+        self._record(frame, call, len(data), len(output))
         frame.gas += gas
         frame.return_data = output
         if size and output:
             write_memory(frame.memory, offset, output[:size])
         return 1 if reason is None else 0
 
-    def _record(self, parent: Frame, call: Frame, size: int) -> None:
-        """Puts a call into the tree of its caller, as long as the tree isn't too large; `size` is of what it holds."""
+    def _record(self, parent: Frame, call: Frame, size: int, output: int = 0) -> None:
+        """Puts a call into the tree of its caller, as long as the tree isn't too large.
+
+        `size` is of what it brings. Of one that has ended already, `output` is held too, and counts for later calls.
+        """
         self.recorded += 1
-        self.recorded_bytes += CALL_BYTES + size
-        if self.recorded > self.most_recorded or self.recorded_bytes > self.most_bytes:
+        held = self.recorded_bytes + CALL_BYTES + size
+        self.recorded_bytes = held + output
+        if self.recorded > self.most_recorded or held > self.most_bytes:
             parent.unrecorded += 1
         elif parent.children is None:
             parent.children = [call]
