@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
 
+from evmthread.channel.calls import ThreadCalls
 from evmthread.channel.errors import DivergentField, LocalProtocolError
 from evmthread.channel.inputs import BatchOutcome, found_world, run_batch
 from evmthread.channel.roots import apply_rooted
@@ -83,6 +84,7 @@ class Thread:
         self._code = code
         self._state = state
         self._world = World(fork=rules.fork, view=state, cache=cache, hooks=hooks)
+        self._calls = ThreadCalls(rules, beside=self._world.hooks)
         self._roots = StateRoots()
         self._slots = 0
         self._environment: Environment | None = None
@@ -391,7 +393,7 @@ class Thread:
             gas_used = self._agreement.commitment.gas_used
         opened = None if place.final else self._open
         outcome = run_batch(
-            self._rules, world, signed.batch, slots=self._slots, nonce=place.nonce, open_call=opened, steps=steps
+            self._calls, world, signed.batch, slots=self._slots, nonce=place.nonce, open_call=opened, steps=steps
         )
         opened = outcome.open_call
         roots = self._roots.copy()
