@@ -7,7 +7,7 @@ from evmthread.channel.errors import ClockDrift, DivergentField, NonceTooFar, Re
 from evmthread.channel.suspension import OpenCall
 from evmthread.channel.thread import Thread
 from evmthread.commit.agreement import Agreement
-from evmthread.commit.batch import SignedBatch, check_input_signatures
+from evmthread.commit.batch import SignedBatch
 from evmthread.commit.commitment import (
     MAX_NONCE_STEP,
     SUSPENDED,
@@ -89,9 +89,7 @@ def check_batch_of(thread: Thread, commitment: Commitment, signed: SignedBatch, 
         raise RemoteProtocolError(f"nonce {commitment.nonce}: another batch than the one that is committed to")
     try:
         check_suspension_of(thread, commitment, suspension)
-        check_input_signatures(
-            thread.domain, thread.terms, signed, nonce=commitment.nonce, recoveries=thread.recoveries
-        )
+        thread.check_input_signatures(signed, nonce=commitment.nonce)
     except Refusal as error:
         raise RemoteProtocolError(str(error)) from None
 

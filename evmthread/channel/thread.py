@@ -26,8 +26,9 @@ from evmthread.commit.batch import (
     InputKind,
     Place,
     SignedBatch,
-    check_batch_rules,
+    check_batch_form,
     check_environment,
+    check_input_signatures,
 )
 from evmthread.commit.commitment import FINAL, REST, SUSPENDED, Commitment
 from evmthread.commit.eip712 import Domain, digest
@@ -93,6 +94,7 @@ class Thread:
         self._prepared: Prepared | None = None
         self.recoveries = Recoveries()
         """Whose signatures this thread has met: none is recovered twice on its way from a request to an agreement."""
+        self._checked: SignedBatch | None = None
 
     @classmethod
     def open(
@@ -230,6 +232,17 @@ class Thread:
         return steps_until(self._rules, view, self._world.cache, each, block, answers=answers, after=after, stops=stops)
 
     # Batches ----------------------------------------------------------------------------------------------------------
+    def check_input_signatures(self, signed: SignedBatch, *, nonce: int) -> None:
+        """Nothing, or a Refusal: every input is signed by its actor's session key. `nonce` is named in errors.
+
+        The very batch that it was asked of last isn't gone through again: its receiver looks before it executes.
+        """
+        if signed is self._checked:
+            return
+        check_input_signatures(self.domain, self.terms, signed, nonce=nonce, recoveries=self.recoveries)
+        if type(signed) is SignedBatch:  # a subclass could show other inputs the next time
+            self._checked = signed
+
     def execute(
         self, signed: SignedBatch, *, nonce: int | None = None, final: bool = False, steps: int = 0
     ) -> Commitment:
@@ -261,7 +274,8 @@ class Thread:
         elif nonce or final:
             raise LocalProtocolError("the first commitment is the genesis: nonce 0, at rest")
         place = Place(nonce, self.parent, final)
-        check_batch_rules(self.domain, self.terms, self.ruleset, place, signed, recoveries=self.recoveries)
+        check_batch_form(self.domain, self.terms, self.ruleset, place, signed)
+        self.check_input_signatures(signed, nonce=nonce)
         check_environment(self._environment, signed.batch, nonce=nonce)
         mark = self._world.mark()
         try:

@@ -270,6 +270,12 @@ def check_batch_rules(
     recoveries: Recoveries | None = None,
 ) -> None:
     """As check_signed_batch, for whoever makes a commitment in this place of the thread out of this very batch."""
+    check_batch_form(domain, terms, ruleset, place, signed)
+    check_input_signatures(domain, terms, signed, nonce=place.nonce, recoveries=recoveries)
+
+
+def check_batch_form(domain: Domain, terms: Terms, ruleset: Ruleset, place: Place, signed: SignedBatch) -> None:
+    """As check_batch_rules, but for the signatures: who looked at them before goes on from here."""
     batch, nonce = signed.batch, place.nonce
     thread = thread_id(domain, terms)
     _check_limits(terms, ruleset, place, signed)
@@ -279,7 +285,6 @@ def check_batch_rules(
             raise WrongThread(thread, each.thread_id, nonce)
         if broken := _broken_input_clause(ruleset, place, root, index, each):
             raise IllFormedBatch(*broken, index=index, nonce=nonce)
-    check_input_signatures(domain, terms, signed, nonce=nonce, recoveries=recoveries)
 
 
 def _check_limits(terms: Terms, ruleset: Ruleset, place: Place, signed: SignedBatch) -> None:

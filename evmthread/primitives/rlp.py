@@ -20,6 +20,8 @@ MAX_ITEMS = 2**18  # of one decoded item: about 25 MB of Python objects
 _STRING_HEADS = tuple([bytes((0x80 + size,)) for size in range(56)])
 _LIST_HEADS = tuple([bytes((0xC0 + size,)) for size in range(56)])
 _SMALL_INTEGERS = (EMPTY_STRING, *[bytes((value,)) for value in range(1, 0x80)])
+_HEADS_OF_TWO = (0xB8, 0xF8)
+"""How a string, or a list, of 56 to 255 bytes begins; a byte with its length follows."""
 _BYTES = tuple([bytes((value,)) for value in range(0x80)])
 
 
@@ -127,7 +129,7 @@ def _decode_list(data: bytes, position: int, end: int, depth: int, allowed: int)
         allowed -= 1
         if allowed < 0:
             raise DecodingError("RLP has too many items")
-        # Nearly all items are a byte, a short string or a short list; _payload reads what isn't, or is wrong.
+        # Nearly all items are a byte, or have a head of one or two bytes; _payload reads what hasn't, or is wrong.
         if first < 0x80:
             items.append(_BYTES[first])
             position += 1
@@ -137,6 +139,18 @@ def _decode_list(data: bytes, position: int, end: int, depth: int, allowed: int)
         elif 0xC0 <= first < 0xF8 and (stop := position + first - 0xBF) <= end:
             children, allowed = _decode_list(data, position + 1, stop, depth - 1, allowed)
             items.append(children)
+            position = stop
+        elif (
+            first in _HEADS_OF_TWO
+            and position + 1 < end
+            and (size := data[position + 1]) > 55
+            and (stop := position + 2 + size) <= end
+        ):
+            if first == 0xB8:
+                items.append(data[position + 2 : stop])
+            else:
+                children, allowed = _decode_list(data, position + 2, stop, depth - 1, allowed)
+                items.append(children)
             position = stop
         else:
             is_list, start, position = _payload(data, position, end)
