@@ -17,7 +17,7 @@ from evmthread.commit.agreement import SignedCommitment
 from evmthread.commit.batch import Input, SignedBatch
 from evmthread.commit.commitment import Commitment, Suspension
 from evmthread.commit.members import plain_type
-from evmthread.commit.records import VERSION_BYTE, decode_versioned, decoded_list
+from evmthread.commit.records import VERSION_BYTE, decode_versioned, decoded_list, remember_rlp
 from evmthread.errors import DecodingError
 from evmthread.primitives import rlp
 from evmthread.primitives.quick import quick
@@ -213,7 +213,18 @@ def decode_message(data: bytes, *, batch_bytes: int) -> tuple[bytes, Message]:
     read = _READERS.get(number)
     if read is None:
         raise DecodingError(f"message: type {number}")
-    return _hash(thread_id, "threadId"), read(body)
+    message = read(body)
+    if isinstance(message, Propose):
+        _remember_bytes(message, data)
+    return _hash(thread_id, "threadId"), message
+
+
+def _remember_bytes(propose: Propose, data: bytes) -> None:
+    """Whoever signs a proposal keeps it first, and the agreement on it: as the bytes of which it was read."""
+    body = rlp.encoded_items(data[len(VERSION_BYTE) :])[-1]
+    commitment, batch, *_ = rlp.encoded_items(body)
+    remember_rlp(propose.commitment, commitment)
+    remember_rlp(propose.batch, batch)
 
 
 _SHORTEST = b"\xe3"

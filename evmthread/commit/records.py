@@ -111,6 +111,11 @@ def remembered_slot() -> Any:
     return field(init=False, repr=False, compare=False, default=None)
 
 
+def remember_rlp(record: object, encoded: bytes) -> None:
+    """The record was read from these bytes of RLP, of which there is one form: it is written as them."""
+    object.__setattr__(record, "_to_rlp", encoded)
+
+
 def _rebuild(make: "Callable[..., Record]", values: dict[str, object]) -> "Record":
     return make(**values)
 

@@ -119,6 +119,17 @@ def decode(data: bytes, *, max_depth: int = 64, max_items: int = MAX_ITEMS) -> D
     return items
 
 
+def encoded_items(encoded: bytes) -> list[bytes]:
+    """The items of a list, each as its bytes: of a list that `decode` has read, which says whether it is one."""
+    _, position, end = _payload(encoded, 0, len(encoded))
+    items = []
+    while position < end:
+        _, _, stop = _payload(encoded, position, end)
+        items.append(encoded[position:stop])
+        position = stop
+    return items
+
+
 def _decode_list(data: bytes, position: int, end: int, depth: int, allowed: int) -> tuple[list[Decoded], int]:
     """The items of a list's payload, and how many more are allowed after them."""
     if depth <= 0:

@@ -21,6 +21,8 @@ def test_encodes_and_decodes_as_pyrlp(item: rlp.Decoded) -> None:
     encoded = rlp.encode(item)
     assert encoded == pyrlp.encode(item)
     assert rlp.decode(encoded) == item
+    if isinstance(item, list):
+        assert rlp.encoded_items(encoded) == [rlp.encode(child) for child in item]
 
 
 @given(st.binary(max_size=80))
