@@ -374,8 +374,7 @@ class Channel:
 
     def _lead(self) -> None:
         desk = self._desk
-        for_others = desk.has_to_clear or (self._rounds.may_skip and desk.new_ground is not None)
-        if not (desk.options.automatic or for_others) or desk.outbox.waits or not desk.may_sign:
+        if desk.outbox.waits or not (desk.options.automatic or self._others_wait) or not desk.may_sign:
             return
         if desk.options.linger and desk.pool and not self._rounds.may_skip:
             if self._linger_until is None:
@@ -384,6 +383,11 @@ class Channel:
                 return
         self._linger_until = None
         self._leading.lead_if_wanted(clears=not desk.options.automatic)
+
+    @property
+    def _others_wait(self) -> bool:
+        """Whether a batch of ours clears the way for others, who can't go on without it."""
+        return self._desk.has_to_clear or (self._rounds.may_skip and self._desk.new_ground is not None)
 
     def _try_again(self) -> None:
         desk, phase = self._desk, self.phase

@@ -187,7 +187,7 @@ class Ledger:
             "signed above the agreement": (len(desk.ballot.signed), 4096),
             "inputs of others": (sum(map(len, desk.pool._others.values())), (inputs + 4) * parties),
             "own inputs": (len(desk.pool.own) + len(desk.pool.wishes), inputs + 4),
-            "answers awaited": (len(desk.outbox._waiting), 2 * inputs + 64),
+            "answers awaited": (len(desk.outbox._keeping) + len(desk.outbox._signing), 2 * inputs + 64),
             "remembered commitments": (len(watch._commitments), 512),
             "remembered inputs": (len(watch._inputs), 512),
             "orphans": (len(catch_up._orphans), 64),
