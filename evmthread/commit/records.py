@@ -201,7 +201,7 @@ def check_object(value: Json, what: str, names: list[str]) -> None:
 
 def decoded_list(item: rlp.Decoded, what: str, size: int) -> list[rlp.Decoded]:
     """The items of an RLP list of exactly `size` items. Raises DecodingError."""
-    items = list_item(item, what)
+    items = item if type(item) is list else list_item(item, what)
     if len(items) != size:
         raise DecodingError(f"{what}: {len(items)} items where {size} are wanted")
     return items
