@@ -363,8 +363,7 @@ class Channel:
         """`before`: the phase, where it is known."""
         before = self._desk.phase if before is None else before
         act()
-        self._closing.tip_moved()
-        self._closing.try_ready()
+        self._closing.look()
         self._wishes.sign_waiting()
         self._lead()
         after = self._desk.phase
@@ -417,10 +416,12 @@ class Channel:
             desk.pacing.arm(desk.now)
         else:
             desk.pacing.disarm()
-        times = (desk.pacing.next_at, self._closing.deadline, self._linger_until, self._challenge_at())
-        # What was due has been done; what is past and still there has to wait for something else.
-        due = [each for each in times if each is not None and each > desk.now]
-        desk.outbox.set_timer(min(due) if due else None)
+        first: float | None = None
+        for at in (desk.pacing.next_at, self._closing.deadline, self._linger_until, self._challenge_at()):
+            # What was due has been done; what is past and still there has to wait for something else.
+            if at is not None and at > desk.now and (first is None or at < first):
+                first = at
+        desk.outbox.set_timer(first)
 
     # The contract's own clock (section 5, time on return) -------------------------------------------------------------
     def _challenge_at(self) -> float | None:

@@ -44,7 +44,7 @@ class Closing:
     def try_ready(self) -> None:
         """Says that we are ready, as soon as none of our signatures stands above the latest agreement."""
         desk = self._desk
-        if not desk.wants_end or desk.ready_to_close is not None or not desk.may_sign:
+        if desk.ready_to_close is not None or not desk.may_sign:
             return
         if desk.is_restored or desk.floors_ahead:
             return  # first something has to be agreed above the floor of a restored store
@@ -100,12 +100,14 @@ class Closing:
         else:
             self._rounds.review_held()
 
-    def tip_moved(self) -> None:
-        """Another agreement is the latest: whoever was ready has to say it again."""
+    def look(self) -> None:
+        """After each event: where another agreement is the latest, whoever was ready has to say it again."""
         desk = self._desk
         if desk.ready_to_close is not None and desk.ready_to_close != desk.thread.parent:
             desk.ready_to_close = None
             desk.close_answers.pop(desk.index, None)
+        if desk.wants_end:
+            self.try_ready()
 
     def tick(self, now: float) -> None:
         """Gives up when it takes too long; not after we signed the final commitment, which binds us."""
