@@ -223,14 +223,16 @@ class Channel:
         wish = self._wishes.wish(kind, to, value, gas, data, lasting=lasting)
         return self._happen(What.ASK, lambda: self._desk.pool.wishes.append(wish))
 
-    def propose(self, *, empty: bool = False, steps: int = 0) -> list[Effect]:
+    def propose(self, *, empty: bool = False, steps: int = 0, above: bool = False) -> list[Effect]:
         """Proposes what waits, where this participant leads; the genesis is proposed in no other way.
 
         `empty`: a batch without inputs, which frees signatures that stand above the latest agreement. `steps` suspends
-        the last input after so many instructions. Raises NotNow, LocalProtocolError (TooManyOpenProposals).
+        the last input after so many instructions. `above`: also above a proposal that waits for answers or for our
+        user's decision, and hasn't been refused or unanswered for a while; that gives it up. Raises NotNow,
+        LocalProtocolError (TooManyOpenProposals; ProposalPending without `above`).
         """
         check_decision(self.phase, What.LEAD)
-        return self._happen(What.LEAD, lambda: self._leading.lead(empty=empty, steps=steps))
+        return self._happen(What.LEAD, lambda: self._leading.lead_asked(empty=empty, steps=steps, above=above))
 
     def accept(self, nonce: int) -> list[Effect]:
         """Signs the proposal that `Proposed` told of. Raises NotNow, LocalProtocolError."""

@@ -50,7 +50,7 @@ class Closing:
             return  # first something has to be agreed above the floor of a restored store
         if not desk.may_sign_above_genesis(final=True):
             return  # while the deposits aren't in, the way out is their refund
-        if self._rounds.waits_for_user:
+        if self._rounds.undecided:
             return  # who proposed it can't be ready before it is agreed: our user decides on that first
         if desk.ballot.own_standing is not None or desk.ballot.highest_signed > desk.tip_nonce:
             return

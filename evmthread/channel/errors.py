@@ -104,6 +104,16 @@ class TooManyOpenProposals(LocalProtocolError):  # noqa: N818 - as all names in 
 
 
 @dataclass(eq=False)
+class ProposalPending(LocalProtocolError):  # noqa: N818 - see above
+    """A proposal on the latest agreement waits for answers: nothing is proposed above it before it is given up."""
+
+    nonce: int
+
+    def __str__(self) -> str:
+        return f"the proposal of nonce {self.nonce} waits for answers"
+
+
+@dataclass(eq=False)
 class NotNow(LocalProtocolError):  # noqa: N818 - see above
     """The channel is in a phase in which this can't be asked of it."""
 

@@ -5,7 +5,13 @@ What is proposed is signed and sent by rounds.py.
 
 from evmthread.channel.ballot import Standing
 from evmthread.channel.desk import Desk
-from evmthread.channel.errors import InvalidBatch, LocalProtocolError, NonceTooFar, TooManyOpenProposals
+from evmthread.channel.errors import (
+    InvalidBatch,
+    LocalProtocolError,
+    NonceTooFar,
+    ProposalPending,
+    TooManyOpenProposals,
+)
 from evmthread.channel.events import Undone
 from evmthread.channel.messages import Propose, Reject, RejectCode
 from evmthread.channel.party import SignedInput
@@ -34,6 +40,17 @@ class Leading:
         if desk.ballot.own_standing is None:
             return desk.ballot.leader(desk.free_nonce) == desk.index or self._rounds.may_skip
         return self._rounds.may_skip
+
+    def lead_asked(self, *, empty: bool, steps: int, above: bool) -> None:
+        """Proposes since our user wants it. Raises LocalProtocolError as `lead` does, and ProposalPending.
+
+        Unless `above`, not above what others may be about to sign: participants that each propose whenever they like
+        would otherwise keep each other from ever agreeing.
+        """
+        standing = self._rounds.undecided or self._desk.ballot.own_standing
+        if standing is not None and not (above or standing.rejected or self._rounds.may_skip):
+            raise ProposalPending(standing.nonce)
+        self.lead(empty=empty, steps=steps)
 
     def lead(self, *, final: bool = False, empty: bool = False, steps: int = 0) -> None:
         """Proposes what is wanted. Raises LocalProtocolError (TooManyOpenProposals) where that can't be done now."""
@@ -76,7 +93,7 @@ class Leading:
         desk = self._desk
         if not desk.pool and not self._rounds.may_skip:  # most often: nothing waits
             return
-        if not self.is_our_turn or self._rounds.waits_for_user or desk.tip is None:
+        if not self.is_our_turn or self._rounds.undecided or desk.tip is None:
             return
         empty = self._rounds.empty_next or desk.ballot.open_proposals >= desk.thread.ruleset.open_proposals
         # What we, or a restored party, can't ask for on this agreement, can be asked for on the next.

@@ -55,10 +55,12 @@ class Rounds:
         """A leader was silent or was refused: whoever leads a later nonce may take it (section 4)."""
 
     @property
-    def waits_for_user(self) -> bool:
-        """Whether a proposal on the latest agreement waits for our user's decision."""
+    def undecided(self) -> Standing | None:
+        """The proposal on the latest agreement that waits for our user's decision."""
         undecided = self._undecided
-        return undecided is not None and self._desk.ballot.standing.get(undecided.nonce) is undecided
+        return (
+            None if undecided is None or self._desk.ballot.standing.get(undecided.nonce) is not undecided else undecided
+        )
 
     def begin(self) -> None:
         """We propose ourselves: what led to that is over, and what waited for our user is, too."""
@@ -183,7 +185,7 @@ class Rounds:
         """Whether our user was told of this proposal, then of another, and can decide on neither: it is told again."""
         desk = self._desk
         decided = standing.signed_here or standing.wanted
-        return desk.is_party and not decided and not self.waits_for_user
+        return desk.is_party and not decided and self.undecided is None
 
     def _check_own(self, propose: Propose) -> None:
         """A peer shows a proposal that we lead: if we signed it, our store has to know it (signer law, rule 5)."""
@@ -214,13 +216,12 @@ class Rounds:
 
         None for what it signed where we only have the digest of that.
         """
-        found = (self._watch.highest_of(party), self._desk.ballot.highest_of(party))
+        found = self._watch.highest_of(party), self._desk.ballot.highest_of(party)
         return max((each for each in found if each is not None), key=itemgetter(0), default=None)
 
     def seen_of(self, party: int) -> int:
         """The nonce of that, -1 for none."""
-        seen = self.highest_of(party)
-        return -1 if seen is None else seen[0]
+        return (self.highest_of(party) or (-1,))[0]
 
     @staticmethod
     def _not_signed(error: DivergentField) -> EvmthreadError:
@@ -341,8 +342,8 @@ class Rounds:
     # Our user's decision ----------------------------------------------------------------------------------------------
     def decide(self, nonce: int, *, accept: bool, where: str = "") -> None:
         """Signs, or refuses to sign, the proposal that waits for it. Raises LocalProtocolError."""
-        desk, standing = self._desk, self._undecided
-        if standing is None or standing.nonce != nonce or not self.waits_for_user:
+        desk, standing = self._desk, self.undecided
+        if standing is None or standing.nonce != nonce:
             raise LocalProtocolError(f"no proposal of nonce {nonce} waits for a decision")
         if accept:
             try:

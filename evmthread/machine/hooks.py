@@ -99,7 +99,8 @@ class Hook:
         """An instruction changed the gas that its frame has; what a call takes along counts as taken."""
 
 
-EVENTS = tuple(name for name, value in vars(Hook).items() if callable(value))
+# Not what the interpreter puts there: from CPython 3.14 on a class may have a function of its annotations (PEP 649).
+EVENTS = tuple(name for name, value in vars(Hook).items() if callable(value) and not name.startswith("__"))
 _NOBODY: MappingProxyType[str, tuple[Callable[..., Any], ...]] = MappingProxyType(dict.fromkeys(EVENTS, ()))
 STEP_EVENTS = ("step_start", "step_end", "gas_change")
 # The instructions that must be watched for an event.

@@ -85,7 +85,8 @@ def _runs(function: FunctionType, definition: ast.FunctionDef) -> bool:
     bare.body[0].decorator_list = []  # type: ignore[attr-defined]
     ours = function.__code__
     for compiled in compile(bare, "<definition>", "exec").co_consts:
-        if isinstance(compiled, CodeType):
+        # From CPython 3.14 on there is a code object for the annotations, too (PEP 649).
+        if isinstance(compiled, CodeType) and compiled.co_name == definition.name:
             return (compiled.co_code, compiled.co_consts, compiled.co_names, compiled.co_varnames) == (
                 ours.co_code,
                 ours.co_consts,

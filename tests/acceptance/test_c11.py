@@ -50,7 +50,7 @@ def test_c11_lost_a_thousand_times_then_refused_nine_times_then_played_on(tmp_pa
     assert len(table.told(0, Rejected)) == limit
     # At eight it stops, typed, but for an empty batch, which the other may sign.
     with pytest.raises(TooManyOpenProposals):
-        table.endpoints[0].do(lambda channel: channel.propose())
+        table.endpoints[0].do(lambda channel: channel.propose(above=True))
     waiting = [event for event in table.told(1, Proposed) if isinstance(event, Proposed)]
     last = waiting[-1].proposal
     assert not last.batch.batch.inputs

@@ -1,13 +1,14 @@
 """Proposing: whose turn it is, what goes into a batch, and what is dropped."""
 
 from collections.abc import Callable
+from contextlib import suppress
 
 import pytest
 
 from evmthread.channel.desk import ChainHead, ChannelOptions, Desk, Mode
 from evmthread.channel.effects import Persist
-from evmthread.channel.errors import InvalidBatch, LocalProtocolError, NotNow, TooManyOpenProposals
-from evmthread.channel.events import Adopted, Lapsed, Undone
+from evmthread.channel.errors import InvalidBatch, LocalProtocolError, NotNow, ProposalPending, TooManyOpenProposals
+from evmthread.channel.events import Adopted, Lapsed, Proposed, Undone
 from evmthread.channel.kept import SignedRecord
 from evmthread.channel.leading import _without
 from evmthread.channel.local import LOCAL_DOMAIN
@@ -186,10 +187,10 @@ def test_eight_signatures_above_the_agreement_are_enough() -> None:
     table.ask(1)
     table.pump()
     for _ in range(2):
-        table.ends[1].do(lambda channel: channel.propose())
+        table.ends[1].do(lambda channel: channel.propose(above=True))
     with pytest.raises(TooManyOpenProposals, match="3 of our signatures"):
-        table.ends[1].do(lambda channel: channel.propose())
-    table.ends[1].do(lambda channel: channel.propose(empty=True))
+        table.ends[1].do(lambda channel: channel.propose(above=True))
+    table.ends[1].do(lambda channel: channel.propose(empty=True, above=True))
     table.lost = lambda sender, receiver, message: False
     table.net.clear()
     table.wait(10)
@@ -245,6 +246,77 @@ def test_a_party_that_is_not_automatic_proposes_when_told_to() -> None:
     table.ask(1, 10)
     table.wait(30, pump=False)
     assert proposals(table) == []
+
+
+BY_HAND = ChannelOptions(manual=True, automatic=False)
+
+
+def by_hand(parties: int, *manual: int) -> Table:
+    """A thread whose participants propose when they are told to; those that are `manual` sign so, too."""
+    table = Table(parties, automatic=False, each=dict.fromkeys(manual, BY_HAND))
+    for index in manual:
+        if index:
+            table.ends[index].do(lambda channel: channel.accept(0))
+    table.pump()
+    assert len(table.tips()) == 1
+    return table
+
+
+def test_nobody_proposes_above_what_waits_for_answers() -> None:
+    """Ours, another's that we signed, or one that our user has to decide on; unless so wanted, or its time is over."""
+    table = by_hand(3, 2)
+    table.ask(0, 10)
+    table.pump()
+    table.ends[1].do(lambda channel: channel.propose())
+    table.pump()
+    for end in table.ends:
+        with pytest.raises(ProposalPending, match="nonce 1 waits") as refused:
+            end.do(lambda channel: channel.propose(empty=True))
+        assert refused.value.nonce == 1
+    assert table.channel(2)._rounds.undecided
+    assert table.sent() == []
+    table.ends[1].do(lambda channel: channel.propose(above=True))
+    assert {each.commitment.nonce for each in proposals(table)} == {4}
+    table.channel(0)._rounds.may_skip = True
+    table.ends[0].do(lambda channel: channel.propose(empty=True))
+    assert {each.commitment.nonce for each in proposals(table)} == {3}
+
+
+def test_what_was_refused_is_followed_at_once() -> None:
+    table = by_hand(2)
+    table.ask(1, 10)
+    table.ends[1].do(lambda channel: channel.propose())
+    standing = table.channel(1)._desk.ballot.own_standing
+    assert standing is not None
+    table.tell(1, 0, Reject(standing.nonce, standing.digest, RejectCode.UNWANTED, ""))
+    table.ends[1].do(lambda channel: channel.propose())
+    assert {each.commitment.nonce for each in proposals(table)} == {1, 3}
+
+
+def test_three_who_propose_all_the_time_agree_nevertheless() -> None:
+    """Each wants to propose every second, and decides on what another proposed after two and a half."""
+    table = by_hand(3, 0, 1, 2)
+    decisions: list[tuple[float, int, int]] = []
+    for index in range(3):
+        table.ask(index, index)
+    for _ in range(30):
+        for end in table.ends:
+            for empty in (False, True):
+                with suppress(LocalProtocolError):
+                    end.do(lambda channel: channel.propose(empty=empty))  # noqa: B023 - it is called here
+        table.pump()
+        for index in range(3):
+            told = [event.proposal.commitment.nonce for event in table.told(index, Proposed)]  # type: ignore[attr-defined]
+            table.events[index].clear()
+            decisions += [(table.now + 2.5, index, nonce) for nonce in told]
+        table.wait(1)
+        for _, whose, nonce in [each for each in decisions if each[0] <= table.now]:
+            with suppress(LocalProtocolError):
+                table.ends[whose].do(lambda channel: channel.accept(nonce))  # noqa: B023 - it is called here
+        decisions = [each for each in decisions if each[0] > table.now]
+        table.pump()
+    assert len(table.tips()) == 1
+    assert table.channel(0).thread.storage(0) in (1, 2, 3), "one of the calls was executed"
 
 
 def test_nonsense_of_one_keeps_nobody_out() -> None:
@@ -373,14 +445,14 @@ def test_what_can_not_be_proposed_leaves_everything_as_it_was() -> None:
     table.tell(1, 0, table.signed(0, Propose(*empty_batch(table, nonce=2), None, b"")))
     rounds = table.channel(1)._rounds
     rounds.may_skip = rounds.empty_next = True
-    assert rounds.waits_for_user
+    assert rounds.undecided
     with pytest.raises(LocalProtocolError, match="no input"):
         table.ends[1].do(lambda channel: channel.propose())
-    assert rounds.waits_for_user
+    assert rounds.undecided
     assert rounds.may_skip
     assert rounds.empty_next
     table.ends[1].do(lambda channel: channel.propose(empty=True))
-    assert not any((rounds.waits_for_user, rounds.may_skip, rounds.empty_next))
+    assert not any((rounds.undecided, rounds.may_skip, rounds.empty_next))
 
 
 def test_new_ground_is_an_empty_batchs_by_who_alone_leads() -> None:
@@ -485,7 +557,7 @@ def test_nothing_is_led_while_a_proposal_waits_for_our_user() -> None:
     table.sent()
     channel = table.channel(0)
     table.tell(0, 1, proposal)
-    assert channel._rounds.waits_for_user
+    assert channel._rounds.undecided
     channel._rounds.may_skip = True
     channel._leading.lead_if_wanted()
     assert channel._desk.ballot.own_standing is None
@@ -549,7 +621,7 @@ def test_an_empty_batch_is_led_where_no_other_may_be() -> None:
     table.lost = lambda sender, receiver, message: isinstance(message, Accept | Propose)
     table.ask(1)
     table.pump()
-    table.ends[1].do(lambda channel: channel.propose())
+    table.ends[1].do(lambda channel: channel.propose(above=True))
     table.channel(1)._rounds.may_skip = True
     table.channel(1)._leading.lead_if_wanted()
     standing = table.channel(1)._desk.ballot.own_standing

@@ -163,9 +163,9 @@ def test_a_decision_is_on_what_still_stands() -> None:
     table.pump()
     table.ask(1)
     table.pump()
-    assert table.channel(0)._rounds.waits_for_user
+    assert table.channel(0)._rounds.undecided
     del table.channel(0)._desk.ballot.standing[1]
-    assert not table.channel(0)._rounds.waits_for_user
+    assert not table.channel(0)._rounds.undecided
     with pytest.raises(LocalProtocolError, match="no proposal of nonce 1"):
         table.ends[0].do(lambda channel: channel.accept(1))
     assert table.stores[0].look(table.id).load().highest == 0
@@ -210,7 +210,7 @@ def test_a_user_can_not_accept_what_may_not_be_signed_any_more() -> None:
     proposal = table.proposal(1)
     table.tell(0, 1, proposal)
     channel = table.channel(0)
-    assert channel._rounds.waits_for_user
+    assert channel._rounds.undecided
     channel._desk.ready_to_close = channel.thread.parent
     with pytest.raises(LocalProtocolError, match="closing"):
         channel._rounds.decide(1, accept=True)
