@@ -170,15 +170,17 @@ class _Run:
         block = block_environment(rules, batch.environment)
         calls = self.calls
         calls.nonce = self.nonce
+        world.environment = block
         for index, each in enumerate(batch.inputs):
             if ended:
                 raise InvalidBatch("no input follows a BREAKPOINT", index, index, self.nonce, ends_batch=True)
             if index and self.open_call is not None:
                 rule = "a call that suspends is the last input of its batch"
                 raise InvalidBatch(rule, index, index, self.nonce, ends_batch=True)
-            world.environment = block
             calls.index = index
             outcome = self._run(each, index)
+            if each.kind == ANSWER:  # its call ran in the block in which it began
+                world.environment = block
             if outcome is None:
                 continue
             outcomes.append(outcome)
@@ -229,7 +231,7 @@ class _Run:
         return self.steps if index == len(self.batch.inputs) - 1 else 0
 
     def _call(self, each: Input, index: int) -> InputOutcome | None:
-        if self._steps_of(index):
+        if self.steps and self._steps_of(index):
             self._suspend(each, index, answers=())
             return None
         computation = self.world.open_transaction(transaction_of(each), sender=each.actor)
