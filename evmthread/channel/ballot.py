@@ -115,10 +115,11 @@ class Ballot:
         early = self._early.pop((standing.nonce, standing.digest), {})
         standing.signatures.update(early)
         self.standing[standing.nonce] = standing
-        spare = [each.nonce for each in self.standing.values() if not (each.signed_here and each.counts)]
-        for nonce in sorted(spare)[: max(0, len(spare) - MAX_SPARE)]:
-            if nonce != standing.nonce:
-                del self.standing[nonce]
+        if len(self.standing) > MAX_SPARE:  # seldom
+            spare = [each.nonce for each in self.standing.values() if not (each.signed_here and each.counts)]
+            for nonce in sorted(spare)[: max(0, len(spare) - MAX_SPARE)]:
+                if nonce != standing.nonce:
+                    del self.standing[nonce]
         signed = [each for each in self.standing.values() if each.signed_here]
         self.own_standing = max(signed, key=lambda each: each.nonce, default=None)
         return standing
@@ -181,7 +182,7 @@ class Ballot:
     @property
     def open_proposals(self) -> int:
         """How many of our signatures stand above the latest agreement, as openProposals counts them."""
-        return sum(1 for standing in self.standing.values() if standing.signed_here and standing.counts)
+        return len([None for standing in self.standing.values() if standing.signed_here and standing.counts])
 
     @property
     def has_signed_aside(self) -> bool:
