@@ -75,6 +75,12 @@ class Ballot:
         self.refused: set[int] = set()
         """Nonces above the latest agreement that we refused to sign."""
         self._early: dict[tuple[int, bytes], dict[int, bytes]] = {}
+        self.told: Standing | None = None
+        """The proposal of which our user was told last, to decide on it."""
+        self.held: Propose | None = None
+        """A final commitment that is reviewed as soon as all have said that they are ready."""
+        self.divergent: dict[int, int] = {}
+        """How many proposals of each participant didn't execute to what was signed."""
 
     def leader(self, nonce: int) -> int:
         """Who proposes this nonce: a party, or the operator that is none, by the number of parties."""
@@ -123,6 +129,12 @@ class Ballot:
         signed = [each for each in self.standing.values() if each.signed_here]
         self.own_standing = max(signed, key=lambda each: each.nonce, default=None)
         return standing
+
+    @property
+    def undecided(self) -> Standing | None:
+        """The proposal on the latest agreement that waits for our user's decision."""
+        told = self.told
+        return None if told is None or self.standing.get(told.nonce) is not told else told
 
     def refuse(self, nonce: int) -> None:
         """We don't sign this nonce on this agreement."""
@@ -195,6 +207,8 @@ class Ballot:
         self.own_standing = None
         self.refused.clear()
         self._bound.clear()
+        self.told = self.held = None
+        self.divergent.clear()
         self._early = {key: early for key, early in self._early.items() if key[0] > nonce}
         self.signed = {each: digest for each, digest in self.signed.items() if each > nonce}
 

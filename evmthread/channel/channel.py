@@ -40,6 +40,7 @@ from evmthread.channel.phases import (
     check_decision,
     check_led,
 )
+from evmthread.channel.proposals import Proposals
 from evmthread.channel.restoring import SavedChannel, restored_floor
 from evmthread.channel.rounds import Rounds
 from evmthread.channel.suspension import OpenCall
@@ -110,7 +111,8 @@ class Channel:
         self._rounds = Rounds(self._desk, self._line, self._watch)
         self._catch_up = CatchUp(self._desk, self._line, self._rounds, self._watch)
         self._leading = Leading(self._desk, self._rounds)
-        self._closing = Closing(self._desk, self._rounds, self._leading)
+        self._proposals = Proposals(self._desk, self._rounds, self._watch)
+        self._closing = Closing(self._desk, self._proposals, self._leading)
         self._linger_until: float | None = None
         self._challenged_turn: int | None = None
         if saved is not None:
@@ -237,12 +239,12 @@ class Channel:
     def accept(self, nonce: int) -> list[Effect]:
         """Signs the proposal that `Proposed` told of. Raises NotNow, LocalProtocolError."""
         check_decision(self.phase, What.DECIDE)
-        return self._happen(What.DECIDE, lambda: self._rounds.decide(nonce, accept=True))
+        return self._happen(What.DECIDE, lambda: self._proposals.decide(nonce, accept=True))
 
     def reject(self, nonce: int, reason: str = "") -> list[Effect]:
         """Doesn't sign it; its leader is told. Raises NotNow, LocalProtocolError."""
         check_decision(self.phase, What.DECIDE)
-        return self._happen(What.DECIDE, lambda: self._rounds.decide(nonce, accept=False, where=reason))
+        return self._happen(What.DECIDE, lambda: self._proposals.decide(nonce, accept=False, where=reason))
 
     def close(self) -> list[Effect]:
         """Wants the thread to end with the latest agreement, or agrees to another's wish. Raises NotNow."""
@@ -295,7 +297,7 @@ class Channel:
             case Request():
                 self._wishes.on_request(peer, message)
             case Propose():
-                self._rounds.on_propose(peer, message)
+                self._proposals.on_propose(peer, message)
             case Accept():
                 self._rounds.on_accept(peer, message)
             case Reject():

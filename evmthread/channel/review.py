@@ -25,6 +25,7 @@ from evmthread.commit.refusals import (
     WrongSignature,
     WrongThread,
 )
+from evmthread.errors import EvmthreadError
 
 
 def leader_of(nonce: int, parties: int) -> int:
@@ -149,6 +150,11 @@ def check_fields(executed: Commitment, committed: Commitment) -> None:
         expected, got = getattr(executed, member.attribute), getattr(committed, member.attribute)
         if expected != got:
             raise DivergentField(member.name, expected, got, committed.nonce)
+
+
+def as_signed(error: DivergentField) -> EvmthreadError:
+    """The error, or another one where the field isn't the commitment's: nobody signed what came beside that."""
+    return RemoteProtocolError(str(error)) if error.field.startswith("suspension") else error
 
 
 def steps_to_run(suspension: Suspension | None, signed: SignedBatch) -> int:

@@ -284,7 +284,8 @@ def test_each_message_goes_where_it_belongs(monkeypatch: pytest.MonkeyPatch) -> 
     parts: dict[str, tuple[str, ...]] = {
         "_catch_up": ("on_hello", "on_agreed", "on_fetch"),
         "_wishes": ("on_request", "on_doubt"),
-        "_rounds": ("on_propose", "on_accept", "on_reject"),
+        "_proposals": ("on_propose",),
+        "_rounds": ("on_accept", "on_reject"),
         "_closing": ("on_close", "on_close_ready"),
     }
     for part, names in parts.items():

@@ -273,7 +273,7 @@ def test_nobody_proposes_above_what_waits_for_answers() -> None:
         with pytest.raises(ProposalPending, match="nonce 1 waits") as refused:
             end.do(lambda channel: channel.propose(empty=True))
         assert refused.value.nonce == 1
-    assert table.channel(2)._rounds.undecided
+    assert table.channel(2)._desk.ballot.undecided
     assert table.sent() == []
     table.ends[1].do(lambda channel: channel.propose(above=True))
     assert {each.commitment.nonce for each in proposals(table)} == {4}
@@ -443,16 +443,16 @@ def test_what_can_not_be_proposed_leaves_everything_as_it_was() -> None:
     table.ends[1].do(lambda channel: channel.accept(0))
     table.pump()
     table.tell(1, 0, table.signed(0, Propose(*empty_batch(table, nonce=2), None, b"")))
-    rounds = table.channel(1)._rounds
+    desk, rounds = table.channel(1)._desk, table.channel(1)._rounds
     rounds.may_skip = rounds.empty_next = True
-    assert rounds.undecided
+    assert desk.ballot.undecided
     with pytest.raises(LocalProtocolError, match="no input"):
         table.ends[1].do(lambda channel: channel.propose())
-    assert rounds.undecided
+    assert desk.ballot.undecided
     assert rounds.may_skip
     assert rounds.empty_next
     table.ends[1].do(lambda channel: channel.propose(empty=True))
-    assert not any((rounds.undecided, rounds.may_skip, rounds.empty_next))
+    assert not any((desk.ballot.undecided, rounds.may_skip, rounds.empty_next))
 
 
 def test_new_ground_is_an_empty_batchs_by_who_alone_leads() -> None:
@@ -557,7 +557,7 @@ def test_nothing_is_led_while_a_proposal_waits_for_our_user() -> None:
     table.sent()
     channel = table.channel(0)
     table.tell(0, 1, proposal)
-    assert channel._rounds.undecided
+    assert channel._desk.ballot.undecided
     channel._rounds.may_skip = True
     channel._leading.lead_if_wanted()
     assert channel._desk.ballot.own_standing is None

@@ -163,9 +163,9 @@ def test_a_decision_is_on_what_still_stands() -> None:
     table.pump()
     table.ask(1)
     table.pump()
-    assert table.channel(0)._rounds.undecided
+    assert table.channel(0)._desk.ballot.undecided
     del table.channel(0)._desk.ballot.standing[1]
-    assert not table.channel(0)._rounds.undecided
+    assert not table.channel(0)._desk.ballot.undecided
     with pytest.raises(LocalProtocolError, match="no proposal of nonce 1"):
         table.ends[0].do(lambda channel: channel.accept(1))
     assert table.stores[0].look(table.id).load().highest == 0
@@ -210,10 +210,10 @@ def test_a_user_can_not_accept_what_may_not_be_signed_any_more() -> None:
     proposal = table.proposal(1)
     table.tell(0, 1, proposal)
     channel = table.channel(0)
-    assert channel._rounds.undecided
+    assert channel._desk.ballot.undecided
     channel._desk.ready_to_close = channel.thread.parent
     with pytest.raises(LocalProtocolError, match="closing"):
-        channel._rounds.decide(1, accept=True)
+        channel._proposals.decide(1, accept=True)
     assert channel._desk.ballot.signed == {}
     assert channel._desk.outbox.take() == []
 
