@@ -45,7 +45,7 @@ class Computation:
         self._refused = refused
         self._result: Finished | None = None
         self._trap = trap
-        self._block = world.environment if block is None else block
+        self._block = world._host.block if block is None else block
         self._aborted = False
 
     @property
