@@ -26,6 +26,11 @@ class Computation:
     As long as it is open its World can be read, but runs nothing else: let it end, `abort` it, or go back to a mark.
     """
 
+    __slots__ = (
+        *("_aborted", "_block", "_machine", "_mark", "_refused", "_result"),
+        *("_transaction", "_trap", "_world"),
+    )
+
     def __init__(
         self,
         world: "World",
