@@ -122,6 +122,7 @@ _NOT_PREPARED = "prepared is None or prepared.digest != agreement.digest"
 _NUMBER = "isinstance(item, bytes) and len(item) <= _WORD_BYTES and (item[:1] != b'\\x00')"
 _ALL_BELOW = "all([used <= level for used in self._used.values()])"
 _MANY_SLOTS = "possible > rules.ruleset.storage_slots"
+_REMEMBERED = ("remember_rlp(propose.commitment, commitment)", "remember_rlp(propose.batch, batch)")
 _FEW = "len(self.own) + len(self.wishes) < self._most_of(kind)"
 _SIZE = "_size_at_most(signed) > ruleset.batch_bytes"
 _ARE_PLAIN = ("not _BITMAP.is_plain(self.bitmap)", "not _SIGNATURES.is_plain(self.signatures)")
@@ -175,6 +176,12 @@ SAME: dict[tuple[str, str, str, str], str] = {
         "count <= MAX_FAULTS",
     ): "it is a power of two, and told as such",
     ("evmthread/channel/inputs.py", "_call", "always True", "index"): _SHORTCUT,
+    ("evmthread/channel/inputs.py", "_call", "left out", "self.steps"): _SHORTCUT,
+    ("evmthread/channel/inputs.py", "all", "always True", "each.kind == ANSWER"): _SHORTCUT,
+    ("evmthread/channel/messages.py", "decode_message", "always False", "isinstance(message, Propose)"): _SHORTCUT,
+    ("evmthread/channel/messages.py", "decode_message", "not called", "_remember_bytes(message, data)"): _SHORTCUT,
+    ("evmthread/channel/messages.py", "_remember_bytes", "not called", _REMEMBERED[0]): _SHORTCUT,
+    ("evmthread/channel/messages.py", "_remember_bytes", "not called", _REMEMBERED[1]): _SHORTCUT,
     (
         "evmthread/channel/inputs.py",
         "_abort",
