@@ -221,6 +221,7 @@ SAME: dict[tuple[str, str, str, str], str] = {
     ("evmthread/channel/closing.py", "look", "left out", "desk.ready_to_close is not None"): _SHORTCUT,
     ("evmthread/channel/saved.py", "_change", "always False", "after == before"): _SHORTCUT,
     ("evmthread/channel/pool.py", "as_input", "always False", "isinstance(kind, int)"): _SHORTCUT,
+    ("evmthread/channel/desk.py", "new_ground", "left out", "not self.floors"): _SHORTCUT,
     ("evmthread/channel/pool.py", "is_full", "always False", _FEW): _SHORTCUT,
     ("evmthread/channel/pool.py", "take_lapsed", "always True", "self.own"): _SHORTCUT,
     ("evmthread/channel/pool.py", "_has_enough", "always False", "len(waiting) < most"): _SHORTCUT,
