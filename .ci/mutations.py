@@ -141,6 +141,9 @@ SAME: dict[tuple[str, str, str, str], str] = {
     ("evmthread/commit/batch.py", "__post_init__", "always True", _ARE_PLAIN[1]): _SHORTCUT,
     ("evmthread/commit/members.py", "list_item", "always False", "type(item) is list"): _SHORTCUT,
     ("evmthread/commit/members.py", "from_rlp", "always False", _FAST): _SHORTCUT,
+    ("evmthread/commit/members.py", "from_rlp", "always False", "type(item) is bytes"): _SHORTCUT,
+    ("evmthread/commit/members.py", "plain", "always False", "self.is_plain(value)"): _SHORTCUT,
+    ("evmthread/commit/records.py", "decoded_list", "always False", "type(item) is list"): _SHORTCUT,
     (
         "evmthread/commit/members.py",
         "from_rlp",
