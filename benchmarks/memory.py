@@ -20,6 +20,7 @@ from benchmarks.workload import WORKLOADS, Workload, WorkloadError, read_workloa
 from evmthread.execution import CallResult, World
 from evmthread.execution.environment import WorldHost
 from evmthread.isa.message import CallKind, Message
+from evmthread.machine.analysis import VISITS_TO_DECODE
 from evmthread.machine.code_cache import CodeCache
 from evmthread.machine.machine import Machine
 
@@ -30,7 +31,7 @@ GAS = 10**15  # a call takes at most 63/64 of what is left (EIP-150): 1,024 deep
 RECURSION = bytes.fromhex("6000600060006000600030 5af1 00".replace(" ", ""))
 # The same, with a kilobyte of memory in each frame: 1 at 992 first.
 RECURSION_WITH_MEMORY = bytes.fromhex("60016103e052") + RECURSION
-DECODING_CALLS = 3
+DECODING_CALLS = VISITS_TO_DECODE + 1
 WARM_UP_SECONDS = 8.0  # with tracemalloc
 MOST_CALLS = 600
 

@@ -36,11 +36,6 @@ NEVER = {
 }
 
 LINES = 450
-# Files that may be longer, each with its reason.
-_COMPILER = "one walk over a region: what is known while it goes on belongs together"
-LONG_FILES = {
-    **dict.fromkeys(("machine/regions.py", "machine/statements.py"), _COMPILER),
-}
 # Modules that choose an implementation at first use; it needs their constants, and they need it inside a function only.
 CHOOSERS = {
     "evmthread.precompiles.bls12_381_groups": "loads py_ecc or py-arkworks-bls12381, both heavy, when first used"
@@ -171,14 +166,7 @@ PACKAGES = {module_of(path) for path in FILES if path.name == "__init__.py"}
 @pytest.mark.parametrize("path", FILES, ids=module_of)
 def test_files_are_short(path: Path) -> None:
     lines = len(path.read_text().splitlines())
-    name = str(path.relative_to(ROOT))
-    assert lines <= LINES or name in LONG_FILES, f"{name} has {lines} lines"
-
-
-def test_no_file_is_excused_without_need() -> None:
-    for name, reason in LONG_FILES.items():
-        assert reason
-        assert len((ROOT / name).read_text().splitlines()) > LINES, f"{name} is short again"
+    assert lines <= LINES, f"{path.relative_to(ROOT)} has {lines} lines"
 
 
 def held_at_module_level(tree: ast.Module) -> Iterator[tuple[str, ast.expr]]:

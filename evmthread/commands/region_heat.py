@@ -8,7 +8,8 @@ from evmthread.isa.instruction import Instruction
 from evmthread.machine.analysis import Program
 from evmthread.machine.compiler import affordable, writer_of
 from evmthread.machine.hooks import Hook
-from evmthread.machine.regions import RegionWriter, TooLong
+from evmthread.machine.region_parts import TooLong
+from evmthread.machine.regions import RegionWriter
 
 
 class Visits(Hook):

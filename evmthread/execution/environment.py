@@ -6,6 +6,7 @@ from typing import NamedTuple, TypedDict
 
 from evmthread.errors import InvalidInput, LimitExceeded
 from evmthread.isa.transaction_rules import BlobSchedule
+from evmthread.machine.journaled import Codeless, always_framed
 from evmthread.primitives.quick import quick
 from evmthread.primitives.types import ZERO_ADDRESS
 from evmthread.primitives.words import WORD_MODULUS
@@ -95,6 +96,7 @@ class WorldHost(Journal):
         self.block = block
         self.transaction = TransactionEnvironment(ZERO_ADDRESS, 0)
         self.observers: object = None
+        self.codeless: Codeless = always_framed
 
     def block_hash(self, number: int) -> int:
         """The hash of a block as a word. May raise Missing."""

@@ -47,7 +47,7 @@ class CallResult:
         """The call or creation itself."""
         message = self._frame.message
         if type(message.data) is not bytes:  # long call data that still lies in memory
-            message = self._frame.message = message._replace(data=bytes(message.data))
+            message = message._replace(data=bytes(message.data))
         return message
 
     @property
@@ -69,7 +69,7 @@ class CallResult:
         """Return data, revert data, or the code that a creation left."""
         output = self._frame.output
         if type(output) is not bytes:  # a long range of memory that nobody has read as bytes
-            output = self._frame.output = bytes(output)
+            output = bytes(output)
         return output
 
     @property

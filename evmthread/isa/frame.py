@@ -24,9 +24,10 @@ to_bytes = int.to_bytes
 _WORD_SIZES = repeat(32)
 _LOW = tuple([(1 << (count << 3)) - 1 for count in range(33)])  # masks of a word's low bytes
 _WORD = _LOW[32]
+_HIGH = tuple([_WORD ^ low for low in reversed(_LOW)])  # masks of its high bytes
 LAZY_BYTES = 1024  # call data up to here is copied at once: most is, and plain bytes are read fastest
 LAZY_OUTPUT_BYTES = 128  # output up to here: it is never read word by word, and mostly copied to memory again
-FEW_WORDS = 4  # of a range up to which it is written as one number (measured);
+FEW_WORDS = 4  # of a range up to which its words are written out (measured);
 FEW_PARTIAL = 6  # of one that begins or ends within a word
 SPLIT_WORDS = 64  # words that are made of bytes in one go
 MEMORY_QUADRATIC_SHIFT = 9  # words squared / 512, Yellow Paper section H.1
@@ -168,9 +169,8 @@ def store_unaligned(memory: list[int], offset: int, value: int) -> None:
     index = offset >> 5
     start = offset & 31
     shift = start << 3
-    low = _LOW[32 - start]
-    memory[index] = memory[index] & ~low | value >> shift
-    memory[index + 1] = memory[index + 1] & low | (value & _LOW[start]) << (256 - shift)
+    memory[index] = memory[index] & _HIGH[start] | value >> shift
+    memory[index + 1] = memory[index + 1] & _LOW[32 - start] | (value & _LOW[start]) << (256 - shift)
 
 
 def store_byte(memory: list[int], offset: int, value: int) -> None:
@@ -186,19 +186,18 @@ def read_memory(memory: list[int], offset: int, size: int) -> bytes:
     if not size:
         return b""
     first = offset >> 5
-    last = (offset + size + 31) >> 5
     start = offset & 31
-    if last == first + 1:
+    words = (start + size + 31) >> 5
+    if words == 1:
         raw = memory[first].to_bytes(32)
-    elif last == first + 2:
+    elif words == 2:
         raw = (memory[first] << 256 | memory[first + 1]).to_bytes(64)
-    elif last == first + 3:
+    elif words <= FEW_WORDS:
         raw = memory[first].to_bytes(32) + memory[first + 1].to_bytes(32) + memory[first + 2].to_bytes(32)
-    elif last == first + 4:
-        a, b, c, d = memory[first:last]
-        raw = b"".join((a.to_bytes(32), b.to_bytes(32), c.to_bytes(32), d.to_bytes(32)))
+        if words == FEW_WORDS:
+            raw += memory[first + 3].to_bytes(32)
     else:
-        raw = b"".join(map(to_bytes, memory[first:last], _WORD_SIZES))
+        raw = b"".join(map(to_bytes, memory[first : first + words], _WORD_SIZES))
     return raw if len(raw) == size else raw[start : start + size]
 
 
@@ -264,37 +263,50 @@ def write_memory(memory: list[int], offset: int, data: bytes) -> None:
     """Writes `data` at `offset`; memory already holds the range."""
     # Hot path, as above.
     size = len(data)
-    if size == 32 and not offset & 31:
-        memory[offset >> 5] = from_bytes(data)
-        return
-    if not size:
-        return
     first = offset >> 5
-    last = (offset + size + 31) >> 5
     start = offset & 31
-    tail = (last << 5) - offset - size
-    words = last - first
-    if words == 1:
-        number = from_bytes(data) << (tail << 3)
-        kept = memory[first]
-        if kept:
-            number |= kept & (_LOW[32 - start] ^ _LOW[32] ^ _LOW[tail] if start else _LOW[tail])
-        memory[first] = number
-        return
-    if words <= FEW_WORDS or (words <= FEW_PARTIAL and (start or tail)):
-        number = from_bytes(data)
-        if tail:
-            number = number << (tail << 3) | memory[last - 1] & _LOW[tail]
-        if words == 2:
+    last = (offset + size + 31) >> 5
+    if not (start or size & 31):
+        if size == 32:
+            memory[first] = from_bytes(data)
+            return
+        if size <= FEW_WORDS << 5:
+            if not size:
+                return
+            number = from_bytes(data)
+            if size > 64:
+                if size == 128:
+                    memory[first + 3] = number & _WORD
+                    number >>= 256
+                memory[first + 2] = number & _WORD
+                number >>= 256
             memory[first + 1] = number & _WORD
-            number >>= 256
+            memory[first] = number >> 256
+            return
+        tail = 0
+    else:
+        if not size:
+            return
+        index = last - 1
+        tail = (last << 5) - offset - size
+        if index == first:
+            number = from_bytes(data) << (tail << 3)
+            kept = memory[first]
+            if kept:
+                number |= kept & (_LOW[32 - start] ^ _WORD ^ _LOW[tail] if start else _LOW[tail])
+            memory[first] = number
+            return
+        if last - first <= FEW_PARTIAL:
+            number = from_bytes(data)
+            if tail:
+                number = number << (tail << 3) | memory[index] & _LOW[tail]
+            while index > first:
+                memory[index] = number & _WORD
+                number >>= 256
+                index -= 1
             memory[first] = number | memory[first] & ~_LOW[32 - start] if start else number
             return
-        for index in range(last - 1, first, -1):
-            memory[index] = number & _WORD
-            number >>= 256
-        memory[first] = number | memory[first] & ~_LOW[32 - start] if start else number
-        return
+    words = last - first
     if start:
         data = memory[first].to_bytes(32)[:start] + data
     if tail:

@@ -26,6 +26,10 @@ class Shape(Enum):
     CONTROL = "control"  # frame, host and words; jumps, calls, halts
 
 
+# Plain names: reading a member through its class costs ten times as much, and compiling does for each instruction.
+STACK, PURE, FRAMED, CONTROL = Shape.STACK, Shape.PURE, Shape.FRAMED, Shape.CONTROL
+
+
 @dataclass(frozen=True, slots=True)
 class Instruction:
     """One opcode: its byte, its name, and what it does.

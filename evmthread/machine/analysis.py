@@ -14,6 +14,8 @@ from evmthread.isa.forks import Fork
 from evmthread.isa.frame import Frame
 from evmthread.isa.instruction import Instruction
 from evmthread.isa.instructions import halts
+from evmthread.isa.instructions.accounts import address_of
+from evmthread.isa.instructions.calls import CALLS
 from evmthread.machine.loop_search import backward_targets, leads_back
 from evmthread.machine.operations import (
     ENDS,
@@ -42,8 +44,9 @@ DECODED_BYTES, DECODED_BYTES_A_BYTE = 2**16, 256
 
 # Up to the next JUMPDEST and with it. A search that found none would go on inside the data of a PUSH: so code is given
 # an end in which each PUSH finds its data, and every search a JUMPDEST.
-_PUSHES = b"|".join(re.escape(bytes((0x5F + size,))) + b".{%d}" % size for size in range(1, 33))
-_UP_TO_DESTINATION = re.compile(b"(?s:(?:[^\\x5b\\x60-\\x7f]*+(?:" + _PUSHES + b"))*+[^\\x5b\\x60-\\x7f]*+\\x5b)")
+_PUSHES = b"|".join(re.escape(bytes((0x5F + size,))) + b"." * size for size in range(1, 33))
+_OTHERS = b"[^\\x5b\\x60-\\x7f]*+"
+_UP_TO_DESTINATION = re.compile(b"(?s:" + _OTHERS + b"(?:(?:" + _PUSHES + b")" + _OTHERS + b")*+\\x5b)")
 _END = bytes(32) + b"\x5b"
 
 
@@ -86,6 +89,7 @@ class Program:
         "_backward",
         "calls",
         "code",
+        "codeless",
         "compile_work",
         "compiled_bytes",
         "decoded_bytes",
@@ -118,6 +122,8 @@ class Program:
         self.heat: dict[int, int] = {}
         self.regions: dict[int, Callable[[Frame], object]] = {}
         self.refutations: dict[tuple[int, str], int] = {}
+        # Where calls were met that ran no code.
+        self.codeless: set[int] = set()
         # True while there are regions, or none any more, that no store knows of.
         self.unsaved = False
         # What compiling has cost so far, in about microseconds and in bytes; who is told of bytes that are new.
@@ -148,7 +154,9 @@ class Program:
         if known is None:
             # Once the search has cost what it may for a code of this size, no further candidate passes for a head.
             spent = self.search_steps > LOOP_SEARCH_STEPS + LOOP_SEARCH_STEPS_A_BYTE * len(self.code)
-            known, steps = (False, 0) if spent else leads_back(self.code, self.fork.table, self.destinations, pc)
+            known, steps = (
+                (False, 0) if spent else leads_back(self.code, self.fork.table, self.destinations, pc, self.is_codeless)
+            )
             self.search_steps += steps
             self._backward[pc] = known
         return known
@@ -162,6 +170,19 @@ class Program:
         """Notes that a guess failed."""
         for place in (pc, -1):
             self.refutations[place, guess] = self.refutations.get((place, guess), 0) + 1
+
+    def note_codeless(self, pc: int) -> None:
+        """Notes that the call at pc ran no code: from now on loops lead through it."""
+        if pc not in self.codeless:
+            self.codeless.add(pc)
+            self._backward = None
+
+    def is_codeless(self, pc: int, to: int | None) -> bool:
+        """True for a call that likely runs no code; `to` is the address that it calls, as a word, if that is known."""
+        instruction = self.fork.table[self.code[pc]]
+        if instruction is None or instruction.function not in CALLS:
+            return False
+        return pc in self.codeless or (to is not None and address_of(to) in self.fork.precompiles)
 
     def instruction_at(self, pc: int) -> Instruction | None:
         """The instruction at an offset; STOP beyond the end; None for an invalid opcode."""

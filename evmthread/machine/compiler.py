@@ -17,7 +17,8 @@ from evmthread.isa.halts import ExceptionalHalt
 from evmthread.isa.instruction import HALTED, Halted
 from evmthread.machine.analysis import REFUTATIONS, Program
 from evmthread.machine.operations import Operation
-from evmthread.machine.regions import RegionWriter, Site, Source, TooLong
+from evmthread.machine.region_parts import Site, Source, TooLong
+from evmthread.machine.regions import RegionWriter
 from evmthread.machine.stepper import fail
 from evmthread.machine.symbols import NAMED
 
@@ -53,7 +54,7 @@ STOPS = (Bail, ExceptionalHalt, Missing)
 
 
 class RegionSource(Protocol):
-    """A region as text: one that was just written, or one that was kept (see regions.Source)."""
+    """A region as text: one that was just written, or one that was kept (see region_parts.Source)."""
 
     @property
     def head(self) -> int: ...

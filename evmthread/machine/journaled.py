@@ -1,9 +1,19 @@
 """What the machine asks of its host beyond what instructions ask: to begin, keep and undo the effects of a call."""
 
+from collections.abc import Callable
 from typing import Protocol
 
+from evmthread.isa.frame import Frame
 from evmthread.isa.host import Host
+from evmthread.isa.message import Message
 from evmthread.primitives.types import Log
+
+Codeless = Callable[[Frame, Message, int], int | Message]
+
+
+def always_framed(_frame: Frame, message: Message, _pc: int) -> Message:
+    """No call is made without a frame."""
+    return message
 
 
 class JournaledHost(Host, Protocol):
@@ -11,6 +21,7 @@ class JournaledHost(Host, Protocol):
 
     logs: list[Log]
     observers: object  # of the machine that runs, where it has any
+    codeless: Codeless  # of the machine that runs, where it makes such calls without a frame
 
     def mark(self) -> tuple[int, int, int]:
         """A point to roll back to."""

@@ -4,9 +4,9 @@ Works on instructions as they lie in the code; knows neither engine.
 """
 
 import re
-from collections.abc import Container, Sequence
+from collections.abc import Callable, Container, Sequence
 
-from evmthread.isa.instruction import Instruction, Shape
+from evmthread.isa.instruction import CONTROL, Instruction
 
 LOOP_SEARCH_LIMIT = 1500  # instructions that the search for a way back looks at
 LOOP_SEARCH_STACK = 24  # items of the stack that it remembers across a jump
@@ -27,11 +27,16 @@ def backward_targets(code: bytes, destinations: Container[int]) -> frozenset[int
 
 
 def leads_back(
-    code: bytes, table: Sequence[Instruction | None], destinations: Container[int], head: int
+    code: bytes,
+    table: Sequence[Instruction | None],
+    destinations: Container[int],
+    head: int,
+    goes_on: Callable[[int, int | None], bool],
 ) -> tuple[bool, int]:
     """Whether a path from `head` comes back to it, and how many instructions were looked at to know.
 
-    Follows constants on the stack and knows nothing else of it.
+    Follows constants on the stack and knows nothing else of it. `goes_on` tells of a call, given its place and the
+    word of whom it calls, whether the path goes on behind it.
     """
     pending: list[tuple[int, tuple[int | None, ...]]] = [(head, ())]
     seen: set[tuple[int, tuple[int | None, ...]]] = set()
@@ -60,7 +65,7 @@ def leads_back(
                 stack[-1], stack[-depth] = stack[-depth], stack[-1]
             else:
                 operands = [stack.pop() if stack else None for _ in range(instruction.pops)]
-                if instruction.shape is Shape.CONTROL:
+                if instruction.shape is CONTROL and not (len(operands) > 1 and goes_on(pc, operands[1])):
                     if instruction.name not in ("JUMP", "JUMPI"):
                         break
                     target = operands[0]

@@ -5,22 +5,21 @@ machine can stop between any two instructions.
 """
 
 from collections.abc import Callable
-from typing import cast
 
 from evmthread.errors import InvalidInput
 from evmthread.isa.forks import Fork
 from evmthread.isa.frame import Frame, copy_data, write_memory
-from evmthread.isa.halts import ExceptionalHalt, HaltReason, Status
+from evmthread.isa.halts import HALT, REVERT, SUCCESS, ExceptionalHalt, HaltReason
 from evmthread.isa.instruction import HALTED
-from evmthread.isa.message import CALL, CREATE, CREATE2, STATICCALL, Message
+from evmthread.isa.message import CALL, CALLCODE, CREATE, CREATE2, DELEGATECALL, STATICCALL, Message
 from evmthread.machine.code_cache import CodeCache
-from evmthread.machine.codeless import CodelessCall
+from evmthread.machine.codeless import CODELESS_OF
 from evmthread.machine.journaled import JournaledHost
 from evmthread.machine.stepper import Outcome, execute, fail
 from evmthread.machine.traps import Answer
 from evmthread.precompiles.precompile import Precompile, PrecompileFailure
 
-SUCCESS = Status.SUCCESS
+CALLS = (CALL, STATICCALL, DELEGATECALL, CALLCODE)
 
 # What a recorded call takes in memory on CPython 3.11, measured: frame, message, lists; a word of a failed call's.
 CALL_BYTES = 1024
@@ -29,6 +28,19 @@ WORD_BYTES = 40
 NOWHERE: frozenset[int] = frozenset()
 
 Engine = Callable[[Frame], Outcome]
+
+
+def run_precompile(contract: Precompile, data: bytes, gas: int) -> tuple[int, bytes, HaltReason | None]:
+    """The gas that a precompiled contract leaves, its output, and why it failed, if it did."""
+    gas -= contract.price(data)
+    if gas < 0:
+        return 0, b"", HaltReason.OUT_OF_GAS
+    if type(data) is not bytes:  # long call data that still lies in memory
+        data = data[: contract.reads(data)]
+    try:
+        return gas, contract.run(data), None
+    except PrecompileFailure:
+        return 0, b"", HaltReason.PRECOMPILE_FAILURE
 
 
 class Machine:
@@ -47,8 +59,6 @@ class Machine:
         "recorded_bytes",
         "root",
     )
-
-    shows_precompiles = False  # whether a call to a precompiled contract is a frame too, for somebody to look at
 
     def __init__(
         self, message: Message | None, *, fork: Fork, host: JournaledHost, cache: CodeCache, engine: Engine = execute
@@ -73,15 +83,63 @@ class Machine:
 
         May raise Missing: get the state, then run again. LimitExceeded leaves the host to be rolled back.
         """
-        frames, engine = self.frames, self.engine
-        while frames:
-            frame = frames[-1]
-            outcome = engine(frame)
-            if outcome is HALTED:
-                self._leave(frame)
-            else:
-                self._enter(outcome, frame)
+        frames, engine, host = self.frames, self.engine, self.host
+        before, host.codeless = host.codeless, self._codeless
+        try:
+            while frames:
+                frame = frames[-1]
+                outcome = engine(frame)
+                if outcome is HALTED:
+                    self._leave(frame)
+                elif outcome.code or outcome.kind not in CALLS:
+                    self._enter(outcome, frame)
+                else:
+                    frame.program.note_codeless(frame.pc - 1)
+                    frame.stack.append(self._codeless(frame, outcome, frame.pc - 1))  # type: ignore[arg-type] # none is left
+        finally:
+            host.codeless = before
         return self.root
+
+    def _codeless(self, frame: Frame, message: Message, pc: int) -> int | Message:
+        """Makes a call at once if it runs no code, and gives what it pushes; else the message itself.
+
+        The frame makes it at `pc` and has paid for it.
+        """
+        # Hot path: compiled code comes here without leaving its region.
+        kind, sender, address, code_address, code, data, _, transfer, gas, _, _, offset, size, _ = message
+        contract = self.fork.precompiles.get(code_address)
+        output, reason = b"", None
+        if contract is not None:
+            gas, output, reason = run_precompile(contract, data, gas)
+        elif code:
+            return message
+        host = self.host
+        mark = None if reason is None else host.mark()
+        if kind is CALL or kind is STATICCALL:
+            host.touch(address)
+        if transfer and sender != address:
+            host.move(sender, address, transfer)
+        if mark is not None:
+            host.rollback(mark)  # which doesn't undo all: see there
+        status = SUCCESS if reason is None else HALT
+        call = CODELESS_OF((message, pc, gas, output, status, reason, len(host.logs), host.refund))
+        self._record(frame, call, len(data) + len(output))
+        frame.gas += gas
+        frame.return_data = output
+        if size and output:
+            write_memory(frame.memory, offset, output[:size])
+        return 1 if reason is None else 0
+
+    def _record(self, parent: Frame, call: Frame, size: int) -> None:
+        """Puts a call into the tree of its caller, as long as the tree isn't too large; `size` is of what it holds."""
+        self.recorded += 1
+        self.recorded_bytes += CALL_BYTES + size
+        if self.recorded > self.most_recorded or self.recorded_bytes > self.most_bytes:
+            parent.unrecorded += 1
+        elif parent.children is None:
+            parent.children = [call]
+        else:
+            parent.children.append(call)
 
     def _enter(self, message: Message, parent: Frame | None, answer: Answer | None = None) -> Frame:
         """Begins a message: its frame is put on the list, or has ended already (a precompile, an answer)."""
@@ -91,34 +149,17 @@ class Machine:
         kind, code, address = message.kind, message.code, message.address
         creates = kind is CREATE or kind is CREATE2
         contract = None if creates else fork.precompiles.get(message.code_address)
-        if contract is not None and parent is not None and not self.shows_precompiles:
-            frame = cast("Frame", CodelessCall())
-            frame.message = message
-            frame.halt_reason = None
-        else:
-            program = self.cache.program(code, fork)
-            frame = Frame(message, fork, host, program, program.destinations)
-            self.frames.append(frame)
-            if contract is not None:
-                frame.slots = frame.stored = {}
+        program = self.cache.program(code, fork)
+        frame = Frame(message, fork, host, program, program.destinations)
+        self.frames.append(frame)
         frame.mark = host.mark()
         if parent is None:
             frame.caller_pc = 0
             frame.memory_limit = fork.limits.memory_bytes >> 5
         else:
             frame.caller_pc = parent.pc - 1
-            if type(frame) is Frame:
-                frame.memory_limit = parent.memory_limit - len(parent.memory)
-            self.recorded += 1
-            self.recorded_bytes += CALL_BYTES + len(message.data)
-            if creates:
-                self.recorded_bytes += len(code)
-            if self.recorded > self.most_recorded or self.recorded_bytes > self.most_bytes:
-                parent.unrecorded += 1
-            elif parent.children is None:
-                parent.children = [frame]
-            else:
-                parent.children.append(frame)
+            frame.memory_limit = parent.memory_limit - len(parent.memory)
+            self._record(parent, frame, len(message.data) + len(code) if creates else len(message.data))
         if answer is not None:
             self._end_with(frame, answer)
             return frame
@@ -129,6 +170,7 @@ class Machine:
         if message.transfer and message.sender != address:
             host.move(message.sender, address, message.transfer)
         if contract is not None:
+            frame.slots = frame.stored = {}
             self._run_precompile(frame, contract)
         else:
             frame.slots, frame.stored = host.open_storage(address)
@@ -140,25 +182,16 @@ class Machine:
             raise InvalidInput(f"an answer takes {answer.gas_used} gas where the call brought {frame.gas}")
         frame.gas -= answer.gas_used
         frame.output = bytes(answer.output)
-        frame.status = Status.SUCCESS if answer.success else Status.REVERT
+        frame.status = SUCCESS if answer.success else REVERT
         self._leave(frame)
 
     def _run_precompile(self, frame: Frame, contract: Precompile) -> None:
         """Runs a precompiled contract in the place of code, to its end."""
-        message = frame.message
-        data = message.data
-        gas = message.gas - contract.price(data)
-        if gas < 0:
-            fail(frame, HaltReason.OUT_OF_GAS)
+        frame.gas, frame.output, reason = run_precompile(contract, frame.data, frame.gas)
+        if reason is None:
+            frame.status = SUCCESS
         else:
-            if type(data) is not bytes:  # long call data that still lies in memory
-                data = data[: contract.reads(data)]
-            try:
-                frame.output = contract.run(data)
-                frame.gas = gas
-                frame.status = SUCCESS
-            except PrecompileFailure:
-                fail(frame, HaltReason.PRECOMPILE_FAILURE)
+            fail(frame, reason)
         self._leave(frame)
 
     def _undo(self, frame: Frame) -> None:
@@ -166,7 +199,7 @@ class Machine:
         self.host.rollback(frame.mark)
 
     def _leave(self, frame: Frame) -> None:
-        """Ends the last frame, or a call that has none: settles its effects and hands its outcome to the caller."""
+        """Ends the last frame: settles its effects and hands its outcome to the caller."""
         host = self.host
         message = frame.message
         kind = message.kind
@@ -185,19 +218,18 @@ class Machine:
         frame.log_end = len(host.logs)
         frame.refund_end = host.refund
         output = frame.output
-        if type(frame) is Frame:
-            self.frames.pop()
-            if succeeded:
-                # A failed frame keeps what it was working on, for whoever looks into the failure.
-                frame.memory = frame.stack = self.nothing
-            if not self.frames:
-                frame.output = bytes(output)
-                return
-            # A result's tree outlives its calls, and must not keep what was made of their code (megabytes, for some).
-            frame.program = None
-            frame.destinations = NOWHERE
-            if not succeeded:
-                self.recorded_bytes += WORD_BYTES * (len(frame.memory) + len(frame.stack))
+        self.frames.pop()
+        if succeeded:
+            # A failed frame keeps what it was working on, for whoever looks into the failure.
+            frame.memory = frame.stack = self.nothing
+        if not self.frames:
+            frame.output = bytes(output)
+            return
+        # A result's tree outlives its calls, and must not keep what was made of their code (megabytes, for some).
+        frame.program = None
+        frame.destinations = NOWHERE
+        if not succeeded:
+            self.recorded_bytes += WORD_BYTES * (len(frame.memory) + len(frame.stack))
         self.recorded_bytes += len(output)
         parent = self.frames[-1]
         parent.gas += frame.gas

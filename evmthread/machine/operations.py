@@ -171,12 +171,15 @@ def operation_of(instruction: Instruction) -> Operation:
     return _control_operation(function, pops)
 
 
-# What kind of step a row is, where it isn't the number of bytes that a PUSH takes from the code. Words are moved, and
-# functions of words alone called, by `interpret` itself; the others are operations. After those of ENDS a segment ends.
-STEP, PC_ROW, CONTROL_ROW, UNSTEADY_ROW, DUP_ROW, SWAP_ROW, POP_ROW, NOTHING_ROW, BINARY_ROW = range(0, -9, -1)
-ENDS = (CONTROL_ROW, UNSTEADY_ROW)
+# What kind of step a row is, where it isn't the number of bytes that a PUSH takes from the code. From SWAP_ROW on words
+# are moved, and functions of words alone called, by `interpret` itself, which calls a branch's function with its one or
+# two operands too; the others are operations. After those of ENDS a segment ends.
+STEP, PC_ROW, UNSTEADY_ROW, CONTROL_ROW, BRANCH_ROW, SWAP_ROW, POP_ROW, NOTHING_ROW, DUP_ROW, BINARY_ROW = range(
+    0, -10, -1
+)
+ENDS = (UNSTEADY_ROW, CONTROL_ROW, BRANCH_ROW)
 
-# (kind, pops, largest stack before, base price, what is called: an operation, or the function of a binary row)
+# (kind, pops, largest stack before, base price, what is called: an operation, or a binary row's or branch's function)
 Row = tuple[int, int, int, int, Callable[..., Any]]
 Table = tuple[tuple[Operation | None, ...], tuple[Row | None, ...]]
 
@@ -185,6 +188,8 @@ def _kind_of(record: Instruction) -> int:
     if record.immediate:
         return record.immediate
     name = record.name
+    if record.shape is Shape.CONTROL and record.pops in (1, 2) and not record.pushes:
+        return BRANCH_ROW
     if record.shape is Shape.CONTROL or record.shows_pc:
         return CONTROL_ROW
     if record.shape is Shape.PURE and record.pops == 2:
@@ -207,7 +212,7 @@ def table_of(fork: Fork) -> Table:
             rows.append(None)
             continue
         kind = _kind_of(record)
-        called = record.function if kind == BINARY_ROW and record.function is not None else operation
+        called = record.function if kind in (BINARY_ROW, BRANCH_ROW) and record.function is not None else operation
         highest = STACK_LIMIT - record.pushes + record.pops
         rows.append((kind, record.pops, highest, fork.base_prices[record.opcode], called))
     return operations, tuple(rows)

@@ -22,13 +22,12 @@ _ROOT = 0
 
 
 def default_cache_folder() -> Path:
-    """Where this version's caches belong: `evmthread/VERSION-PYTHON` in the user's own cache folder.
+    """Where this Python's caches belong: `evmthread/PYTHON` in the user's own cache folder.
 
     That is $XDG_CACHE_HOME, or ~/.cache (XDG Base Directory Specification); ~/Library/Caches on macOS. Raises
-    BackendError for a user without a home.
+    BackendError for a user without a home. No part of it is evmthread's version: to look that up takes longer than all
+    else that a cache does, and a file's name has to tell what it hangs on anyway.
     """
-    from importlib.metadata import PackageNotFoundError, version
-
     named = os.environ.get("XDG_CACHE_HOME", "")
     try:
         if os.path.isabs(named):  # the specification has others ignored
@@ -37,11 +36,7 @@ def default_cache_folder() -> Path:
             caches = Path.home() / ("Library/Caches" if sys.platform == "darwin" else ".cache")
     except RuntimeError as error:
         raise BackendError(f"no folder for caches: {error}") from error
-    try:
-        edition = version("evmthread")
-    except PackageNotFoundError:
-        edition = "uninstalled"
-    return caches / "evmthread" / f"{edition}-{sys.implementation.cache_tag}"
+    return caches / "evmthread" / str(sys.implementation.cache_tag)
 
 
 class PrivateFolder:
@@ -56,6 +51,7 @@ class PrivateFolder:
         if not hasattr(os, "geteuid"):
             raise BackendError("this system doesn't tell whose files are whose")
         self.path = path
+        self._inside = f"{path}/"
         self._most_bytes = most_bytes
         self._held: int | None = None
         try:
@@ -73,7 +69,7 @@ class PrivateFolder:
         """The content of a file; None where there is none, or one that others could have written."""
         # A process's first call of a code waits for this: system calls alone.
         try:
-            descriptor = os.open(f"{self.path}/{name}", os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+            descriptor = os.open(self._inside + name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
         except OSError:
             return None
         try:

@@ -8,13 +8,15 @@ of our own, whose meaning a name tells. Knows nothing of when code is compiled.
 import hashlib
 import importlib.util
 import marshal
+import os
 import sys
 import zlib
+from array import array
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 from types import CodeType
-from typing import Any
+from typing import Any, Final
 
 from evmthread.errors import BackendError
 from evmthread.isa.forks import HISTORY
@@ -22,22 +24,30 @@ from evmthread.isa.frame import Frame
 from evmthread.machine.analysis import Program
 from evmthread.machine.compiler import Region, keep_region
 from evmthread.machine.private_folder import LARGEST_FILE, SUFFIX, PrivateFolder, default_cache_folder
-from evmthread.machine.regions import Site
+from evmthread.machine.region_parts import Site
 
-FORMAT = b"evmthread regions 4\n"
+FORMAT = b"evmthread regions 5\n"
 MOST_BYTES = 2**28  # of all files together
 _CHECK, _LENGTH = 4, 8  # bytes
+_PLACE: Final = "I"  # of an array: a jump destination, in the byte order of this machine
 _PACKAGE = "evmthread"
+_OURS = frozenset(map(id, HISTORY))  # forks whose meaning their names tell
+_SOURCES = ("isa", "machine", "precompiles", "primitives")  # its folders that compiled code comes from
 # CPython's table of lines (InternalDocs/code_objects.md): entries of up to eight units of code, of these two kinds.
 _CODE_UNIT, _MOST_UNITS = 2, 8
 _NO_COLUMNS, _NO_LOCATION = 0x80 | 13 << 3, 0x80 | 15 << 3
 
+# Bytes of a group of regions that are unpacked together: what they have in common, most of all the names of locals, is
+# made once then, which halves the time for each; what is larger has regions in it that aren't called (measured).
+_GROUP_BYTES = 2**17
+
 # A file holds FORMAT, the CRC-32 of the rest (against damage; a digest takes as long as to run the code), the index's
-# length, the index, and the parts of all regions. A region's parts are what is executed, marshalled, and what explains
-# it, which is seldom looked at, marshalled and compressed. The index has the code's jump destinations, and for each
-# region head, size, and how long both parts are.
+# length, the index, and the groups of regions. The index has the code's jump destinations, and for each group how long
+# it is, and head and size of its regions. A group has of each region the functions that it calls, its code, and what
+# explains it, which is seldom looked at, marshalled and compressed.
 Part = bytes | memoryview
-Row = tuple[int, int, Part, Part]
+Kept = tuple[dict[str, tuple[str, str | int]], CodeType, bytes]
+Row = tuple[int, int, Kept]  # head, size
 
 
 class RegionFiles:
@@ -63,12 +73,13 @@ class RegionFiles:
         if content[:start] != FORMAT + _check(body):
             return
         try:
-            destinations, rows = _unpacked(body)
+            destinations, groups = _unpacked(body)
         except (ValueError, TypeError, EOFError):
             return
         program.destinations = destinations
-        for row in rows:
-            keep_region(program, row[0], _Sleeping(program, row), row[1])
+        for group, places in groups:
+            for number, (head, size) in enumerate(places):
+                keep_region(program, head, _Sleeping(program, group, number, head, size), size)
         program.unsaved = False
 
     def save(self, program: Program) -> None:
@@ -87,12 +98,10 @@ class RegionFiles:
 
     def _name(self, program: Program) -> str | None:
         """The file of a program's regions; None for a fork that isn't one of ours."""
-        if not any(program.fork is fork for fork in HISTORY) or not program.code:
+        if id(program.fork) not in _OURS or not program.code:
             return None
-        key = hashlib.sha256(self._edition)
-        key.update(program.fork.name.encode() + b"\0")
-        key.update(program.code)
-        return key.hexdigest() + SUFFIX
+        key = b"%b%b\0%b" % (self._edition, program.fork.name.encode(), program.code)
+        return hashlib.sha256(key).hexdigest() + SUFFIX
 
 
 def _check(body: bytes | memoryview) -> bytes:
@@ -100,33 +109,75 @@ def _check(body: bytes | memoryview) -> bytes:
 
 
 def _packed(destinations: frozenset[int], rows: list[Row]) -> bytes:
-    sizes = [(head, size, len(executed), len(details)) for head, size, executed, details in rows]
-    index = marshal.dumps((destinations, sizes))
-    parts = [part for _, _, executed, details in rows for part in (executed, details)]
+    groups: list[list[Row]] = []
+    held = _GROUP_BYTES
+    for row in rows:
+        _, _, (_, code, details) = row
+        if held >= _GROUP_BYTES:
+            groups.append([])
+            held = 0
+        groups[-1].append(row)
+        held += len(code.co_code) + len(details)
+    parts = [marshal.dumps([kept for _, _, kept in group]) for group in groups]
+    places = [[(head, size) for head, size, _ in group] for group in groups]
+    ordered = array(_PLACE, sorted(destinations)).tobytes()
+    index = marshal.dumps((ordered, list(zip(map(len, parts), places, strict=True))))
     return b"".join([len(index).to_bytes(_LENGTH, "big"), index, *parts])
 
 
-def _unpacked(body: memoryview) -> tuple[frozenset[int], list[Row]]:
-    """Destinations, and rows with parts that aren't copied. Raises one of a few plain errors."""
+def _unpacked(body: memoryview) -> tuple[frozenset[int], list[tuple["_Group", list[tuple[int, int]]]]]:
+    """Destinations, and groups with heads and sizes of their regions. Raises one of a few plain errors."""
     place = _LENGTH + int.from_bytes(body[:_LENGTH], "big")
-    rows: list[Row] = []
-    destinations, sizes = marshal.loads(body[_LENGTH:place])  # noqa: S302 - our own file, checked
-    for head, size, executed, details in sizes:
-        middle, end = place + executed, place + executed + details
-        rows.append((head, size, body[place:middle], body[middle:end]))
-        place = end
-    return destinations, rows
+    groups = []
+    destinations, index = marshal.loads(body[_LENGTH:place])  # noqa: S302 - our own file, checked
+    for length, places in index:
+        groups.append((_Group(body[place : place + length]), places))
+        place += length
+    return frozenset(memoryview(destinations).cast(_PLACE)), groups
+
+
+class _Group:
+    """Regions as they lie in their file, until the first of them is called."""
+
+    __slots__ = ("_part", "_regions")
+
+    def __init__(self, part: Part) -> None:
+        self._part = part
+        self._regions: list[Kept] | None = None
+
+    def __getitem__(self, number: int) -> Kept:
+        regions = self._regions
+        if regions is None:
+            regions = self._regions = marshal.loads(self._part)  # noqa: S302 - our own file, checked
+            self._part = b""  # a view would hold the whole file
+        return regions[number]
 
 
 def _edition() -> bytes:
-    """What compiled code hangs on beside code and fork: this Python, and every source file that it comes from."""
-    python = f"{sys.version} {sys.flags.optimize}".encode()
+    """What compiled code hangs on beside code and fork, digested: this Python, and all sources that it comes from.
+
+    Raises BackendError where there are no sources: then nothing would tell one evmthread's code from another's.
+    """
+    python = f"{sys.version} {sys.flags.optimize} {sys.byteorder}".encode()
     digest = hashlib.sha256(importlib.util.MAGIC_NUMBER + python)
-    root = Path(__file__).parent.parent
-    for folder in ("isa", "machine", "primitives", "precompiles"):
-        for file in sorted((root / folder).rglob("*.py")):
-            digest.update(file.name.encode() + b"\0" + hashlib.sha256(file.read_bytes()).digest())
+    # Once a process: plain calls of the system, which take a third of what paths do.
+    root = os.path.dirname(os.path.dirname(__file__))
+    for folder in _SOURCES:
+        files = _modules(f"{root}/{folder}")
+        if not files:
+            raise BackendError(f"{root}/{folder}: no sources, which compiled code is kept by")
+        for file in files:
+            with open(file, "rb", buffering=0) as source:
+                content = source.read()
+            digest.update(f"{file[len(root) :]}\0{len(content)}\0".encode())
+            digest.update(content)
     return digest.digest()
+
+
+def _modules(folder: str) -> list[str]:
+    """All modules in and below a folder, in order."""
+    found = [f"{above}/{name}" for above, _, names in os.walk(folder) for name in names if name.endswith(".py")]
+    return sorted(found)
 
 
 class _KeptSource:
@@ -158,25 +209,28 @@ class _KeptSource:
 class _Sleeping:
     """A region as it lies in its file, in the place of its function until that is called."""
 
-    __slots__ = ("program", "row")
+    __slots__ = ("_group", "_number", "head", "program", "size")
 
-    def __init__(self, program: Program, row: Row) -> None:
+    def __init__(self, program: Program, group: _Group, number: int, head: int, size: int) -> None:
         self.program = program
-        self.row = row
+        self._group = group
+        self._number = number
+        self.head = head
+        self.size = size
+
+    @property
+    def row(self) -> Row:
+        """As it is to be kept again."""
+        return self.head, self.size, self._group[self._number]
 
     def __call__(self, frame: Frame) -> object:
-        region = self._wake()
-        head = self.row[0]
-        if self.program.regions.get(head) is self:
-            self.program.regions[head] = region.function
+        program, head = self.program, self.head
+        references, code, details = self._group[self._number]
+        names = {name: _referred(program, reference) for name, reference in references.items()}
+        region = Region(program, _KeptSource(head, names, details), code, self.size)
+        if program.regions.get(head) is self:
+            program.regions[head] = region.function
         return region.function(frame)
-
-    def _wake(self) -> Region:
-        head, size, executed, details = self.row
-        references, code = marshal.loads(executed)  # noqa: S302 - our own file, checked
-        names = {name: _referred(self.program, reference) for name, reference in references.items()}
-        # A copy of the details: views would hold the whole file in memory for as long as any region lives.
-        return Region(self.program, _KeptSource(head, names, bytes(details)), code, size)
 
 
 def _row(program: Program, function: Callable[[Frame], object]) -> Row:
@@ -191,7 +245,7 @@ def _row(program: Program, function: Callable[[Frame], object]) -> Row:
     # A process numbers its regions, and another one does too: here the text gives the name for tracebacks.
     digest = hashlib.sha256(source.text.encode()).hexdigest()[:16]
     code = _without_columns(region.code.replace(co_filename=f"<evmthread {digest}:{source.head}>"))
-    return source.head, region.size, marshal.dumps((references, code)), details
+    return source.head, region.size, (references, code, details)
 
 
 def _without_columns(code: CodeType) -> CodeType:
@@ -240,4 +294,6 @@ def _reference(program: Program, name: str, function: Callable[..., object]) -> 
 
 def _referred(program: Program, reference: tuple[str, Any]) -> object:
     module, name = reference
-    return program.operations[name] if module == "operation" else getattr(import_module(module), name)
+    if module == "operation":
+        return program.operations[name]
+    return getattr(sys.modules.get(module) or import_module(module), name)

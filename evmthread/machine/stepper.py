@@ -3,19 +3,19 @@
 Both ways run the same operations; only how often gas and stack are checked differs, and no one can see it.
 """
 
+from collections.abc import Container
 from typing import cast
 
 from evmthread.errors import Missing
-from evmthread.isa.frame import Frame
-from evmthread.isa.halts import ExceptionalHalt, HaltReason, Status
+from evmthread.isa.frame import Frame, from_bytes
+from evmthread.isa.halts import HALT, ExceptionalHalt, HaltReason
 from evmthread.isa.instruction import HALTED, Halted
 from evmthread.isa.message import Message
-from evmthread.machine.analysis import Program
+from evmthread.machine.analysis import VISITS_TO_DECODE, Program
 from evmthread.machine.operations import (
     BINARY_ROW,
     CONTROL_ROW,
     DUP_ROW,
-    NOTHING_ROW,
     PC_ROW,
     POP_ROW,
     SWAP_ROW,
@@ -27,18 +27,27 @@ Outcome = Message | Halted
 
 def fail(frame: Frame, reason: HaltReason) -> Halted:
     """Ends the frame with an exceptional halt: all its gas is gone."""
-    frame.status = Status.HALT
+    frame.status = HALT
     frame.halt_reason = reason
     frame.gas = 0
     frame.output = b""
     return HALTED
 
 
-def interpret(frame: Frame, *, once: bool = False) -> Outcome | None:
-    """Runs instructions one at a time, each checked for itself, up to a jump or the frame's end; or just one.
+def interpret(
+    frame: Frame,
+    *,
+    once: bool = False,
+    visits: dict[int, int] | None = None,
+    few: int = 0,
+    better: Container[int] = (),
+) -> Outcome | None:
+    """Runs instructions one at a time, each checked for itself, up to a place that is known better; or just one.
 
-    This is how code runs that is met for the first time, or whose gas or stack won't last for a whole segment. None
-    when the frame goes on. May raise Missing, with the frame as it was before the instruction that must wait.
+    This is how code runs that is met for the first time, or whose gas or stack won't last for a whole segment. `visits`
+    counts how often a jump led to a place, or past it: while these are fewer than `few`, and the place isn't among
+    those for which there is something `better`, it goes on there. None when the frame goes on elsewhere. May raise
+    Missing, with the frame as it was before the instruction that must wait.
     """
     # Hot path: code that runs once, as a deployment's does, spends all its time here. So what happens most is written
     # out: words are moved and constants pushed without a call, and `gas` is the frame's only where something sees it.
@@ -62,9 +71,12 @@ def interpret(frame: Frame, *, once: bool = False) -> Outcome | None:
                 frame.pc = pc
                 return fail(frame, HaltReason.OUT_OF_GAS)
             if kind > 0:
-                pc += 1
-                stack.append(code[pc] if kind == 1 and pc < size else pushed(code, pc - 1, kind))
-                pc += kind
+                start = pc + 1
+                pc = start + kind
+                if pc > size:
+                    stack.append(pushed(code, start - 1, kind))
+                else:
+                    stack.append(code[start] if kind == 1 else from_bytes(code[start:pc]))
             elif kind == DUP_ROW:
                 stack.append(stack[-pops])
                 pc += 1
@@ -72,22 +84,38 @@ def interpret(frame: Frame, *, once: bool = False) -> Outcome | None:
                 top = stack.pop()
                 stack[-1] = called(top, stack[-1])
                 pc += 1
-            elif kind == SWAP_ROW:
-                stack[-1], stack[-pops] = stack[-pops], stack[-1]
+            elif kind <= SWAP_ROW:
+                if kind == SWAP_ROW:
+                    stack[-1], stack[-pops] = stack[-pops], stack[-1]
+                elif kind == POP_ROW:
+                    del stack[-1]
                 pc += 1
-            elif kind == POP_ROW:
-                del stack[-1]
-                pc += 1
-            elif kind == NOTHING_ROW:
-                pc += 1
-            elif kind == CONTROL_ROW:
+            elif kind <= CONTROL_ROW:
                 frame.pc, frame.gas = pc, gas
-                result = called(frame, stack)
+                if kind == CONTROL_ROW:
+                    result = called(frame, stack)
+                elif pops == 1:
+                    result = called(frame, frame.host, stack[-1])
+                    del stack[-1]
+                else:
+                    result = called(frame, frame.host, stack[-1], stack[-2])
+                    del stack[-2:]
                 if type(result) is int:
-                    frame.pc = result
+                    pc = result
+                elif result is None:
+                    pc += 1
+                else:
+                    frame.pc = pc if result is HALTED else pc + 1
+                    return cast("Outcome", result)
+                if visits is None:
+                    frame.pc = pc
                     return None
-                frame.pc = pc if result is HALTED else pc + 1
-                return cast("Outcome | None", result)
+                count = visits.get(pc, 0) + 1
+                if not 0 < count < few or pc in better:
+                    frame.pc = pc
+                    return None
+                visits[pc] = count
+                gas = frame.gas
             elif kind == PC_ROW:
                 stack.append(pc)
                 pc += 1
@@ -139,7 +167,7 @@ def execute(frame: Frame) -> Outcome:
                 if program.is_new(pc, segment):
                     segment = None
                     frame.pc = pc
-                    outcome = interpret(frame)
+                    outcome = interpret(frame, visits=program.met, few=VISITS_TO_DECODE, better=segments)
                     if outcome is not None:
                         return outcome
                     pc = frame.pc

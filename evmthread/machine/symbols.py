@@ -223,6 +223,8 @@ def _right(a: Value, b: Value) -> Value:
         return a
     low = a.low >> (b.high if a.low >= 0 else b.low)
     high = a.high >> (b.low if a.high >= 0 else b.high)
+    if low == high == 0:
+        return constant(0)
     return Value(f"{a.within(SHIFT)} >> {b.within(SUM)}", low, high, max(a.zeros - b.high, 0), rank=SHIFT)
 
 

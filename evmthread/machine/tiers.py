@@ -95,6 +95,7 @@ class TieredEngine:
         threshold = self.threshold
         if calls > 1:
             threshold //= min(calls, CALLS_COUNTED)
+        few = VISITS_TO_DECODE if threshold >= VISITS_TO_DECODE else threshold + 1
         earned = 0
         segment = None
         try:
@@ -110,7 +111,7 @@ class TieredEngine:
                         elif 0 < visits < VISITS_TO_DECODE:
                             segment = None
                             frame.pc = pc
-                            outcome = interpret(frame)
+                            outcome = interpret(frame, visits=heat, few=few, better=regions)
                             if outcome is not None:
                                 return outcome
                             pc = frame.pc
@@ -130,7 +131,7 @@ class TieredEngine:
                     if not visited and program.is_new(pc, segment):
                         segment = None
                         frame.pc = pc
-                        outcome = interpret(frame)
+                        outcome = interpret(frame, visits=heat, few=few, better=regions)
                         if outcome is not None:
                             return outcome
                         pc = frame.pc

@@ -31,8 +31,6 @@ class WatchedMachine(Machine):
 
     __slots__ = ("asking", "observers", "pending", "plain_fork", "steps")
 
-    shows_precompiles = True
-
     def __init__(
         self,
         message: Message | None,

@@ -73,7 +73,9 @@ class Journal:
             return account
 
     def _set_account(self, address: bytes, account: Account | None) -> None:
-        old = self.account(address)
+        self._replace_account(address, self.account(address), account)
+
+    def _replace_account(self, address: bytes, old: Account | None, account: Account | None) -> None:
         self._undo.extend((self._accounts, address, old))
         self._accounts[address] = account
         self._changed.add(address)
@@ -130,11 +132,12 @@ class Journal:
     def move(self, sender: bytes, receiver: bytes, amount: int) -> None:
         """Moves wei and touches both accounts; the sender has enough."""
         if amount and sender != receiver:
-            self.account(receiver)  # may raise Missing, so before anything changes
-            nonce, balance, code_hash = self.account(sender) or EMPTY_ACCOUNT
-            self._set_account(sender, ACCOUNT_OF((nonce, balance - amount, code_hash)))
-            nonce, balance, code_hash = self.account(receiver) or EMPTY_ACCOUNT
-            self._set_account(receiver, ACCOUNT_OF((nonce, balance_with(receiver, balance, amount), code_hash)))
+            taker, giver = self.account(receiver), self.account(sender)  # may raise Missing, so before anything changes
+            nonce, balance, code_hash = giver or EMPTY_ACCOUNT
+            self._replace_account(sender, giver, ACCOUNT_OF((nonce, balance - amount, code_hash)))
+            nonce, balance, code_hash = taker or EMPTY_ACCOUNT
+            after = ACCOUNT_OF((nonce, balance_with(receiver, balance, amount), code_hash))
+            self._replace_account(receiver, taker, after)
         self.touch(receiver)
 
     def credit(self, address: bytes, amount: int) -> None:
@@ -223,13 +226,10 @@ class Journal:
 
     def open_storage(self, address: bytes) -> tuple[dict[int, int], dict[int, int]]:
         """(warm slots with their present values, values at the start of the transaction)."""
-        slots = self._opened.get(address)
-        if slots is None:
-            slots = self._opened[address] = {}
-        stored = self._stored.get(address)
-        if stored is None:
-            stored = self._stored[address] = {}
-        return slots, stored
+        try:
+            return self._opened[address], self._stored[address]
+        except KeyError:
+            return self._opened.setdefault(address, {}), self._stored.setdefault(address, {})
 
     def peek_slot(self, address: bytes, key: int) -> int:
         """The value of a slot that isn't warm."""

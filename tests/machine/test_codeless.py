@@ -1,11 +1,13 @@
 """A call to a precompiled contract is no frame where nobody looks, and nobody can tell."""
 
+import linecache
 from itertools import product
 
 import pytest
 
 from evmthread.execution.result import CallResult
 from evmthread.isa.forks import FRONTIER, ISTANBUL, OSAKA, Fork
+from evmthread.machine.code_cache import CodeCache
 from evmthread.machine.hooks import Hook
 from tests.assembler import assemble
 from tests.conftest import Engine
@@ -84,3 +86,30 @@ def test_nobody_can_tell(fork: Fork, kind: str, engine: Engine) -> None:
             assert bool(onlooker.seen) == watched or value == 200
         assert results[0] == results[1]
         assert states[0] == states[1]
+
+
+@pytest.mark.parametrize("gas", [100_000, 60_000, 20_000, 10_000])
+def test_wei_for_accounts_without_code(engine: Engine, gas: int) -> None:
+    # Seven turns; the contract has wei for five of them.
+    code = assemble(
+        "PUSH1 7 loop: PUSH1 0 PUSH1 0 PUSH1 40 PUSH1 0 PUSH1 20 PUSH2 0x7777 PUSH2 500 CALL DUP2 MSTORE8 "
+        "RETURNDATASIZE PUSH1 31 MSTORE8 PUSH1 1 SWAP1 SUB DUP1 PUSH @loop JUMPI MSIZE PUSH1 0 RETURN"
+    )
+    cache = CodeCache()
+    results, states = [], []
+    # The first world meets the call; from then on the compiled engine makes it without leaving its region.
+    for chosen, hooks, given in ((Engine("stepper"), [], 100_000), (engine, [], gas), (engine, [Onlooker()], gas)):
+        world = chosen.world(cache=cache, hooks=hooks)
+        world.set_code(HERE, code)
+        world.set_balance(HERE, 100)
+        results.append(told(world.call(HERE, sender=CALLER, gas=given)))
+        states.append(world.changes())
+    assert results[1] == results[2]
+    assert states[1] == states[2]
+    texts = [
+        "".join(linecache.getlines(region.__code__.co_filename))  # type: ignore[attr-defined]
+        for program in cache.programs()
+        for region in program.regions.values()
+    ]
+    comes_back = gas > 20_000  # to its loop, which is compiled then
+    assert any("host.codeless(" in text for text in texts) == (comes_back and engine.name == "compiled")

@@ -307,6 +307,44 @@ def test_memory_that_one_branch_of_an_instruction_reaches(before: str) -> None:
     compare(program, word(64, 0), word(64, 1), word(96, 0), word(4096, 1), word(0, 0), fork=OWN, gas=200_000)
 
 
+@pytest.mark.parametrize("place", ["PUSH 0x80", "PUSH 0x40 MLOAD", f"{POINTED}"])
+@pytest.mark.parametrize("first", ["PUSH 0xa9059cbb PUSH 224 SHL", "PUSH -1", "PUSH 32 CALLDATALOAD", "PUSH 0"])
+@pytest.mark.parametrize("shift", [1, 4, 28, 31, 36, -4])
+def test_words_within_two_words(place: str, first: str, shift: int) -> None:
+    """Arguments behind a selector, as every call of Solidity's has them: at a place whose low bits are known."""
+    value, step = "PUSH 64 CALLDATALOAD", f"PUSH {abs(shift)} {'ADD' if shift > 0 else 'SWAP1 SUB'}"
+    read = " ".join(f"DUP1 PUSH {32 * index} ADD MLOAD PUSH {index} SSTORE" for index in range(3))
+    program = (
+        f"{POINTED} PUSH 0x40 MSTORE {place} {first} DUP2 MSTORE {value} DUP2 {step} MSTORE"
+        f" {value} NOT DUP2 {step} PUSH 32 ADD MSTORE DUP1 {step} MLOAD PUSH 4 SSTORE PUSH 33 DUP2 PUSH 4 ADD MSTORE"
+        f" {read}"
+    )
+    words = (2**256 - 2**200 + 5, 1), (7, 2**255 + 2**128 + 9)
+    compare(program, *(word(pointer, *pair) for pointer in (0x80, 0xA0, 0x84, 0x200) for pair in words), gas=300_000)
+
+
+WRITES = (
+    "PUSH 3 PUSH 40 MSTORE8",
+    "PUSH 32 CALLDATALOAD PUSH 1 MSTORE",
+    "PUSH 32 CALLDATALOAD PUSH 32 MSTORE",
+    f"PUSH 7 {POINTED} MSTORE",
+    f"PUSH 5 {POINTED} PUSH 0 CALLDATACOPY",
+    "PUSH 33 PUSH 1 PUSH 0 MCOPY",
+    "PUSH 32 PUSH 16 PUSH 32 PUSH 32 PUSH 4 GAS STATICCALL POP",
+    "",
+)
+
+
+@pytest.mark.parametrize("write", WRITES)
+def test_words_are_known_until_they_are_written(write: str) -> None:
+    """Two words that a hash or a load is given, with something between that may write them."""
+    program = (
+        f"{POINTED} PUSH 0 MSTORE PUSH 9 PUSH 32 MSTORE {write} PUSH 64 PUSH 0 KECCAK256 PUSH 0 SSTORE"
+        f" PUSH 32 PUSH 32 KECCAK256 PUSH 1 SSTORE PUSH 1 PUSH 36 MSTORE {write} PUSH 64 PUSH 0 KECCAK256 PUSH 2 SSTORE"
+    )
+    compare(program, word(0, 5), word(31, 2**255), word(33, 7), word(64, 1), gas=300_000)
+
+
 @pytest.mark.parametrize("size", [0, 1, 32, 64, 96])
 @pytest.mark.parametrize("offset", ["PUSH 0", "PUSH 32", "PUSH 5", POINTED, "PUSH 0x40 MLOAD"])
 def test_hashes_at_every_gas(size: int, offset: str) -> None:

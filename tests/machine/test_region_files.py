@@ -2,8 +2,10 @@
 
 import gc
 import linecache
+import marshal
 import os
 import re
+import shutil
 import subprocess
 import sys
 import traceback
@@ -209,6 +211,34 @@ def test_regions_wake_when_they_are_called(both: Path) -> None:
     assert program.compiled_bytes == held
 
 
+@pytest.mark.parametrize("apart", [False, True])
+def test_a_group_is_unpacked_with_its_first_region(
+    directory: Path, monkeypatch: pytest.MonkeyPatch, apart: bool
+) -> None:
+    if apart:
+        monkeypatch.setattr(region_files, "_GROUP_BYTES", 1)
+    cache = CodeCache(store=RegionFiles(directory))
+    run_two(cache, 0, 0)
+    run_two(cache, 1, 0)
+    cache.save()
+    unpacked: list[int] = []
+    plain_loads = marshal.loads
+
+    def loads(part: bytes) -> object:
+        content = plain_loads(part)
+        if isinstance(content, list):
+            unpacked.append(len(content))
+        return content
+
+    monkeypatch.setattr(region_files.marshal, "loads", loads)
+    again = CodeCache(store=RegionFiles(directory))
+    count = len(again.program(assemble(TWO), CANCUN).regions)
+    assert (count > 2, unpacked) == (True, [])
+    woken = awake(run_two(again, 0))
+    assert unpacked == ([1] * len(woken) if apart else [count])
+    assert 0 < len(woken) < count
+
+
 def test_what_still_sleeps_is_kept_too(both: Path) -> None:
     cache = CodeCache(store=RegionFiles(both))
     program = run_two(cache, 0)
@@ -280,10 +310,41 @@ def test_another_edition_is_not_read(directory: Path, monkeypatch: pytest.Monkey
         with monkeypatch.context() as changed:
             changed.setattr(sys, name, value)
             assert regions_of(CodeCache(store=RegionFiles(directory))) == set()
-    with monkeypatch.context() as changed:
-        changed.setattr(region_files, "__file__", str(directory / "package" / "machine" / "region_files.py"))
-        assert regions_of(CodeCache(store=RegionFiles(directory))) == set()
     assert regions_of(CodeCache(store=RegionFiles(directory))) != set()
+
+
+@pytest.fixture
+def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of this package's sources, which compiled code now hangs on."""
+    root = Path(region_files.__file__).parent.parent
+    for folder in ("isa", "machine", "precompiles", "primitives"):
+        shutil.copytree(root / folder, tmp_path / "package" / folder, ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr(region_files, "__file__", str(tmp_path / "package" / "machine" / "region_files.py"))
+    return tmp_path / "package"
+
+
+def test_a_byte_of_any_source_makes_another_edition(package: Path, directory: Path) -> None:
+    warmed(directory)
+    assert regions_of(CodeCache(store=RegionFiles(directory))) != set()
+    for file in ("isa/instructions/jumps.py", "machine/compiler.py", "precompiles/bn254.py", "primitives/words.py"):
+        source = package / file
+        content = source.read_bytes()
+        times = source.stat().st_atime_ns, source.stat().st_mtime_ns
+        source.write_bytes(content[:-1] + b" ")
+        os.utime(source, ns=times)
+        assert regions_of(CodeCache(store=RegionFiles(directory))) == set()
+        source.write_bytes(content)
+        assert regions_of(CodeCache(store=RegionFiles(directory))) != set()
+        source.rename(source.with_name("other.py"))
+        assert regions_of(CodeCache(store=RegionFiles(directory))) == set()
+        source.with_name("other.py").rename(source)
+
+
+def test_without_sources_nothing_is_kept(package: Path, directory: Path) -> None:
+    for source in (package / "isa").rglob("*.py"):
+        source.unlink()
+    with pytest.raises(BackendError, match="no sources"):
+        RegionFiles(directory)
 
 
 def test_a_file_of_another_format_is_not_read(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:

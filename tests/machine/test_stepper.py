@@ -12,7 +12,7 @@ from evmthread.isa.forks import CANCUN, FRONTIER, HISTORY, ISTANBUL, OSAKA, Fork
 from evmthread.isa.frame import Frame
 from evmthread.isa.halts import HaltReason, Status
 from evmthread.machine.code_cache import CodeCache
-from evmthread.machine.stepper import execute, step
+from evmthread.machine.stepper import execute, interpret, step
 from evmthread.state.memory import MemoryState
 from tests.conftest import Engine
 from tests.isa.instructions.test_creates import creation
@@ -28,6 +28,7 @@ CHEAP = OSAKA.evolve(
         "CREATE2": 5,
         "LOG1": 6,
         "SELFDESTRUCT": 3,
+        **dict.fromkeys(("BALANCE", "EXTCODESIZE", "EXTCODECOPY", "EXTCODEHASH"), 2),
         **dict.fromkeys(("CALL", "STATICCALL", "SLOAD"), 2),
     },
     prices={
@@ -40,6 +41,7 @@ CHEAP = OSAKA.evolve(
     },
 )
 
+NOBODY = address(0xDEAD)
 CALL_OTHER = f"PUSH 32 PUSH 0 PUSH 32 PUSH 0 PUSH 0 {push(OTHER)} GAS CALL"
 PROGRAMS = {
     "arithmetic": "PUSH 7 PUSH 3 ADD DUP1 MUL PUSH 5 SWAP1 DIV PUSH 0 MSTORE PUSH 32 PUSH 0 RETURN",
@@ -49,6 +51,19 @@ PROGRAMS = {
     "storage": "PUSH 1 PUSH 0 SSTORE PUSH 0 SLOAD PUSH 0 PUSH 0 SSTORE PUSH 5 PUSH 1 SSTORE PUSH 2 SLOAD",
     "logs and gas": "GAS PUSH 0 MSTORE PUSH 7 PUSH 32 PUSH 0 LOG1 GAS PUSH 5 GAS ADD",
     "call": f"{CALL_OTHER} PUSH 1 SSTORE {CALL_OTHER} RETURNDATASIZE",
+    "precompile": "PUSH 5 loop: RETURNDATASIZE PUSH 64 MSTORE RETURNDATASIZE DUP2 ADD PUSH 0 PUSH 32 DUP3 PUSH 0"
+    " PUSH 4 PUSH 60 STATICCALL PUSH 32 MLOAD ADD PUSH 96 MSTORE POP RETURNDATASIZE MSIZE ADD PUSH 128 MSTORE"
+    " PUSH 1 SWAP1 SUB DUP1 PUSH @loop JUMPI GAS PUSH 1 SSTORE",
+    "precompile that fails": "PUSH 3 loop: PUSH 32 PUSH 0 PUSH 64 PUSH 0 PUSH 2 PUSH 70 STATICCALL GAS PUSH 0 MSTORE"
+    " RETURNDATASIZE ADD PUSH 0 MLOAD POP POP PUSH 1 SWAP1 SUB DUP1 PUSH @loop JUMPI",
+    "no code": f"PUSH 4 loop: PUSH 0 PUSH 0 PUSH 7 PUSH 0 PUSH 0 {push(NOBODY)} PUSH 9 CALL DUP2 MSTORE"
+    f" GAS PUSH 32 MSTORE {push(NOBODY)} BALANCE DUP2 SSTORE PUSH 1 SWAP1 SUB DUP1 PUSH @loop JUMPI",
+    # Whom it calls is on the stack: nobody, a precompile, then a contract, then nobody again.
+    "with and without code": f"PUSH 0 {push(NOBODY)} {push(OTHER)} PUSH 4 {push(NOBODY)} loop: PUSH 32 PUSH 0 PUSH 32"
+    " PUSH 0 DUP5 PUSH 100 STATICCALL RETURNDATASIZE ADD PUSH 0 MLOAD ADD PUSH 64 MSTORE POP DUP1 PUSH @loop JUMPI",
+    "accounts": f"PUSH 2 loop: DUP1 BALANCE {push(OTHER)} EXTCODESIZE ADD {push(OTHER)} BALANCE ADD DUP2 DUP1 PUSH 70"
+    f" {push(THIRD)} EXTCODECOPY {push(THIRD)} EXTCODEHASH ADD SELFBALANCE ADD ADDRESS BALANCE ADD PUSH 70 MLOAD ADD"
+    " PUSH 32 MSTORE PUSH 1 SWAP1 SUB DUP1 PUSH @loop JUMPI PUSH 32 MLOAD PUSH 1 SSTORE",
     "create": f"{creation('GAS PUSH 0 SSTORE PUSH 0 PUSH 0 RETURN')} DUP1 EXTCODESIZE {creation('PUSH 1', salt=1)}",
     "selfdestruct": f"PUSH 1 PUSH 0 SSTORE {push(THIRD)} SELFDESTRUCT",
     "underflow": "PUSH 1 PUSH 2 ADD ADD PUSH 3",
@@ -150,6 +165,27 @@ def test_exactly_one_instruction_a_step() -> None:
         (11, 79, [0x204]),
     ]
     assert (frame.status, frame.gas, frame.pc) == (Status.SUCCESS, 79, 11)
+
+
+LOOP_OF_NINE = "PUSH 9 loop: PUSH 1 SWAP1 SUB DUP1 PUSH @loop JUMPI"  # the loop's head is at 2, what follows at 12
+
+
+def test_places_that_were_met_seldom_are_run_through() -> None:
+    frame = start(state({CONTRACT: LOOP_OF_NINE}), OSAKA, gas=10**6)[0].root
+    visits: dict[int, int] = {}
+    assert interpret(frame, visits=visits, few=4) is None
+    assert (frame.pc, frame.stack, visits) == (2, [5], {2: 3})
+    assert interpret(frame, visits=visits, few=100, better={12}) is None
+    assert (frame.pc, frame.stack, visits) == (12, [0], {2: 7})
+
+
+@pytest.mark.parametrize("visits", [None, {2: -100}])
+def test_each_jump_ends_a_run_where_nothing_is_to_be_counted(visits: dict[int, int] | None) -> None:
+    frame = start(state({CONTRACT: LOOP_OF_NINE}), OSAKA, gas=10**6)[0].root
+    for left in (8, 7):
+        assert interpret(frame, visits=visits, few=4) is None
+        assert (frame.pc, frame.stack) == (2, [left])
+    assert visits in (None, {2: -100})
 
 
 def test_stack_overflow_at_exactly_1024() -> None:

@@ -18,7 +18,9 @@ from evmthread.machine.analysis import Program
 from evmthread.machine.code_cache import CodeCache
 from evmthread.machine.compiler import WORK_A_BYTE, WORK_LEAST
 from evmthread.machine.operations import table_of
-from evmthread.machine.regions import TEXT_BOUND, RegionWriter, Source
+from evmthread.machine.region_parts import Source
+from evmthread.machine.region_text import TEXT_BOUND
+from evmthread.machine.regions import RegionWriter
 from evmthread.machine.tiers import CREDIT_LIMIT, NEVER, TieredEngine
 from tests.assembler import assemble
 from tests.machine.drivers import effects, seen, start

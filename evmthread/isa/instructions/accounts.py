@@ -21,11 +21,16 @@ def address_of(word: int) -> bytes:
     return (word & ADDRESS_MASK).to_bytes(20)
 
 
+def charge_cold(frame: Frame, world: Host, address: bytes) -> None:
+    """Makes a cold account warm, and charges the surcharge (EIP-2929)."""
+    world.warm_account(address)
+    frame.charge(frame.prices.cold_account)
+
+
 def charge_account(frame: Frame, world: Host, address: bytes) -> None:
     """Makes an account warm; charges the surcharge if it was cold (EIP-2929)."""
     if address not in world.warm:
-        world.warm_account(address)
-        frame.charge(frame.prices.cold_account)
+        charge_cold(frame, world, address)
 
 
 @host(0x31, "BALANCE")
@@ -33,8 +38,7 @@ def balance(frame: Frame, world: Host, word: int) -> int:
     address = address_of(word)
     result = world.balance(address)
     if address not in world.warm:
-        world.warm_account(address)
-        frame.charge(frame.prices.cold_account)
+        charge_cold(frame, world, address)
     return result
 
 
@@ -43,8 +47,7 @@ def extcodesize(frame: Frame, world: Host, word: int) -> int:
     address = address_of(word)
     code = world.code(address)
     if address not in world.warm:
-        world.warm_account(address)
-        frame.charge(frame.prices.cold_account)
+        charge_cold(frame, world, address)
     return len(code)
 
 
@@ -52,14 +55,13 @@ def extcodesize(frame: Frame, world: Host, word: int) -> int:
 def extcodecopy(frame: Frame, world: Host, word: int, destination: int, source: int, size: int) -> None:
     address = address_of(word)
     code = world.code(address)
-    if address not in world.warm:
-        world.warm_account(address)
-        frame.charge(frame.prices.cold_account)
     memory = frame.memory
     end = destination + size if size else 0
     if end > len(memory) << 5:
         frame.grow(end)
     frame.charge(COPY_WORD_PRICE * ((size + 31) >> 5))
+    if address not in world.warm:
+        charge_cold(frame, world, address)
     copy_data(memory, destination, code, source, size)
 
 
@@ -72,8 +74,7 @@ def extcodehash(frame: Frame, world: Host, word: int) -> int:
     if account is not None and (account.code_hash != EMPTY_HASH or not world.is_dead(address)):
         result = from_bytes(account.code_hash)
     if address not in world.warm:
-        world.warm_account(address)
-        frame.charge(frame.prices.cold_account)
+        charge_cold(frame, world, address)
     return result
 
 

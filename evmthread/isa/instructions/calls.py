@@ -210,3 +210,6 @@ def staticcall(
         out_offset,
         out_size,
     )
+
+
+CALLS = (call, callcode, delegatecall, staticcall)

@@ -1,7 +1,7 @@
 """STOP, RETURN, REVERT, INVALID (Yellow Paper, appendix H.2, f0s; EIP-140, 141) and SELFDESTRUCT by fork."""
 
 from evmthread.isa.frame import LAZY_OUTPUT_BYTES, Frame, MemoryBytes, read_memory
-from evmthread.isa.halts import ExceptionalHalt, HaltReason, Status
+from evmthread.isa.halts import REVERT, SUCCESS, ExceptionalHalt, HaltReason
 from evmthread.isa.host import Host
 from evmthread.isa.instruction import HALTED, Halted, control
 from evmthread.isa.instructions.accounts import address_of
@@ -9,7 +9,7 @@ from evmthread.isa.instructions.accounts import address_of
 
 @control(0x00, "STOP")
 def stop(frame: Frame, world: Host) -> Halted:
-    frame.status = Status.SUCCESS
+    frame.status = SUCCESS
     return HALTED
 
 
@@ -28,7 +28,7 @@ def _give(frame: Frame, offset: int, size: int) -> None:
 def return_(frame: Frame, world: Host, offset: int, size: int) -> Halted:
     if size:
         _give(frame, offset, size)
-    frame.status = Status.SUCCESS
+    frame.status = SUCCESS
     return HALTED
 
 
@@ -37,7 +37,7 @@ def revert(frame: Frame, world: Host, offset: int, size: int) -> Halted:
     """EIP-140."""
     if size:
         _give(frame, offset, size)
-    frame.status = Status.REVERT
+    frame.status = REVERT
     return HALTED
 
 
@@ -69,7 +69,7 @@ def selfdestruct(frame: Frame, world: Host, word: int) -> Halted:
     world.move(address, beneficiary, world.balance(address))
     world.burn(address)
     world.destroy(address)
-    frame.status = Status.SUCCESS
+    frame.status = SUCCESS
     return HALTED
 
 
@@ -83,5 +83,5 @@ def selfdestruct_if_created(frame: Frame, world: Host, word: int) -> Halted:
     if world.is_created(address):
         world.burn(address)
         world.destroy(address)
-    frame.status = Status.SUCCESS
+    frame.status = SUCCESS
     return HALTED
