@@ -16,7 +16,7 @@ from evmthread.channel.messages import (
 )
 from evmthread.channel.phases import Phase
 from evmthread.commit import Batch, SignedBatch
-from tests.channel.endpoints import OUTSIDER, Table
+from tests.channel.endpoints import OUTSIDER, Table, table_by_hand
 
 
 def test_rejections_do_not_set_our_pace() -> None:
@@ -154,13 +154,7 @@ def test_a_decision_that_can_not_be_taken_now_waits() -> None:
 
 
 def test_a_decision_is_on_what_still_stands() -> None:
-    table = Table(3, manual=True, begin=False)
-    table.greet()
-    table.ends[0].do(lambda channel: channel.propose())
-    table.pump()
-    for index in (1, 2):
-        table.ends[index].do(lambda channel: channel.accept(0))
-    table.pump()
+    table = table_by_hand(3, 0, 1, 2)
     table.ask(1)
     table.pump()
     assert table.channel(0)._desk.ballot.undecided
@@ -172,13 +166,7 @@ def test_a_decision_is_on_what_still_stands() -> None:
 
 
 def test_showing_a_proposal_again_decides_nothing() -> None:
-    table = Table(3, manual=True, begin=False)
-    table.greet()
-    table.ends[0].do(lambda channel: channel.propose())
-    table.pump()
-    for index in (1, 2):
-        table.ends[index].do(lambda channel: channel.accept(0))
-    table.pump()
+    table = table_by_hand(3, 0, 1, 2)
     proposal = table.proposal(1)
     for _ in range(2):
         table.tell(0, 1, proposal)
@@ -189,12 +177,7 @@ def test_showing_a_proposal_again_decides_nothing() -> None:
 
 def test_a_final_one_needs_no_decision_of_the_user() -> None:
     """The user has wanted the end."""
-    table = Table(2, manual=True, begin=False)
-    table.greet()
-    table.ends[0].do(lambda channel: channel.propose())
-    table.pump()
-    table.ends[1].do(lambda channel: channel.accept(0))
-    table.pump()
+    table = table_by_hand(2, 0, 1)
     for index in (0, 1):
         table.ends[index].do(lambda channel: channel.close())
     table.pump()
