@@ -148,9 +148,11 @@ class Program:
 
         An internal function that lies before its caller isn't one: from it the paths end at a return.
         """
-        if self._backward is None:
-            self._backward = dict.fromkeys(backward_targets(self.code, self.destinations))
-        known = self._backward.get(pc, False)
+        # One dictionary throughout: another thread may note a call meanwhile, which brings a new one.
+        backward = self._backward
+        if backward is None:
+            backward = self._backward = dict.fromkeys(backward_targets(self.code, self.destinations))
+        known = backward.get(pc, False)
         if known is None:
             # Once the search has cost what it may for a code of this size, no further candidate passes for a head.
             spent = self.search_steps > LOOP_SEARCH_STEPS + LOOP_SEARCH_STEPS_A_BYTE * len(self.code)
@@ -158,7 +160,7 @@ class Program:
                 (False, 0) if spent else leads_back(self.code, self.fork.table, self.destinations, pc, self.is_codeless)
             )
             self.search_steps += steps
-            self._backward[pc] = known
+            backward[pc] = known
         return known
 
     def refuted(self, pc: int, guess: str) -> bool:
@@ -175,7 +177,9 @@ class Program:
         """Notes that the call at pc ran no code: from now on loops lead through it."""
         if pc not in self.codeless:
             self.codeless.add(pc)
-            self._backward = None
+            if self._backward is not None:
+                # What led back does so still. The candidates aren't looked for again, call by call of a hostile code.
+                self._backward = {head: known or None for head, known in self._backward.items()}
 
     def is_codeless(self, pc: int, to: int | None) -> bool:
         """True for a call that likely runs no code; `to` is the address that it calls, as a word, if that is known."""

@@ -123,7 +123,8 @@ class Machine:
             host.rollback(mark)  # which doesn't undo all: see there
         status = SUCCESS if reason is None else HALT
         call = CODELESS_OF((message, pc, gas, output, status, reason, len(host.logs), host.refund))
-        self._record(frame, call, len(data) + len(output))
+        self._record(frame, call, len(data))
+        self.recorded_bytes += len(output)  # after it was asked for room, as for a call with a frame
         frame.gas += gas
         frame.return_data = output
         if size and output:

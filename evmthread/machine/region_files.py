@@ -146,9 +146,10 @@ class _Group:
         self._regions: list[Kept] | None = None
 
     def __getitem__(self, number: int) -> Kept:
+        part = self._part  # read first: once it is gone, the regions are there, for another thread too
         regions = self._regions
         if regions is None:
-            regions = self._regions = marshal.loads(self._part)  # noqa: S302 - our own file, checked
+            regions = self._regions = marshal.loads(part)  # noqa: S302 - our own file, checked
             self._part = b""  # a view would hold the whole file
         return regions[number]
 

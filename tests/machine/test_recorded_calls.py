@@ -1,5 +1,6 @@
 """A result's tree of calls is bounded: what is beyond the bound runs all the same, and is counted."""
 
+from evmthread.machine.hooks import Hook
 from tests.assembler import assemble
 from tests.conftest import Engine
 
@@ -40,3 +41,23 @@ def test_what_the_calls_hold_is_bounded_in_bytes(engine: Engine) -> None:
     assert len(kept) + results[1].unrecorded == 50
     assert 1 <= len(kept) <= 10
     assert sum(len(child.message.data) + len(child.output) for child in kept) <= 100_000
+
+
+class Onlooker(Hook):
+    """Sees precompiles, which makes each of them a frame."""
+
+    def precompile(self, frame: object) -> None:
+        pass
+
+
+def test_the_bound_is_the_same_with_a_hook(engine: Engine) -> None:
+    calls = FIFTY_CALLS.replace("PUSH1 0 PUSH1 0 PUSH1 0 PUSH1 0", "PUSH1 0 PUSH1 0 PUSH2 900 PUSH1 0")
+    for limit in range(3_000, 7_000, 100):
+        seen = []
+        for hooks in ([], [Onlooker()]):
+            world = engine.world(hooks=hooks)
+            world.with_limits(recorded_bytes=limit)
+            world.set_code(CALLER, assemble(calls.replace("0x99", "4")))
+            result = world.call(CALLER)
+            seen.append((len(result.children), result.unrecorded))
+        assert seen[0] == seen[1], limit

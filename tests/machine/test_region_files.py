@@ -372,3 +372,18 @@ def test_code_without_columns_has_the_same_lines() -> None:
         assert len(short.co_linetable) < len(code.co_linetable) or len(code.co_linetable) < 20
         assert {position[2:] for position in short.co_positions()} == {(None, None)}
     assert len(codes) > 10
+
+
+def test_a_group_that_two_threads_unpack_at_once() -> None:
+    class Overtaken(region_files._Group):
+        """Another thread is through with the whole of it just before this one reads the bytes."""
+
+        __slots__ = ("done",)
+
+        def __getattribute__(self, name: str) -> object:
+            if name == "_part" and not hasattr(self, "done"):
+                self.done = True
+                assert self[0] == "first"
+            return super().__getattribute__(name)
+
+    assert Overtaken(marshal.dumps(["first", "second"]))[1] == "second"

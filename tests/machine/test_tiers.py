@@ -222,6 +222,23 @@ def test_one_cache_in_many_threads() -> None:
         sys.setswitchinterval(interval)
 
 
+def test_a_call_is_noted_while_a_loop_is_looked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    code = assemble("l: PUSH 0 PUSH 0 PUSH 0 PUSH 0 CALLER GAS STATICCALL PUSH @l JUMPI STOP")
+    program = CodeCache().program(code, OSAKA)
+    is_codeless = Program.is_codeless
+
+    def meanwhile(self: Program, pc: int, to: int | None) -> bool:
+        """Another thread notes the call, just before the search asks for it."""
+        if code[pc] == 0xFA:
+            self.note_codeless(pc)
+        return is_codeless(self, pc, to)
+
+    assert not program.is_loop_head(0)
+    program.note_codeless(len(code))  # another call: what led nowhere is looked at again
+    monkeypatch.setattr(Program, "is_codeless", meanwhile)
+    assert program.is_loop_head(0)
+
+
 def test_regions_are_written_one_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     write, writing, most = RegionWriter.write, [0], [0]
 
