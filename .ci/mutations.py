@@ -49,8 +49,8 @@ _ROUNDS = (
     *("tests/channel/test_review.py", "tests/channel/test_refusing.py", "tests/channel/test_ballot.py"),
     *("tests/channel/test_outbox.py", "tests/channel/test_pool.py", "tests/channel/test_pacing.py"),
     *("tests/channel/test_returning.py", "tests/channel/test_party.py", "tests/channel/test_rounds.py"),
-    *("tests/channel/test_rounds_signing.py", "tests/channel/test_rounds_blame.py"),
-    *("tests/channel/test_rounds_agreeing.py", "tests/channel/test_rounds_deciding.py"),
+    *("tests/channel/test_rounds_signing.py", "tests/channel/test_proposals_blame.py"),
+    *("tests/channel/test_rounds_agreeing.py", "tests/channel/test_proposals_deciding.py"),
     *("tests/channel/test_rounds_restored.py", "tests/channel/test_rounds_live.py"),
     *("tests/channel/test_leading.py", "tests/channel/test_closing.py", "tests/channel/test_catch_up.py"),
     *("tests/channel/test_wishes.py", "tests/channel/test_line.py", "tests/channel/test_restoring.py"),
@@ -122,6 +122,7 @@ _NOT_PREPARED = "prepared is None or prepared.digest != agreement.digest"
 _NUMBER = "isinstance(item, bytes) and len(item) <= _WORD_BYTES and (item[:1] != b'\\x00')"
 _ALL_BELOW = "all([used <= level for used in self._used.values()])"
 _MANY_SLOTS = "possible > rules.ruleset.storage_slots"
+_REMEMBERED = ("remember_rlp(propose.commitment, commitment)", "remember_rlp(propose.batch, batch)")
 _FEW = "len(self.own) + len(self.wishes) < self._most_of(kind)"
 _SIZE = "_size_at_most(signed) > ruleset.batch_bytes"
 _ARE_PLAIN = ("not _BITMAP.is_plain(self.bitmap)", "not _SIGNATURES.is_plain(self.signatures)")
@@ -140,6 +141,9 @@ SAME: dict[tuple[str, str, str, str], str] = {
     ("evmthread/commit/batch.py", "__post_init__", "always True", _ARE_PLAIN[1]): _SHORTCUT,
     ("evmthread/commit/members.py", "list_item", "always False", "type(item) is list"): _SHORTCUT,
     ("evmthread/commit/members.py", "from_rlp", "always False", _FAST): _SHORTCUT,
+    ("evmthread/commit/members.py", "from_rlp", "always False", "type(item) is bytes"): _SHORTCUT,
+    ("evmthread/commit/members.py", "plain", "always False", "self.is_plain(value)"): _SHORTCUT,
+    ("evmthread/commit/records.py", "decoded_list", "always False", "type(item) is list"): _SHORTCUT,
     (
         "evmthread/commit/members.py",
         "from_rlp",
@@ -150,6 +154,8 @@ SAME: dict[tuple[str, str, str, str], str] = {
     **{("evmthread/commit/struct_code.py", *each): _SHORTCUT for each in _HANDLED},
     ("evmthread/commit/records.py", "from_rlp", "always True", "cls.BY_NAME"): "all classes take members by name, too",
     ("evmthread/commit/records.py", "__post_init__", "always False", "struct.code.is_plain(self)"): _SHORTCUT,
+    ("evmthread/channel/ballot.py", "add", "always True", "len(self.standing) > MAX_SPARE"): _SHORTCUT,
+    ("evmthread/channel/ballot.py", "add", "the other boundary of Gt 0", "len(self.standing) > MAX_SPARE"): _SHORTCUT,
     ("evmthread/channel/ballot.py", "note_used", "always True", _OTHERS): _UNREAD,
     ("evmthread/channel/ballot.py", "note_used", "left out", "party != self._index"): _UNREAD,
     ("evmthread/channel/ballot.py", "note_used", "left out", "party < self._parties"): _UNREAD,
@@ -157,7 +163,6 @@ SAME: dict[tuple[str, str, str, str], str] = {
     ("evmthread/channel/ballot.py", "lowest_free", "always False", _ALL_BELOW): _SHORTCUT,
     ("evmthread/channel/ballot.py", "lowest_free", "the other boundary of LtE 0", "used <= level"): _SHORTCUT,
     ("evmthread/channel/outbox.py", "send_all", "always False", "not participants"): _SHORTCUT,
-    ("evmthread/channel/outbox.py", "answered", "always False", "signature is None"): _UNREAD,
     ("evmthread/channel/refusing.py", "check_not_passed_over", "always True", "desk.is_party"): _NEVER,
     ("evmthread/channel/refusing.py", "_had_to_end", "left out", "outcome.inputs"): _NEVER,
     ("evmthread/channel/watch.py", "commitment", "always True", "first[0] != commitment"): _SHORTCUT,
@@ -165,8 +170,8 @@ SAME: dict[tuple[str, str, str, str], str] = {
     ("evmthread/channel/rounds.py", "send_standing", "always True", "desk.is_party"): _NEVER,
     ("evmthread/channel/rounds.py", "settle", "always True", "desk.is_restored"): _UNWANTED,
     ("evmthread/channel/rounds.py", "sign", "not called", "desk.pacing.arm(desk.now)"): _ARMED,
-    ("evmthread/channel/rounds.py", "_review", "not called", "desk.pacing.arm(desk.now)"): _ARMED,
-    ("evmthread/channel/rounds.py", "_refuse", "not called", "desk.pacing.arm(desk.now)"): _ARMED,
+    ("evmthread/channel/proposals.py", "_review", "not called", "desk.pacing.arm(desk.now)"): _ARMED,
+    ("evmthread/channel/proposals.py", "_refuse", "not called", "desk.pacing.arm(desk.now)"): _ARMED,
     (
         "evmthread/channel/desk.py",
         "tell_fault",
@@ -174,6 +179,12 @@ SAME: dict[tuple[str, str, str, str], str] = {
         "count <= MAX_FAULTS",
     ): "it is a power of two, and told as such",
     ("evmthread/channel/inputs.py", "_call", "always True", "index"): _SHORTCUT,
+    ("evmthread/channel/inputs.py", "_call", "left out", "self.steps"): _SHORTCUT,
+    ("evmthread/channel/inputs.py", "all", "always True", "each.kind == ANSWER"): _SHORTCUT,
+    ("evmthread/channel/messages.py", "decode_message", "always False", "isinstance(message, Propose)"): _SHORTCUT,
+    ("evmthread/channel/messages.py", "decode_message", "not called", "_remember_bytes(message, data)"): _SHORTCUT,
+    ("evmthread/channel/messages.py", "_remember_bytes", "not called", _REMEMBERED[0]): _SHORTCUT,
+    ("evmthread/channel/messages.py", "_remember_bytes", "not called", _REMEMBERED[1]): _SHORTCUT,
     (
         "evmthread/channel/inputs.py",
         "_abort",
@@ -210,10 +221,12 @@ SAME: dict[tuple[str, str, str, str], str] = {
     ): "it takes its own place",
     ("evmthread/channel/rounds.py", "adopt", "always True", _NOT_PREPARED): _SHORTCUT,
     ("evmthread/channel/closing.py", "_go_on", "always False", "not desk.all_ready"): _SHORTCUT,
-    ("evmthread/channel/closing.py", "tip_moved", "left out", "desk.ready_to_close is not None"): _SHORTCUT,
+    ("evmthread/channel/closing.py", "look", "left out", "desk.ready_to_close is not None"): _SHORTCUT,
     ("evmthread/channel/saved.py", "_change", "always False", "after == before"): _SHORTCUT,
     ("evmthread/channel/pool.py", "as_input", "always False", "isinstance(kind, int)"): _SHORTCUT,
+    ("evmthread/channel/desk.py", "new_ground", "left out", "not self.floors"): _SHORTCUT,
     ("evmthread/channel/pool.py", "is_full", "always False", _FEW): _SHORTCUT,
+    ("evmthread/channel/pool.py", "take_lapsed", "always True", "self.own"): _SHORTCUT,
     ("evmthread/channel/pool.py", "_has_enough", "always False", "len(waiting) < most"): _SHORTCUT,
     ("evmthread/channel/saved.py", "_change_rlp", "always False", "change.after == change.before"): _SHORTCUT,
     ("evmthread/channel/saved.py", "_number", "always False", _NUMBER): _SHORTCUT,

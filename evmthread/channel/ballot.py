@@ -75,6 +75,12 @@ class Ballot:
         self.refused: set[int] = set()
         """Nonces above the latest agreement that we refused to sign."""
         self._early: dict[tuple[int, bytes], dict[int, bytes]] = {}
+        self.told: Standing | None = None
+        """The proposal of which our user was told last, to decide on it."""
+        self.held: Propose | None = None
+        """A final commitment that is reviewed as soon as all have said that they are ready."""
+        self.divergent: dict[int, int] = {}
+        """How many proposals of each participant didn't execute to what was signed."""
 
     def leader(self, nonce: int) -> int:
         """Who proposes this nonce: a party, or the operator that is none, by the number of parties."""
@@ -115,13 +121,20 @@ class Ballot:
         early = self._early.pop((standing.nonce, standing.digest), {})
         standing.signatures.update(early)
         self.standing[standing.nonce] = standing
-        spare = [each.nonce for each in self.standing.values() if not (each.signed_here and each.counts)]
-        for nonce in sorted(spare)[: max(0, len(spare) - MAX_SPARE)]:
-            if nonce != standing.nonce:
-                del self.standing[nonce]
+        if len(self.standing) > MAX_SPARE:  # seldom
+            spare = [each.nonce for each in self.standing.values() if not (each.signed_here and each.counts)]
+            for nonce in sorted(spare)[: max(0, len(spare) - MAX_SPARE)]:
+                if nonce != standing.nonce:
+                    del self.standing[nonce]
         signed = [each for each in self.standing.values() if each.signed_here]
         self.own_standing = max(signed, key=lambda each: each.nonce, default=None)
         return standing
+
+    @property
+    def undecided(self) -> Standing | None:
+        """The proposal on the latest agreement that waits for our user's decision."""
+        told = self.told
+        return None if told is None or self.standing.get(told.nonce) is not told else told
 
     def refuse(self, nonce: int) -> None:
         """We don't sign this nonce on this agreement."""
@@ -181,7 +194,7 @@ class Ballot:
     @property
     def open_proposals(self) -> int:
         """How many of our signatures stand above the latest agreement, as openProposals counts them."""
-        return sum(1 for standing in self.standing.values() if standing.signed_here and standing.counts)
+        return len([None for standing in self.standing.values() if standing.signed_here and standing.counts])
 
     @property
     def has_signed_aside(self) -> bool:
@@ -194,6 +207,8 @@ class Ballot:
         self.own_standing = None
         self.refused.clear()
         self._bound.clear()
+        self.told = self.held = None
+        self.divergent.clear()
         self._early = {key: early for key, early in self._early.items() if key[0] > nonce}
         self.signed = {each: digest for each, digest in self.signed.items() if each > nonce}
 

@@ -4,6 +4,8 @@ Looking at the tree of calls afterwards would be simpler, but a tree with every 
 that cost little gas: a call charges nothing for the length of its data. Knows messages, not batches.
 """
 
+from collections.abc import Sequence
+
 from evmthread.channel.errors import MissingAccount
 from evmthread.channel.rules import ThreadRules
 from evmthread.isa.frame import Frame
@@ -18,13 +20,17 @@ _PLAIN_CALLS = (CallKind.CALL, CallKind.STATICCALL)
 class ThreadCalls(Hook):
     """Refuses a forbidden call before it is made, and suspends the machine at a TRAP.
 
-    `index` is the input's, `nonce` the commitment's, for errors.
+    `index` is the input's, `nonce` the commitment's, for errors: both change from input to input, as the same object
+    watches all that a thread executes.
     """
 
-    def __init__(self, rules: ThreadRules, index: int, nonce: int) -> None:
+    def __init__(self, rules: ThreadRules, index: int = 0, nonce: int = 0, *, beside: Sequence[Hook] = ()) -> None:
+        """`beside`: hooks that observe the same calls, after it."""
         self.rules = rules
         self.index = index
         self.nonce = nonce
+        self.watching: tuple[Hook, ...] = (self, *beside)
+        """All hooks of a thread's World: the same tuple each time, which the World sorts once."""
         self._traps = Traps(rules.ruleset.trap, who=rules.terms.owners)
 
     def call(self, caller: Frame | None, message: Message) -> Answer | Question | None:

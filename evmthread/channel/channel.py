@@ -40,6 +40,7 @@ from evmthread.channel.phases import (
     check_decision,
     check_led,
 )
+from evmthread.channel.proposals import Proposals
 from evmthread.channel.restoring import SavedChannel, restored_floor
 from evmthread.channel.rounds import Rounds
 from evmthread.channel.suspension import OpenCall
@@ -110,7 +111,8 @@ class Channel:
         self._rounds = Rounds(self._desk, self._line, self._watch)
         self._catch_up = CatchUp(self._desk, self._line, self._rounds, self._watch)
         self._leading = Leading(self._desk, self._rounds)
-        self._closing = Closing(self._desk, self._rounds, self._leading)
+        self._proposals = Proposals(self._desk, self._rounds, self._watch)
+        self._closing = Closing(self._desk, self._proposals, self._leading)
         self._linger_until: float | None = None
         self._challenged_turn: int | None = None
         if saved is not None:
@@ -237,12 +239,12 @@ class Channel:
     def accept(self, nonce: int) -> list[Effect]:
         """Signs the proposal that `Proposed` told of. Raises NotNow, LocalProtocolError."""
         check_decision(self.phase, What.DECIDE)
-        return self._happen(What.DECIDE, lambda: self._rounds.decide(nonce, accept=True))
+        return self._happen(What.DECIDE, lambda: self._proposals.decide(nonce, accept=True))
 
     def reject(self, nonce: int, reason: str = "") -> list[Effect]:
         """Doesn't sign it; its leader is told. Raises NotNow, LocalProtocolError."""
         check_decision(self.phase, What.DECIDE)
-        return self._happen(What.DECIDE, lambda: self._rounds.decide(nonce, accept=False, where=reason))
+        return self._happen(What.DECIDE, lambda: self._proposals.decide(nonce, accept=False, where=reason))
 
     def close(self) -> list[Effect]:
         """Wants the thread to end with the latest agreement, or agrees to another's wish. Raises NotNow."""
@@ -295,7 +297,7 @@ class Channel:
             case Request():
                 self._wishes.on_request(peer, message)
             case Propose():
-                self._rounds.on_propose(peer, message)
+                self._proposals.on_propose(peer, message)
             case Accept():
                 self._rounds.on_accept(peer, message)
             case Reject():
@@ -365,8 +367,7 @@ class Channel:
         """`before`: the phase, where it is known."""
         before = self._desk.phase if before is None else before
         act()
-        self._closing.tip_moved()
-        self._closing.try_ready()
+        self._closing.look()
         self._wishes.sign_waiting()
         self._lead()
         after = self._desk.phase
@@ -376,8 +377,7 @@ class Channel:
 
     def _lead(self) -> None:
         desk = self._desk
-        for_others = desk.has_to_clear or (self._rounds.may_skip and desk.new_ground is not None)
-        if not (desk.options.automatic or for_others) or desk.outbox.waits or not desk.may_sign:
+        if desk.outbox.waits or not (desk.options.automatic or self._others_wait) or not desk.may_sign:
             return
         if desk.options.linger and desk.pool and not self._rounds.may_skip:
             if self._linger_until is None:
@@ -386,6 +386,11 @@ class Channel:
                 return
         self._linger_until = None
         self._leading.lead_if_wanted(clears=not desk.options.automatic)
+
+    @property
+    def _others_wait(self) -> bool:
+        """Whether a batch of ours clears the way for others, who can't go on without it."""
+        return self._desk.has_to_clear or (self._rounds.may_skip and self._desk.new_ground is not None)
 
     def _try_again(self) -> None:
         desk, phase = self._desk, self.phase
@@ -415,10 +420,12 @@ class Channel:
             desk.pacing.arm(desk.now)
         else:
             desk.pacing.disarm()
-        times = (desk.pacing.next_at, self._closing.deadline, self._linger_until, self._challenge_at())
-        # What was due has been done; what is past and still there has to wait for something else.
-        due = [each for each in times if each is not None and each > desk.now]
-        desk.outbox.set_timer(min(due) if due else None)
+        first: float | None = None
+        for at in (desk.pacing.next_at, self._closing.deadline, self._linger_until, self._challenge_at()):
+            # What was due has been done; what is past and still there has to wait for something else.
+            if at is not None and at > desk.now and (first is None or at < first):
+                first = at
+        desk.outbox.set_timer(first)
 
     # The contract's own clock (section 5, time on return) -------------------------------------------------------------
     def _challenge_at(self) -> float | None:

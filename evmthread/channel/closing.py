@@ -11,7 +11,7 @@ from evmthread.channel.errors import LocalProtocolError
 from evmthread.channel.events import CloseFailed
 from evmthread.channel.leading import Leading
 from evmthread.channel.messages import Close, CloseReady
-from evmthread.channel.rounds import Rounds
+from evmthread.channel.proposals import Proposals
 
 PATIENCE = 32
 """So many base timers until a close has failed."""
@@ -20,9 +20,9 @@ PATIENCE = 32
 class Closing:
     """One party's part in ending the thread."""
 
-    def __init__(self, desk: Desk, rounds: Rounds, leading: Leading) -> None:
+    def __init__(self, desk: Desk, proposals: Proposals, leading: Leading) -> None:
         self._desk = desk
-        self._rounds = rounds
+        self._proposals = proposals
         self._leading = leading
         self.deadline: float | None = None
 
@@ -44,13 +44,13 @@ class Closing:
     def try_ready(self) -> None:
         """Says that we are ready, as soon as none of our signatures stands above the latest agreement."""
         desk = self._desk
-        if not desk.wants_end or desk.ready_to_close is not None or not desk.may_sign:
+        if desk.ready_to_close is not None or not desk.may_sign:
             return
         if desk.is_restored or desk.floors_ahead:
             return  # first something has to be agreed above the floor of a restored store
         if not desk.may_sign_above_genesis(final=True):
             return  # while the deposits aren't in, the way out is their refund
-        if self._rounds.undecided:
+        if desk.ballot.undecided:
             return  # who proposed it can't be ready before it is agreed: our user decides on that first
         if desk.ballot.own_standing is not None or desk.ballot.highest_signed > desk.tip_nonce:
             return
@@ -98,14 +98,16 @@ class Closing:
             with suppress(LocalProtocolError):  # what can't be signed now can be later, when all is said again
                 self._leading.lead(final=True)
         else:
-            self._rounds.review_held()
+            self._proposals.review_held()
 
-    def tip_moved(self) -> None:
-        """Another agreement is the latest: whoever was ready has to say it again."""
+    def look(self) -> None:
+        """After each event: where another agreement is the latest, whoever was ready has to say it again."""
         desk = self._desk
         if desk.ready_to_close is not None and desk.ready_to_close != desk.thread.parent:
             desk.ready_to_close = None
             desk.close_answers.pop(desk.index, None)
+        if desk.wants_end:
+            self.try_ready()
 
     def tick(self, now: float) -> None:
         """Gives up when it takes too long; not after we signed the final commitment, which binds us."""

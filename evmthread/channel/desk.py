@@ -125,6 +125,8 @@ class Desk:
         self.parties = parties
         self.index = index
         self.is_party = index < parties
+        self.owner = terms.owners[index] if self.is_party else b""
+        """The account that this party acts for inside the thread; an operator that is no party has none."""
         self.options = options
         self.history = history
         self.now = now
@@ -213,11 +215,6 @@ class Desk:
         """Whether the end is agreed: all have signed it, and nothing counts more."""
         agreement = self.thread.agreement
         return agreement is not None and agreement.commitment.status == FINAL
-
-    @property
-    def owner(self) -> bytes:
-        """The account that this party acts for inside the thread."""
-        return self.thread.terms.owners[self.index]
 
     def key_of(self, participant: int) -> bytes:
         """The address with which a participant signs."""
@@ -331,7 +328,7 @@ class Desk:
     @property
     def new_ground(self) -> int | None:
         """The lowest nonce from which on a restored party can ask for anything again, where we can lead to there."""
-        if not self.ballot.leads(self.index) or (self.is_party and self.is_restored):
+        if not self.floors or not self.ballot.leads(self.index) or (self.is_party and self.is_restored):
             return None
         floors = self.floors_ahead
         return min(floors) + 1 if floors else None
@@ -343,8 +340,10 @@ class Desk:
 
     def note_floor(self, peer: int, floor: int) -> None:
         """A participant announced its floor."""
+        if not floor:
+            return
         known = self.floors.setdefault(peer, set())
-        if floor and len(known) < MAX_FLOORS:
+        if len(known) < MAX_FLOORS:
             known.add(min(floor, self.highest_claimed))
 
     @property

@@ -51,7 +51,6 @@ from evmthread.execution.invalid import InvalidTransaction
 from evmthread.execution.receipts import Receipt
 from evmthread.execution.result import CallResult, TransactionResult
 from evmthread.execution.world import World
-from evmthread.machine.hooks import Hook
 from evmthread.machine.traps import Question, Suspended
 from evmthread.primitives.quick import quick
 from evmthread.primitives.types import ZERO_HASH, Log
@@ -115,7 +114,7 @@ def found_world(rules: ThreadRules, world: World, code: bytes, inputs: Sequence[
 
 
 def run_batch(
-    rules: ThreadRules,
+    calls: ThreadCalls,
     world: World,
     batch: Batch,
     *,
@@ -124,13 +123,14 @@ def run_batch(
     open_call: OpenCall | None = None,
     steps: int = 0,
 ) -> BatchOutcome:
-    """Runs all inputs in order. `slots`: the root's non-zero slots before; `nonce`: the commitment's, for errors.
+    """Runs all inputs in order, watched by `calls`.
 
+    `slots`: the root's non-zero slots before; `nonce`: the commitment's, for errors.
     `open_call` is suspended when the batch begins. `steps`: the last input is to be suspended after so many
     instructions in all. Raises InvalidBatch (MissingAccount) naming input and rule. Rules that need no execution were
     checked before.
     """
-    return _Run(rules, world, batch, slots=slots, nonce=nonce, open_call=open_call, steps=steps).all()
+    return _Run(calls, world, batch, slots=slots, nonce=nonce, open_call=open_call, steps=steps).all()
 
 
 class _Run:
@@ -138,7 +138,7 @@ class _Run:
 
     def __init__(
         self,
-        rules: ThreadRules,
+        calls: ThreadCalls,
         world: World,
         batch: Batch,
         *,
@@ -147,7 +147,8 @@ class _Run:
         open_call: OpenCall | None,
         steps: int,
     ) -> None:
-        self.rules = rules
+        self.calls = calls
+        self.rules = calls.rules
         self.world = world
         self.batch = batch
         self.slots = slots
@@ -167,17 +168,19 @@ class _Run:
         counted, possible = self.slots, self.slots
         ended = False
         block = block_environment(rules, batch.environment)
-        calls = ThreadCalls(rules, 0, self.nonce)
-        watching = (calls, *world.hooks)
+        calls = self.calls
+        calls.nonce = self.nonce
+        world.environment = block
         for index, each in enumerate(batch.inputs):
             if ended:
                 raise InvalidBatch("no input follows a BREAKPOINT", index, index, self.nonce, ends_batch=True)
             if index and self.open_call is not None:
                 rule = "a call that suspends is the last input of its batch"
                 raise InvalidBatch(rule, index, index, self.nonce, ends_batch=True)
-            world.environment = block
             calls.index = index
-            outcome = self._run(each, index, calls, watching)
+            outcome = self._run(each, index)
+            if each.kind == ANSWER:  # its call ran in the block in which it began
+                world.environment = block
             if outcome is None:
                 continue
             outcomes.append(outcome)
@@ -197,22 +200,22 @@ class _Run:
         changes = world.changes()
         return BatchOutcome(tuple(outcomes), gas, _slots_after(rules, changes, self.slots), changes, self.open_call)
 
-    def _run(self, each: Input, index: int, calls: ThreadCalls, watching: tuple[Hook, ...]) -> InputOutcome | None:
+    def _run(self, each: Input, index: int) -> InputOutcome | None:
         """What came of an input; None where it didn't end, or has no receipt."""
         rules, world = self.rules, self.world
         continues = each.kind in CONTINUATIONS
         if continues != (self.open_call is not None):
             rule = "an answer or abort of the open call" if self.open_call is not None else "no call is open"
             raise InvalidBatch(rule, InputKind(each.kind).name.lower(), index, self.nonce)
-        hooks, world.hooks = world.hooks, watching
+        hooks, world.hooks = world.hooks, self.calls.watching
         try:
             kind = each.kind
             if kind == CALL:
-                return self._call(each, index, calls)
+                return self._call(each, index)
             if kind == CREATE:
                 return self._create(each, index)
             if kind == ANSWER:
-                return self._answer(each, index, calls)
+                return self._answer(each, index)
             self._abort(each, index)
             return None
         except InvalidTransaction as error:
@@ -227,9 +230,9 @@ class _Run:
     def _steps_of(self, index: int) -> int:
         return self.steps if index == len(self.batch.inputs) - 1 else 0
 
-    def _call(self, each: Input, index: int, calls: ThreadCalls) -> InputOutcome | None:
-        if self._steps_of(index):
-            self._suspend(each, index, calls, answers=())
+    def _call(self, each: Input, index: int) -> InputOutcome | None:
+        if self.steps and self._steps_of(index):
+            self._suspend(each, index, answers=())
             return None
         computation = self.world.open_transaction(transaction_of(each), sender=each.actor)
         outcome = computation.run()
@@ -237,12 +240,12 @@ class _Run:
             return self._ended(outcome, index)
         if index:  # what came before isn't in the state below, on which an open call has to stand
             computation.abort()
-            self._suspend(each, index, calls, answers=())
+            self._suspend(each, index, answers=())
         else:
             self._keep(computation, each, self.batch.environment, index, answers=())
         return None
 
-    def _answer(self, each: Input, index: int, calls: ThreadCalls) -> InputOutcome | None:
+    def _answer(self, each: Input, index: int) -> InputOutcome | None:
         opened = self._opened(each, index)
         if each.actor != opened.suspension.awaiting:
             raise InvalidBatch("an answer by the owner who is awaited", each.actor, index, self.nonce)
@@ -256,7 +259,7 @@ class _Run:
             if steps <= opened.suspension.steps:
                 rule = f"a call that goes on stops after more than {opened.suspension.steps} instructions"
                 raise InvalidBatch(rule, steps, index, self.nonce)
-            self._suspend(opened.input, index, calls, answers=answers, environment=opened.environment)
+            self._suspend(opened.input, index, answers=answers, environment=opened.environment)
             return None
         computation = self.world.load(opened.snapshot)
         outcome = computation.resume(answer if isinstance(computation.trap, Question) else None)
@@ -294,7 +297,6 @@ class _Run:
         self,
         each: Input,
         index: int,
-        calls: ThreadCalls,
         *,
         answers: tuple[bytes, ...],
         environment: Environment | None = None,
@@ -310,7 +312,7 @@ class _Run:
             world.cache,
             each,
             self.batch.environment if environment is None else environment,
-            calls,
+            self.calls,
             answers=answers,
             steps=self._steps_of(index),
         )

@@ -47,7 +47,7 @@ class Leading:
         Unless `above`, not above what others may be about to sign: participants that each propose whenever they like
         would otherwise keep each other from ever agreeing.
         """
-        standing = self._rounds.undecided or self._desk.ballot.own_standing
+        standing = self._desk.ballot.undecided or self._desk.ballot.own_standing
         if standing is not None and not (above or standing.rejected or self._rounds.may_skip):
             raise ProposalPending(standing.nonce)
         self.lead(empty=empty, steps=steps)
@@ -93,7 +93,7 @@ class Leading:
         desk = self._desk
         if not desk.pool and not self._rounds.may_skip:  # most often: nothing waits
             return
-        if not self.is_our_turn or self._rounds.undecided or desk.tip is None:
+        if not self.is_our_turn or desk.ballot.undecided or desk.tip is None:
             return
         empty = self._rounds.empty_next or desk.ballot.open_proposals >= desk.thread.ruleset.open_proposals
         # What we, or a restored party, can't ask for on this agreement, can be asked for on the next.

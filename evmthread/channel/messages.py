@@ -17,7 +17,7 @@ from evmthread.commit.agreement import SignedCommitment
 from evmthread.commit.batch import Input, SignedBatch
 from evmthread.commit.commitment import Commitment, Suspension
 from evmthread.commit.members import plain_type
-from evmthread.commit.records import VERSION_BYTE, decode_versioned, decoded_list
+from evmthread.commit.records import VERSION_BYTE, decode_versioned, decoded_list, remember_rlp
 from evmthread.errors import DecodingError
 from evmthread.primitives import rlp
 from evmthread.primitives.quick import quick
@@ -213,16 +213,35 @@ def decode_message(data: bytes, *, batch_bytes: int) -> tuple[bytes, Message]:
     read = _READERS.get(number)
     if read is None:
         raise DecodingError(f"message: type {number}")
-    return _hash(thread_id, "threadId"), read(body)
+    message = read(body)
+    if isinstance(message, Propose):
+        _remember_bytes(message, data)
+    return _hash(thread_id, "threadId"), message
+
+
+def _remember_bytes(propose: Propose, data: bytes) -> None:
+    """Whoever signs a proposal keeps it first, and the agreement on it: as the bytes of which it was read."""
+    commitment, batch, *_ = rlp.encoded_items(data[_items_start(data) + _BODY_OFFSET :])
+    remember_rlp(propose.commitment, commitment)
+    remember_rlp(propose.batch, batch)
 
 
 _SHORTEST = b"\xe3"
 """How the list of a message begins that has nothing but its type, the threadId and an empty body."""
 
 
+_BODY_OFFSET = 34
+"""Before the body stand the type, which is a byte, and the threadId with its head."""
+
+
+def _items_start(data: bytes) -> int:
+    """Where a message's items begin: after the version and the head of the list."""
+    return 2 if data[1:2] < b"\xf8" else data[1] - 0xF5
+
+
 def thread_of(data: bytes) -> bytes:
     """The threadId that a message's bytes name, without reading the rest. Raises DecodingError where they name none."""
-    start = 2 if data[1:2] < b"\xf8" else data[1] - 0xF5  # after the version and the list's length
+    start = _items_start(data)
     if data[:1] != VERSION_BYTE or data[1:2] < _SHORTEST or data[start + 1 : start + 2] != b"\xa0":
         raise DecodingError("bytes that are no message of a thread")
     return _hash(bytes(data[start + 2 : start + 34]), "threadId")  # after the type, a byte, and the length

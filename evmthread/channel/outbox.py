@@ -12,13 +12,22 @@ from evmthread.channel.events import Event
 from evmthread.channel.kept import Record
 from evmthread.channel.messages import Message, encode_message
 from evmthread.commit.eip712 import TypedData
+from evmthread.primitives.quick import quick
 
 
-@dataclass(slots=True)
-class _Waiting:
+@quick
+@dataclass(frozen=True, slots=True)
+class _Keeping:
+    then: Callable[[], None]
+    failed: Callable[[str], None]
+    urgent: bool
+
+
+@quick
+@dataclass(frozen=True, slots=True)
+class _Signing:
     then: Callable[[bytes], None]
     failed: Callable[[str], None]
-    signs: bool
     urgent: bool = True
 
 
@@ -28,8 +37,10 @@ class Outbox:
     def __init__(self, thread_id: bytes) -> None:
         self._thread_id = thread_id
         self._effects: list[Effect] = []
-        self._waiting: dict[int, _Waiting] = {}
-        self._urgent = 0  # how many of these something is signed or sent after
+        self._keeping: dict[int, _Keeping] = {}
+        self._signing: dict[int, _Signing] = {}
+        self.waits = 0
+        """How many answers are outstanding after which something is signed or sent."""
         self._token = 0
         self._timer: float | None = None
 
@@ -38,14 +49,11 @@ class Outbox:
         effects, self._effects = self._effects, []
         return effects
 
-    @property
-    def waits(self) -> bool:
-        """Whether an answer is outstanding after which something is signed or sent."""
-        return self._urgent > 0
-
     def persist(self, *records: Record, urgent: bool, then: Callable[[], None], failed: Callable[[str], None]) -> None:
         """Asks to keep records."""
-        self._wait(_Waiting(lambda _: then(), failed, signs=False, urgent=urgent))
+        self._token += 1
+        self._keeping[self._token] = _Keeping(then, failed, urgent)
+        self.waits += urgent
         self._effects.append(Persist(self._token, records, urgent))
 
     def sign(
@@ -56,16 +64,10 @@ class Outbox:
         failed: Callable[[str], None],
     ) -> None:
         """Asks for a signature."""
-        self._wait(_Waiting(then, failed, signs=True, urgent=True))
-        self._effects.append(Sign(self._token, typed_data, content))
-
-    def _wait(self, waiting: _Waiting) -> None:
         self._token += 1
-        self._waiting[self._token] = waiting
-        self._urgent += waiting.urgent
-
-    def _waited(self, token: int) -> None:
-        self._urgent -= self._waiting.pop(token).urgent
+        self._signing[self._token] = _Signing(then, failed)
+        self.waits += 1
+        self._effects.append(Sign(self._token, typed_data, content))
 
     def send(self, to: int, message: Message) -> int:
         """One message for one participant; of how many bytes."""
@@ -91,17 +93,23 @@ class Outbox:
         self._timer = at
 
     def answered(self, token: int, signature: bytes | None) -> None:
-        """Goes on with what waited. Raises LocalProtocolError for a token that nobody waits for."""
-        waiting = self._waiting.get(token)
-        if waiting is None or waiting.signs != (signature is not None):
+        """Goes on with what waited: for records that are kept, or for a signature.
+
+        Raises LocalProtocolError for a token that nobody waits for.
+        """
+        if signature is None and (keeping := self._keeping.pop(token, None)) is not None:
+            self.waits -= keeping.urgent
+            keeping.then()
+        elif signature is not None and (signing := self._signing.pop(token, None)) is not None:
+            self.waits -= signing.urgent
+            signing.then(signature)
+        else:
             raise LocalProtocolError(f"nothing waits for token {token}")
-        self._waited(token)
-        waiting.then(b"" if signature is None else signature)
 
     def failed(self, token: int, why: str) -> None:
         """What waited can't be had. Raises LocalProtocolError for a token that nobody waits for."""
-        waiting = self._waiting.get(token)
+        waiting = self._keeping.pop(token, None) or self._signing.pop(token, None)
         if waiting is None:
             raise LocalProtocolError(f"nothing waits for token {token}")
-        self._waited(token)
+        self.waits -= waiting.urgent
         waiting.failed(why)

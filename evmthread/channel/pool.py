@@ -131,7 +131,7 @@ class Pool:
 
     def take_lapsed(self, executed: Iterable[Input]) -> list[Own]:
         """The latest agreement has moved: all inputs are void. Returns those of ours that weren't executed."""
-        done = set(executed)
+        done = set(executed) if self.own else set()
         left = [own for own in self.own if own.input not in done]
         self.own.clear()
         self.used.clear()

@@ -7,7 +7,7 @@ from evmthread.channel.errors import ClockDrift, DivergentField, NonceTooFar, Re
 from evmthread.channel.suspension import OpenCall
 from evmthread.channel.thread import Thread
 from evmthread.commit.agreement import Agreement
-from evmthread.commit.batch import SignedBatch, check_input_signatures
+from evmthread.commit.batch import SignedBatch
 from evmthread.commit.commitment import (
     MAX_NONCE_STEP,
     SUSPENDED,
@@ -25,6 +25,7 @@ from evmthread.commit.refusals import (
     WrongSignature,
     WrongThread,
 )
+from evmthread.errors import EvmthreadError
 
 
 def leader_of(nonce: int, parties: int) -> int:
@@ -89,9 +90,7 @@ def check_batch_of(thread: Thread, commitment: Commitment, signed: SignedBatch, 
         raise RemoteProtocolError(f"nonce {commitment.nonce}: another batch than the one that is committed to")
     try:
         check_suspension_of(thread, commitment, suspension)
-        check_input_signatures(
-            thread.domain, thread.terms, signed, nonce=commitment.nonce, recoveries=thread.recoveries
-        )
+        thread.check_input_signatures(signed, nonce=commitment.nonce)
     except Refusal as error:
         raise RemoteProtocolError(str(error)) from None
 
@@ -151,6 +150,11 @@ def check_fields(executed: Commitment, committed: Commitment) -> None:
         expected, got = getattr(executed, member.attribute), getattr(committed, member.attribute)
         if expected != got:
             raise DivergentField(member.name, expected, got, committed.nonce)
+
+
+def as_signed(error: DivergentField) -> EvmthreadError:
+    """The error, or another one where the field isn't the commitment's: nobody signed what came beside that."""
+    return RemoteProtocolError(str(error)) if error.field.startswith("suspension") else error
 
 
 def steps_to_run(suspension: Suspension | None, signed: SignedBatch) -> int:

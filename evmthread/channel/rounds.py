@@ -1,7 +1,6 @@
-"""One round after another: the others execute what a leader proposes, compare and sign; what enough signed is adopted.
+"""One round after another: what is to be signed is kept, signed and sent; what enough signed is adopted.
 
-Proposing is leading.py's, greeting, catching up and closing are elsewhere; why a proposal isn't signed is refusing.py's
-matter.
+Proposing is leading.py's, and what others propose proposals.py's; greeting, catching up and closing are elsewhere.
 """
 
 from operator import itemgetter
@@ -9,63 +8,38 @@ from operator import itemgetter
 from evmthread.channel.ballot import Standing
 from evmthread.channel.desk import Desk
 from evmthread.channel.errors import DivergentField, LocalProtocolError, RemoteProtocolError
-from evmthread.channel.events import Proposed, Rejected, StopReason, Unexecutable
+from evmthread.channel.events import Rejected, StopReason, Unexecutable
 from evmthread.channel.kept import SignedRecord
 from evmthread.channel.line import Line
 from evmthread.channel.messages import Accept, Agreed, Propose, Reject, RejectCode
 from evmthread.channel.refusing import (
     Unsigned,
     check_may_sign,
-    check_not_lapsed,
-    check_not_passed_over,
-    check_times,
-    rejection,
 )
-from evmthread.channel.review import (
-    check_batch_of,
-    check_leader_signature,
-    check_proposed,
-    execute_proposed,
-    tells_steps,
-)
+from evmthread.channel.review import as_signed, execute_proposed
 from evmthread.channel.watch import Watch
 from evmthread.commit.agreement import Agreement, SignatureSet, signatures_needed
 from evmthread.commit.commitment import FINAL, Commitment
-from evmthread.commit.eip712 import TypedData, digest
+from evmthread.commit.eip712 import TypedData
 from evmthread.commit.refusals import MalformedSignature, Refusal
-from evmthread.errors import EvmthreadError
-
-MAX_DIVERGENT = 4
-"""So many proposals of a party that don't execute, or not to what it signed, are executed on one agreement."""
 
 
 class Rounds:
-    """Signing, reviewing, agreeing."""
+    """Signing and agreeing."""
 
     def __init__(self, desk: Desk, line: Line, watch: Watch) -> None:
         self._desk = desk
         self._line = line
         self._watch = watch
-        self._undecided: Standing | None = None
-        self._held: Propose | None = None
-        self._divergent: dict[int, int] = {}
         self.empty_next = False
         """A party takes no batch with inputs before an empty one."""
         self.may_skip = False
         """A leader was silent or was refused: whoever leads a later nonce may take it (section 4)."""
 
-    @property
-    def undecided(self) -> Standing | None:
-        """The proposal on the latest agreement that waits for our user's decision."""
-        undecided = self._undecided
-        return (
-            None if undecided is None or self._desk.ballot.standing.get(undecided.nonce) is not undecided else undecided
-        )
-
     def begin(self) -> None:
         """We propose ourselves: what led to that is over, and what waited for our user is, too."""
         self.may_skip = self.empty_next = False
-        self._undecided = None
+        self._desk.ballot.told = None
 
     # Signing: first kept, then signed, then sent ----------------------------------------------------------------------
     def sign(self, standing: Standing) -> None:
@@ -137,66 +111,7 @@ class Rounds:
         elif desk.is_party:
             self.ask_signature(standing)
 
-    # Reviewing --------------------------------------------------------------------------------------------------------
-    def on_propose(self, peer: int, propose: Propose) -> None:
-        """Executes and signs what a leader proposes, or tells it why not. Raises RemoteProtocolError."""
-        desk, thread = self._desk, self._desk.thread
-        commitment, ballot = propose.commitment, self._desk.ballot
-        nonce, leader = commitment.nonce, self._desk.ballot.leader(commitment.nonce)
-        if commitment.thread_id != thread.thread_id:  # a key may sign in several
-            raise RemoteProtocolError(f"a commitment of thread 0x{commitment.thread_id.hex()}")
-        if leader == desk.index:
-            self._check_own(propose)
-            return
-        signed_digest = digest(thread.domain, commitment)
-        try:
-            check_leader_signature(thread, leader, desk.key_of(leader), signed_digest, propose.signature, nonce)
-        except Refusal as error:
-            raise RemoteProtocolError(str(error)) from None
-        self._watch.commitment(leader, commitment, propose.signature)
-        standing = ballot.standing.get(nonce)
-        if standing is not None and standing.digest == signed_digest and not self._is_forgotten(standing):
-            if leader < desk.parties:
-                standing.signatures.setdefault(leader, propose.signature)
-            if standing.signed_here:
-                self.send_standing(standing, (leader,))
-            elif standing is self._undecided and (prepared := thread.prepared) and prepared.digest == signed_digest:
-                desk.outbox.notify(Proposed(standing.propose, prepared.outcome))  # its leader still waits
-            self.settle()
-            return
-        if nonce <= desk.tip_nonce:
-            self._tell_tip(peer, nonce, signed_digest)
-            return
-        if nonce <= desk.highest_claimed:
-            ballot.note_used(leader, nonce)
-        if commitment.status == FINAL and commitment.parent == thread.parent:
-            ballot.note_bound(leader)
-            desk.tell_close(leader)
-        try:
-            check_proposed(thread, commitment)
-            blamed = leader if tells_steps(thread, commitment, propose.batch) else peer
-            self._check_not_muted(leader, blamed)
-            check_batch_of(thread, commitment, propose.batch, propose.suspension)
-            self._review(propose, signed_digest, leader, blamed)
-        except (Refusal, Unsigned) as error:
-            self._refuse(peer, leader, propose, signed_digest, error)
-
-    def _is_forgotten(self, standing: Standing) -> bool:
-        """Whether our user was told of this proposal, then of another, and can decide on neither: it is told again."""
-        desk = self._desk
-        decided = standing.signed_here or standing.wanted
-        return desk.is_party and not decided and self.undecided is None
-
-    def _check_own(self, propose: Propose) -> None:
-        """A peer shows a proposal that we lead: if we signed it, our store has to know it (signer law, rule 5)."""
-        desk, nonce = self._desk, propose.commitment.nonce
-        signed = digest(desk.thread.domain, propose.commitment)
-        try:
-            check_leader_signature(desk.thread, desk.index, desk.key_of(desk.index), signed, propose.signature, nonce)
-        except Refusal as error:
-            raise RemoteProtocolError(str(error)) from None
-        self.check_known(nonce, signed, final=propose.commitment.status == FINAL)
-
+    # What others show of signatures -----------------------------------------------------------------------------------
     def check_known(self, nonce: int, signed_digest: bytes, *, final: bool = False) -> None:
         """Our signature on this was shown: stops where our store doesn't hold it, and isn't marked as an older one.
 
@@ -223,60 +138,7 @@ class Rounds:
         """The nonce of that, -1 for none."""
         return (self.highest_of(party) or (-1,))[0]
 
-    @staticmethod
-    def _not_signed(error: DivergentField) -> EvmthreadError:
-        """The error, or another one where the field isn't the commitment's: nobody signed what came beside that."""
-        return RemoteProtocolError(str(error)) if error.field.startswith("suspension") else error
-
-    def _check_not_muted(self, leader: int, blamed: int) -> None:
-        if self._divergent.get(blamed, 0) >= MAX_DIVERGENT:
-            why = "too many proposals that don't execute to what was signed"
-            raise Unsigned(RejectCode.UNWANTED, why) if blamed == leader else RemoteProtocolError(why)
-
-    def _review(self, propose: Propose, signed_digest: bytes, leader: int, blamed: int) -> None:
-        desk, commitment = self._desk, propose.commitment
-        final = commitment.status == FINAL
-        standing = Standing(propose, signed_digest)
-        if final and desk.ready_to_close == desk.thread.parent and not desk.all_ready:
-            self._held = propose  # signed as soon as all have said that they are ready
-            return
-        full = desk.ballot.open_proposals >= desk.thread.ruleset.open_proposals
-        if commitment.nonce <= desk.ballot.highest_signed or desk.ballot.final is not None or full:
-            check_may_sign(desk, nonce=commitment.nonce, final=final, counts=standing.counts)
-        check_times(desk, propose.batch, nonce=commitment.nonce)
-        check_not_lapsed(desk, propose)
-        try:
-            execute_proposed(desk.thread, commitment, propose.batch, propose.suspension, final=final)
-        except LocalProtocolError as error:  # we lack the origin's code
-            raise Unsigned(RejectCode.UNWANTED, str(error)) from None
-        except Refusal as error:
-            self._divergent[blamed] = self._divergent.get(blamed, 0) + 1
-            if not isinstance(error, DivergentField):
-                raise
-            if self._not_signed(error) is error and tells_steps(desk.thread, commitment, propose.batch):
-                self._watch.divergence(leader, propose, error)
-            raise self._not_signed(error) from None
-        check_not_passed_over(desk, propose)
-        if leader < desk.parties:
-            standing.signatures[leader] = propose.signature
-        desk.ballot.add(standing)
-        desk.pacing.arm(desk.now)
-        if desk.is_party:
-            try:
-                check_may_sign(desk, nonce=commitment.nonce, final=final, counts=standing.counts)
-            except Unsigned:
-                del desk.ballot.standing[standing.nonce]
-                raise
-            if desk.options.manual and not final:
-                self._undecided = standing
-                prepared = desk.thread.prepared
-                assert prepared is not None
-                desk.outbox.notify(Proposed(propose, prepared.outcome))
-                return
-            self._agree_to(standing)
-        self.settle()
-
-    def _agree_to(self, standing: Standing) -> None:
+    def agree_to(self, standing: Standing) -> None:
         """Signs a proposal; with a restored store, as the last."""
         standing.wanted = self._desk.is_restored
         if standing.wanted:
@@ -301,62 +163,6 @@ class Rounds:
                     continue
                 self.sign(standing)
                 return
-
-    def _refuse(
-        self, peer: int, leader: int, propose: Propose, signed_digest: bytes, error: Refusal | Unsigned
-    ) -> None:
-        """Tells the leader; whoever sent us the proposal, and may do so again and again, has it counted."""
-        desk, nonce = self._desk, propose.commitment.nonce
-        code, where = rejection(error)
-        agreed = None
-        if code == RejectCode.STALE and propose.commitment.parent != desk.thread.parent:
-            agreed = desk.tip if desk.may_answer(peer) else None
-            desk.fetch_unknown(leader, propose.commitment.parent)
-        if code != RejectCode.STALE:
-            desk.ballot.refuse(nonce)
-        desk.charge(peer, desk.outbox.send(leader, Reject(nonce, signed_digest, code, where, agreed)))
-        standing = desk.ballot.own_standing
-        if standing is not None and standing.nonce >= nonce and desk.may_answer(peer):
-            # What was signed instead proves that the nonce is used up.
-            if desk.ballot.leader(standing.nonce) != desk.index:
-                desk.charge(peer, desk.outbox.send(leader, standing.propose))
-            self.send_standing(standing, (leader,))
-        desk.pacing.arm(desk.now)
-
-    def _tell_tip(self, peer: int, nonce: int, signed_digest: bytes) -> None:
-        """Whoever proposes what is older than our latest agreement gets that."""
-        tip = self._desk.tip
-        assert tip is not None
-        if signed_digest == self._desk.thread.parent:
-            self._desk.answer(peer, tip)
-        else:
-            where = f"nonce {self._desk.tip_nonce} is agreed"
-            self._desk.answer(peer, Reject(nonce, signed_digest, RejectCode.STALE, where, tip))
-
-    def review_held(self) -> None:
-        """Everyone is ready to close: the final commitment that came before is reviewed now. May raise Remote..."""
-        held, self._held = self._held, None
-        if held is not None:
-            self.on_propose(self._desk.ballot.leader(held.commitment.nonce), held)
-
-    # Our user's decision ----------------------------------------------------------------------------------------------
-    def decide(self, nonce: int, *, accept: bool, where: str = "") -> None:
-        """Signs, or refuses to sign, the proposal that waits for it. Raises LocalProtocolError."""
-        desk, standing = self._desk, self.undecided
-        if standing is None or standing.nonce != nonce:
-            raise LocalProtocolError(f"no proposal of nonce {nonce} waits for a decision")
-        if accept:
-            try:
-                check_may_sign(desk, nonce=nonce, final=False, counts=standing.counts)
-            except Unsigned as error:  # it may be accepted later
-                raise LocalProtocolError(error.where) from None
-            self._undecided = None
-            self._agree_to(standing)
-            return
-        self._undecided = None
-        del desk.ballot.standing[nonce]
-        desk.ballot.refuse(nonce)
-        desk.outbox.send(desk.ballot.leader(nonce), Reject(nonce, standing.digest, RejectCode.UNWANTED, where))
 
     # What others say of proposals -------------------------------------------------------------------------------------
     def on_accept(self, peer: int, accept: Accept) -> None:
@@ -439,12 +245,10 @@ class Rounds:
             try:
                 execute_proposed(desk.thread, commitment, agreed.batch, agreed.suspension, final=final)
             except (Refusal, LocalProtocolError) as error:
-                if isinstance(error, DivergentField) and self._not_signed(error) is not error:
-                    raise self._not_signed(error) from None
+                if isinstance(error, DivergentField) and as_signed(error) is not error:
+                    raise as_signed(error) from None
                 desk.outbox.notify(Unexecutable(agreement, str(error)))
                 return False
-        self._undecided = self._held = None
-        self._divergent.clear()
         self.may_skip = self.empty_next = False
         self._line.adopt(agreement, agreed)
         return True

@@ -140,7 +140,7 @@ def steps_until(
     world = World(fork=rules.fork, view=OverlayState(view), cache=cache)
     world.environment = block_environment(rules, environment)
     counting = _Counting()
-    world.hooks = (ThreadCalls(rules, 0, 0), counting, *stops)
+    world.hooks = (ThreadCalls(rules), counting, *stops)
     computation = world.open_transaction(transaction_of(each), sender=each.actor)
     outcome, left = computation.run(), list(answers)
     while isinstance(outcome, Suspended):

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
 
+from evmthread.channel.calls import ThreadCalls
 from evmthread.channel.errors import DivergentField, LocalProtocolError
 from evmthread.channel.inputs import BatchOutcome, found_world, run_batch
 from evmthread.channel.roots import apply_rooted
@@ -25,8 +26,9 @@ from evmthread.commit.batch import (
     InputKind,
     Place,
     SignedBatch,
-    check_batch_rules,
+    check_batch_form,
     check_environment,
+    check_input_signatures,
 )
 from evmthread.commit.commitment import FINAL, REST, SUSPENDED, Commitment
 from evmthread.commit.eip712 import Domain, digest
@@ -74,7 +76,7 @@ class Thread:
     ) -> None:
         """Made by `open`."""
         self._rules = rules
-        # Plain attributes: each is asked for a dozen times a move. Whoever assigns to them is on its own.
+        # Plain attributes, these and more below: each is asked for a dozen times a move. Whoever assigns is on its own.
         self.domain, self.terms, self.ruleset = rules.domain, rules.terms, rules.ruleset
         self.thread_id = rules.thread_id
         """32 bytes."""
@@ -83,14 +85,19 @@ class Thread:
         self._code = code
         self._state = state
         self._world = World(fork=rules.fork, view=state, cache=cache, hooks=hooks)
+        self._calls = ThreadCalls(rules, beside=self._world.hooks)
         self._roots = StateRoots()
         self._slots = 0
         self._environment: Environment | None = None
-        self._agreement: Agreement | None = None
+        self.agreement: Agreement | None = None
+        """The latest adopted agreement; None before the genesis."""
+        self.parent = ZERO_HASH
+        """The digest on which the next commitment builds; zero before the genesis."""
         self._open: OpenCall | None = None
         self._prepared: Prepared | None = None
         self.recoveries = Recoveries()
         """Whose signatures this thread has met: none is recovered twice on its way from a request to an agreement."""
+        self._checked: SignedBatch | None = None
 
     @classmethod
     def open(
@@ -123,19 +130,9 @@ class Thread:
         return self._state
 
     @property
-    def agreement(self) -> Agreement | None:
-        """The latest adopted agreement; None before the genesis."""
-        return self._agreement
-
-    @property
-    def parent(self) -> bytes:
-        """The digest on which the next commitment builds; zero before the genesis."""
-        return ZERO_HASH if self._agreement is None else self._agreement.digest
-
-    @property
     def next_nonce(self) -> int:
         """The lowest nonce that the next commitment can have."""
-        return 0 if self._agreement is None else self._agreement.commitment.nonce + 1
+        return 0 if self.agreement is None else self.agreement.commitment.nonce + 1
 
     @property
     def open_call(self) -> OpenCall | None:
@@ -228,6 +225,17 @@ class Thread:
         return steps_until(self._rules, view, self._world.cache, each, block, answers=answers, after=after, stops=stops)
 
     # Batches ----------------------------------------------------------------------------------------------------------
+    def check_input_signatures(self, signed: SignedBatch, *, nonce: int) -> None:
+        """Nothing, or a Refusal: every input is signed by its actor's session key. `nonce` is named in errors.
+
+        The very batch that it was asked of last isn't gone through again: its receiver looks before it executes.
+        """
+        if signed is self._checked:
+            return
+        check_input_signatures(self.domain, self.terms, signed, nonce=nonce, recoveries=self.recoveries)
+        if type(signed) is SignedBatch:  # a subclass could show other inputs the next time
+            self._checked = signed
+
     def execute(
         self, signed: SignedBatch, *, nonce: int | None = None, final: bool = False, steps: int = 0
     ) -> Commitment:
@@ -251,15 +259,16 @@ class Thread:
         """
         self.discard()
         nonce = self.next_nonce if nonce is None else nonce
-        if self._agreement is not None:
-            if self._agreement.commitment.status == FINAL:
-                raise ParentIsFinal(self._agreement.commitment.nonce, nonce)
+        if self.agreement is not None:
+            if self.agreement.commitment.status == FINAL:
+                raise ParentIsFinal(self.agreement.commitment.nonce, nonce)
             if nonce < self.next_nonce:
                 raise NonceOrder(self.next_nonce - 1, nonce)
         elif nonce or final:
             raise LocalProtocolError("the first commitment is the genesis: nonce 0, at rest")
         place = Place(nonce, self.parent, final)
-        check_batch_rules(self.domain, self.terms, self.ruleset, place, signed, recoveries=self.recoveries)
+        check_batch_form(self.domain, self.terms, self.ruleset, place, signed)
+        self.check_input_signatures(signed, nonce=nonce)
         check_environment(self._environment, signed.batch, nonce=nonce)
         mark = self._world.mark()
         try:
@@ -296,7 +305,7 @@ class Thread:
         self._roots = prepared.roots
         self._slots = prepared.outcome.slots
         self._environment = prepared.signed.batch.environment
-        self._agreement = agreement
+        self.agreement, self.parent = agreement, agreement.digest
         self._open = prepared.outcome.open_call
         self._prepared = None
 
@@ -378,20 +387,20 @@ class Thread:
         world = self._world
         self._world = World(fork=world.fork, view=self._state, cache=world.cache, hooks=world.hooks)
         self._roots, self._slots, self._environment = roots, step.slots, step.environment
-        self._agreement, self._open = agreement, step.open_call
+        self.agreement, self.parent, self._open = agreement, agreement.digest, step.open_call
 
     def _enter(self, roots: StateRoots, changes: StateChanges) -> None:
         apply_rooted(roots, changes, empty_accounts_stay=not self._rules.fork.rules.deletes_empty_accounts)
 
     def _execute(self, place: Place, signed: SignedBatch, mark: WorldMark, steps: int) -> Prepared:
         terms, world, gas_used = self.terms, self._world, 0
-        if self._agreement is None:
+        if self.agreement is None:
             found_world(self._rules, world, self._code, signed.batch.inputs)
         else:
-            gas_used = self._agreement.commitment.gas_used
+            gas_used = self.agreement.commitment.gas_used
         opened = None if place.final else self._open
         outcome = run_batch(
-            self._rules, world, signed.batch, slots=self._slots, nonce=place.nonce, open_call=opened, steps=steps
+            self._calls, world, signed.batch, slots=self._slots, nonce=place.nonce, open_call=opened, steps=steps
         )
         opened = outcome.open_call
         roots = self._roots.copy()

@@ -56,7 +56,10 @@ class SignatureSet:
         indexes = sorted(signatures)
         if indexes and not 0 <= indexes[0] <= indexes[-1] < 16:
             raise InvalidInput(f"SignatureSet: party {indexes[0] if indexes[0] < 0 else indexes[-1]} of at most 16")
-        return cls(sum(1 << index for index in indexes), tuple([signatures[index] for index in indexes]))
+        bitmap = 0
+        for index in indexes:
+            bitmap |= 1 << index
+        return cls(bitmap, tuple([signatures[index] for index in indexes]))
 
     def indexes(self) -> tuple[int, ...]:
         """The parties that the bitmap names, ascending."""

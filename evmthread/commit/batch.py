@@ -270,16 +270,20 @@ def check_batch_rules(
     recoveries: Recoveries | None = None,
 ) -> None:
     """As check_signed_batch, for whoever makes a commitment in this place of the thread out of this very batch."""
+    check_batch_form(domain, terms, ruleset, place, signed)
+    check_input_signatures(domain, terms, signed, nonce=place.nonce, recoveries=recoveries)
+
+
+def check_batch_form(domain: Domain, terms: Terms, ruleset: Ruleset, place: Place, signed: SignedBatch) -> None:
+    """As check_batch_rules, but for the signatures: who looked at them before goes on from here."""
     batch, nonce = signed.batch, place.nonce
     thread = thread_id(domain, terms)
     _check_limits(terms, ruleset, place, signed)
-    root = thread_address(domain.verifying_contract, thread)
     for index, each in enumerate(batch.inputs):
         if each.thread_id != thread:
             raise WrongThread(thread, each.thread_id, nonce)
-        if broken := _broken_input_clause(ruleset, place, root, index, each):
+        if broken := _broken_input_clause(ruleset, place, domain.verifying_contract, index, each):
             raise IllFormedBatch(*broken, index=index, nonce=nonce)
-    check_input_signatures(domain, terms, signed, nonce=nonce, recoveries=recoveries)
 
 
 def _check_limits(terms: Terms, ruleset: Ruleset, place: Place, signed: SignedBatch) -> None:
@@ -309,7 +313,7 @@ def _size_at_most(signed: SignedBatch) -> int:
 
 
 def _broken_input_clause(
-    ruleset: Ruleset, place: Place, root: bytes, index: int, each: Input
+    ruleset: Ruleset, place: Place, registry: bytes, index: int, each: Input
 ) -> tuple[str, object] | None:
     if each.parent not in (ZERO_HASH, place.parent):
         return "parent zero or the commitment's parent", each.parent
@@ -321,7 +325,8 @@ def _broken_input_clause(
     if kind == CREATE:
         if place.nonce or index:
             return "a create is the first input of the genesis batch", (place.nonce, index)
-        return None if each.to == root else ("a create's to is the thread's address", each.to)
+        is_root = each.to == thread_address(registry, each.thread_id)
+        return None if is_root else ("a create's to is the thread's address", each.to)
     if kind in CONTINUATIONS:
         return _broken_answer_clause(index, each)
     return "kind <= 3", kind

@@ -135,10 +135,12 @@ class Bytes:
         self.head = b"" if size is None else bytes((0x80 + size,))
         self.to_rlp: Callable[[bytes], bytes] = self.head.__add__ if self.head else rlp.encode_bytes
 
-    def is_plain(self, value: object) -> bool:
+    def is_plain(self, value: object) -> TypeGuard[bytes]:
         return type(value) is bytes and (self.size is None or len(value) == self.size)
 
     def plain(self, value: object, where: str) -> bytes:
+        if self.is_plain(value):
+            return value
         if not _is(value, bytes):
             raise InvalidInput(f"{where}: {show(value)} where bytes are wanted")
         data = bytes.__getitem__(value, _ALL)
@@ -155,7 +157,7 @@ class Bytes:
         return parse_hex(value, what=where)
 
     def from_rlp(self, item: rlp.Decoded, where: str) -> object:
-        return _byte_item(item, where)
+        return item if type(item) is bytes else _byte_item(item, where)
 
 
 class _Text:

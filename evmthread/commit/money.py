@@ -4,12 +4,15 @@ Plain integer arithmetic over amounts, apart from the records that carry them.
 """
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 from evmthread.errors import InvalidInput
 
 GIGAGAS = 10**9
 
 
+# Remembered: a thread's reserves are asked for at each batch.
+@lru_cache(maxsize=1024)
 def equal_shares(amount: int, parties: int) -> tuple[int, ...]:
     """An amount split over the parties: amount // n each, and 1 wei more for the first amount mod n."""
     share, rest = divmod(amount, parties)

@@ -111,6 +111,11 @@ def remembered_slot() -> Any:
     return field(init=False, repr=False, compare=False, default=None)
 
 
+def remember_rlp(record: object, encoded: bytes) -> None:
+    """The record was read from these bytes of RLP, of which there is one form: it is written as them."""
+    object.__setattr__(record, "_to_rlp", encoded)
+
+
 def _rebuild(make: "Callable[..., Record]", values: dict[str, object]) -> "Record":
     return make(**values)
 
@@ -196,7 +201,7 @@ def check_object(value: Json, what: str, names: list[str]) -> None:
 
 def decoded_list(item: rlp.Decoded, what: str, size: int) -> list[rlp.Decoded]:
     """The items of an RLP list of exactly `size` items. Raises DecodingError."""
-    items = list_item(item, what)
+    items = item if type(item) is list else list_item(item, what)
     if len(items) != size:
         raise DecodingError(f"{what}: {len(items)} items where {size} are wanted")
     return items

@@ -26,6 +26,11 @@ class Computation:
     As long as it is open its World can be read, but runs nothing else: let it end, `abort` it, or go back to a mark.
     """
 
+    __slots__ = (
+        *("_aborted", "_block", "_machine", "_mark", "_refused", "_result"),
+        *("_transaction", "_trap", "_world"),
+    )
+
     def __init__(
         self,
         world: "World",
@@ -45,7 +50,7 @@ class Computation:
         self._refused = refused
         self._result: Finished | None = None
         self._trap = trap
-        self._block = world.environment if block is None else block
+        self._block = world._host.block if block is None else block
         self._aborted = False
 
     @property

@@ -50,9 +50,11 @@ class WatchedMachine(Machine):
         super().__init__(message, fork=watched_fork(fork, observers.watched), host=host, cache=cache, engine=engine)
 
     def _begin(self, message: Message) -> Frame:
-        self.observers.tell("transaction_start", message)
+        observers = self.observers
+        if observers.by_event["transaction_start"]:
+            observers.tell("transaction_start", message)
         creates = message.kind is CREATE or message.kind is CREATE2
-        answer = None if creates else self.observers.ask(None, message)
+        answer = None if creates else observers.ask(None, message)
         if isinstance(answer, Question):
             raise InvalidInput("a call from outside asks nobody: there is no caller that could take the answer")
         if answer is not None:
@@ -90,7 +92,8 @@ class WatchedMachine(Machine):
             return Suspended(stop.trap)
         finally:
             self.host.observers = before
-        observers.tell("transaction_end", self.root)
+        if observers.by_event["transaction_end"]:
+            observers.tell("transaction_end", self.root)
         return self.root
 
     def check_answer(self, answer: bytes | None) -> None:

@@ -20,6 +20,8 @@ MAX_ITEMS = 2**18  # of one decoded item: about 25 MB of Python objects
 _STRING_HEADS = tuple([bytes((0x80 + size,)) for size in range(56)])
 _LIST_HEADS = tuple([bytes((0xC0 + size,)) for size in range(56)])
 _SMALL_INTEGERS = (EMPTY_STRING, *[bytes((value,)) for value in range(1, 0x80)])
+_HEADS_OF_TWO = (0xB8, 0xF8)
+"""How a string, or a list, of 56 to 255 bytes begins; a byte with its length follows."""
 _BYTES = tuple([bytes((value,)) for value in range(0x80)])
 
 
@@ -117,6 +119,17 @@ def decode(data: bytes, *, max_depth: int = 64, max_items: int = MAX_ITEMS) -> D
     return items
 
 
+def encoded_items(encoded: bytes) -> list[bytes]:
+    """The items of a list, each as its bytes: of a list that `decode` has read, which says whether it is one."""
+    _, position, end = _payload(encoded, 0, len(encoded))
+    items = []
+    while position < end:
+        _, _, stop = _payload(encoded, position, end)
+        items.append(encoded[position:stop])
+        position = stop
+    return items
+
+
 def _decode_list(data: bytes, position: int, end: int, depth: int, allowed: int) -> tuple[list[Decoded], int]:
     """The items of a list's payload, and how many more are allowed after them."""
     if depth <= 0:
@@ -127,7 +140,7 @@ def _decode_list(data: bytes, position: int, end: int, depth: int, allowed: int)
         allowed -= 1
         if allowed < 0:
             raise DecodingError("RLP has too many items")
-        # Nearly all items are a byte, a short string or a short list; _payload reads what isn't, or is wrong.
+        # Nearly all items are a byte, or have a head of one or two bytes; _payload reads what hasn't, or is wrong.
         if first < 0x80:
             items.append(_BYTES[first])
             position += 1
@@ -137,6 +150,18 @@ def _decode_list(data: bytes, position: int, end: int, depth: int, allowed: int)
         elif 0xC0 <= first < 0xF8 and (stop := position + first - 0xBF) <= end:
             children, allowed = _decode_list(data, position + 1, stop, depth - 1, allowed)
             items.append(children)
+            position = stop
+        elif (
+            first in _HEADS_OF_TWO
+            and position + 1 < end
+            and (size := data[position + 1]) > 55
+            and (stop := position + 2 + size) <= end
+        ):
+            if first == 0xB8:
+                items.append(data[position + 2 : stop])
+            else:
+                children, allowed = _decode_list(data, position + 2, stop, depth - 1, allowed)
+                items.append(children)
             position = stop
         else:
             is_list, start, position = _payload(data, position, end)

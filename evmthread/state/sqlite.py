@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
+from threading import Lock
 
 from evmthread.errors import BackendError, InvalidInput
 from evmthread.state.files import publish, unfinished_name
@@ -50,6 +51,9 @@ class SqliteStore:
         except BaseException:
             self._connection.close()
             raise
+        # Two threads that run one statement would share it, since a connection keeps what it prepared by its text: from
+        # CPython 3.12 on the one may bind its key before the other has begun to read.
+        self._reading = Lock()
         self._select = {table: f"SELECT value FROM {table} WHERE key = ?" for table in TABLES}  # noqa: S608
 
     def _check_head(self) -> None:
@@ -102,7 +106,8 @@ class SqliteStore:
 
     def get(self, table: str, key: bytes) -> bytes | None:
         try:
-            row = self._connection.execute(self._select[table], (key,)).fetchone()
+            with self._reading:
+                row = self._connection.execute(self._select[table], (key,)).fetchone()
         except sqlite3.Error:
             with self._errors():
                 raise
@@ -117,7 +122,7 @@ class SqliteStore:
         query = f"SELECT key, value FROM {table} WHERE key >= ? ORDER BY key LIMIT {_PAGE}"  # noqa: S608 - a known table
         start = max(prefix, start)
         while True:
-            with self._errors():
+            with self._errors(), self._reading:
                 rows = self._connection.execute(query, (start,)).fetchall()
             for key, value in rows:
                 if type(key) is not bytes or type(value) is not bytes or key < start:

@@ -90,7 +90,7 @@ class _Input:
             found_world(rules, world, code, batch.inputs)
         if index:
             before = Batch(batch.environment, batch.inputs[:index])
-            outcome = run_batch(rules, world, before, slots=0, nonce=nonce, open_call=self.open_call)
+            outcome = run_batch(ThreadCalls(rules), world, before, slots=0, nonce=nonce, open_call=self.open_call)
             self.open_call = outcome.open_call
         world.settle()
 
@@ -107,7 +107,7 @@ class _Input:
             environment=block_environment(rules, self.environment),
             view=OverlayState(self.state),
             cache=self.cache,
-            hooks=[ThreadCalls(rules, self.index, self.nonce), *hooks],
+            hooks=ThreadCalls(rules, self.index, self.nonce, beside=hooks).watching,
         )
 
     def begin(self, world: World) -> Computation:

@@ -35,10 +35,7 @@ class MemoryThread:
     def __init__(self, store: "MemoryThreadStore", rows: Rows) -> None:
         self._store = store
         self._rows = rows
-
-    @property
-    def thread_id(self) -> bytes:
-        return self._rows.thread_id
+        self.thread_id = rows.thread_id  # plain: asked for a dozen times a round
 
     @property
     def head(self) -> ThreadHead:
@@ -99,11 +96,7 @@ class MemoryLease(MemoryThread):
 
     def __init__(self, store: "MemoryThreadStore", rows: Rows) -> None:
         super().__init__(store, rows)
-        self._epoch = rows.epoch
-
-    @property
-    def epoch(self) -> int:
-        return self._epoch
+        self.epoch = rows.epoch
 
     def is_of(self, store: "MemoryThreadStore") -> bool:
         """Whether the lease was acquired there."""

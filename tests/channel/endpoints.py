@@ -195,3 +195,16 @@ def empty_batch(table: Table, *, nonce: int) -> tuple[Commitment, SignedBatch]:
     thread = table.channel(0).thread
     signed = SignedBatch(Batch(thread.environment(), ()), ())
     return thread.execute(signed, nonce=nonce), signed
+
+
+def table_by_hand(parties: int, *manual: int, automatic: bool = True) -> Table:
+    """A thread of which these parties decide on what others propose; they have agreed on the genesis."""
+    table = Table(
+        parties, automatic=automatic, each=dict.fromkeys(manual, ChannelOptions(manual=True, automatic=automatic))
+    )
+    for index in manual:
+        if index:
+            table.ends[index].do(lambda channel: channel.accept(0))
+    table.pump()
+    assert len(table.tips()) == 1
+    return table

@@ -184,13 +184,28 @@ def test_nothing_stands_on_an_older_agreement() -> None:
         one.note_signed(one.add(standing(nonce)))
         one.add_signature(nonce + 10, b"x" * 32, 1, b"early")
     one.refuse(5)
+    one.told, one.held = one.standing[6], one.standing[6].propose
+    one.divergent[1] = 2
+    assert one.undecided is one.standing[6]
     one.tip_moved(4)
     assert (one.standing, one.refused) == ({}, set())
+    assert (one.told, one.held, one.divergent) == (None, None, {})
     assert one.signed == {6: standing(6).digest}
     assert one.highest_signed == 6
     one.add_signature(4, b"y" * 32, 1, b"early")
     one.tip_moved(14)
     assert one.highest_of(1) == (16, None, b"early")
+
+
+def test_a_user_decides_on_what_stands_alone() -> None:
+    one = ballot()
+    assert one.undecided is None
+    one.told = standing(3)
+    assert one.undecided is None, "it doesn't stand"
+    one.add(one.told)
+    assert one.undecided is one.told
+    one.add(standing(3))
+    assert one.undecided is None, "another took its place"
 
 
 def test_what_the_store_says_is_taken_over() -> None:

@@ -284,7 +284,8 @@ def test_each_message_goes_where_it_belongs(monkeypatch: pytest.MonkeyPatch) -> 
     parts: dict[str, tuple[str, ...]] = {
         "_catch_up": ("on_hello", "on_agreed", "on_fetch"),
         "_wishes": ("on_request", "on_doubt"),
-        "_rounds": ("on_propose", "on_accept", "on_reject"),
+        "_proposals": ("on_propose",),
+        "_rounds": ("on_accept", "on_reject"),
         "_closing": ("on_close", "on_close_ready"),
     }
     for part, names in parts.items():
@@ -405,8 +406,7 @@ def test_after_each_event_the_whole_is_looked_at(monkeypatch: pytest.MonkeyPatch
     channel = Table(2).channel(0)
     called: list[str] = []
     for part, name in (
-        (channel._closing, "tip_moved"),
-        (channel._closing, "try_ready"),
+        (channel._closing, "look"),
         (channel._wishes, "sign_waiting"),
         (channel._leading, "lead_if_wanted"),
         (channel._desk.outbox, "set_timer"),
@@ -417,7 +417,7 @@ def test_after_each_event_the_whole_is_looked_at(monkeypatch: pytest.MonkeyPatch
 
         monkeypatch.setattr(part, name, call)
     channel.tick(START + 0.5)
-    assert called == ["tip_moved", "try_ready", "sign_waiting", "lead_if_wanted", "set_timer"]
+    assert called == ["look", "sign_waiting", "lead_if_wanted", "set_timer"]
 
 
 def test_a_phase_that_no_event_leads_to_is_a_bug_of_ours() -> None:

@@ -32,7 +32,7 @@ from evmthread.commit.commitment import MAX_NONCE_STEP
 from evmthread.commit.refusals import IllFormedBatch
 from evmthread.store.endpoint import Endpoint
 from tests.assembler import assemble
-from tests.channel.endpoints import ASKS, GAS, OUTSIDER, Table, empty_batch, word
+from tests.channel.endpoints import ASKS, GAS, OUTSIDER, Table, empty_batch, table_by_hand, word
 from tests.channel.games import DEPOSIT, START
 from tests.channel.test_wishes import request_of
 
@@ -248,23 +248,9 @@ def test_a_party_that_is_not_automatic_proposes_when_told_to() -> None:
     assert proposals(table) == []
 
 
-BY_HAND = ChannelOptions(manual=True, automatic=False)
-
-
-def by_hand(parties: int, *manual: int) -> Table:
-    """A thread whose participants propose when they are told to; those that are `manual` sign so, too."""
-    table = Table(parties, automatic=False, each=dict.fromkeys(manual, BY_HAND))
-    for index in manual:
-        if index:
-            table.ends[index].do(lambda channel: channel.accept(0))
-    table.pump()
-    assert len(table.tips()) == 1
-    return table
-
-
 def test_nobody_proposes_above_what_waits_for_answers() -> None:
     """Ours, another's that we signed, or one that our user has to decide on; unless so wanted, or its time is over."""
-    table = by_hand(3, 2)
+    table = table_by_hand(3, 2, automatic=False)
     table.ask(0, 10)
     table.pump()
     table.ends[1].do(lambda channel: channel.propose())
@@ -273,7 +259,7 @@ def test_nobody_proposes_above_what_waits_for_answers() -> None:
         with pytest.raises(ProposalPending, match="nonce 1 waits") as refused:
             end.do(lambda channel: channel.propose(empty=True))
         assert refused.value.nonce == 1
-    assert table.channel(2)._rounds.undecided
+    assert table.channel(2)._desk.ballot.undecided
     assert table.sent() == []
     table.ends[1].do(lambda channel: channel.propose(above=True))
     assert {each.commitment.nonce for each in proposals(table)} == {4}
@@ -283,7 +269,7 @@ def test_nobody_proposes_above_what_waits_for_answers() -> None:
 
 
 def test_what_was_refused_is_followed_at_once() -> None:
-    table = by_hand(2)
+    table = table_by_hand(2, automatic=False)
     table.ask(1, 10)
     table.ends[1].do(lambda channel: channel.propose())
     standing = table.channel(1)._desk.ballot.own_standing
@@ -295,7 +281,7 @@ def test_what_was_refused_is_followed_at_once() -> None:
 
 def test_three_who_propose_all_the_time_agree_nevertheless() -> None:
     """Each wants to propose every second, and decides on what another proposed after two and a half."""
-    table = by_hand(3, 0, 1, 2)
+    table = table_by_hand(3, 0, 1, 2, automatic=False)
     decisions: list[tuple[float, int, int]] = []
     for index in range(3):
         table.ask(index, index)
@@ -443,16 +429,16 @@ def test_what_can_not_be_proposed_leaves_everything_as_it_was() -> None:
     table.ends[1].do(lambda channel: channel.accept(0))
     table.pump()
     table.tell(1, 0, table.signed(0, Propose(*empty_batch(table, nonce=2), None, b"")))
-    rounds = table.channel(1)._rounds
+    desk, rounds = table.channel(1)._desk, table.channel(1)._rounds
     rounds.may_skip = rounds.empty_next = True
-    assert rounds.undecided
+    assert desk.ballot.undecided
     with pytest.raises(LocalProtocolError, match="no input"):
         table.ends[1].do(lambda channel: channel.propose())
-    assert rounds.undecided
+    assert desk.ballot.undecided
     assert rounds.may_skip
     assert rounds.empty_next
     table.ends[1].do(lambda channel: channel.propose(empty=True))
-    assert not any((rounds.undecided, rounds.may_skip, rounds.empty_next))
+    assert not any((desk.ballot.undecided, rounds.may_skip, rounds.empty_next))
 
 
 def test_new_ground_is_an_empty_batchs_by_who_alone_leads() -> None:
@@ -557,7 +543,7 @@ def test_nothing_is_led_while_a_proposal_waits_for_our_user() -> None:
     table.sent()
     channel = table.channel(0)
     table.tell(0, 1, proposal)
-    assert channel._rounds.undecided
+    assert channel._desk.ballot.undecided
     channel._rounds.may_skip = True
     channel._leading.lead_if_wanted()
     assert channel._desk.ballot.own_standing is None

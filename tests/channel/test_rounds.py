@@ -193,7 +193,7 @@ def test_a_proposal_is_not_executed_after_the_final_word() -> None:
     proposal = table.proposal(1)
     channel = table.channel(0)
     channel._desk.ballot.final = word(1)
-    channel._rounds.on_propose(1, table.signed(1, proposal, state_root=word(1)))
+    channel._proposals.on_propose(1, table.signed(1, proposal, state_root=word(1)))
     assert channel.thread.prepared is None
     (reject,) = [effect for effect in channel._desk.outbox.take() if isinstance(effect, Send)]
     message = table.read(reject.data)
@@ -293,7 +293,7 @@ def test_a_final_one_waits_until_all_are_ready() -> None:
     table.tell(0, 2, CloseReady(table.channel(0).thread.parent))
     accept = Accept(1, table.digest(commitment), table.sign(0, commitment))
     assert {message for _, _, message in table.sent()} == {accept}
-    table.channel(0)._rounds.review_held()
+    table.channel(0)._proposals.review_held()
     assert table.sent() == [], "it is reviewed once"
 
 

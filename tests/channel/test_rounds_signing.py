@@ -94,7 +94,7 @@ def test_a_store_that_refuses_stops_us() -> None:
     proposal = table.proposal(1)
     table.ends[0]._keep = lambda endpoint, persist: None
     table.tell(0, 1, proposal)
-    table.ends[0].kept(max(table.channel(0)._desk.outbox._waiting), RemoteProtocolError("full"))
+    table.ends[0].kept(max(table.channel(0)._desk.outbox._keeping), RemoteProtocolError("full"))
     (event,) = table.told(0, Stopped)
     assert isinstance(event, Stopped)
     assert (event.reason, event.detail) == (StopReason.REFUSED, "full")

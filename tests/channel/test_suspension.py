@@ -442,6 +442,24 @@ def test_a_call_stops_in_the_state_that_the_inputs_before_it_left_and_in_its_own
     assert opened.environment == began
 
 
+def test_what_follows_an_answer_sees_its_own_block_again() -> None:
+    """It asks, and keeps what time it is then in slot 7; with a first word, it keeps the time in that slot."""
+    code = assemble(
+        "PUSH0 CALLDATALOAD DUP1 PUSH @set JUMPI "
+        "PUSH1 32 CALLDATALOAD PUSH0 PUSH0 DUP3 DATA 0xb1 TIMESTAMP PUSH1 7 SSTORE STOP "
+        "set: TIMESTAMP SWAP1 SSTORE"
+    )
+    match = Match(code, rules=ruleset(dialect=DIALECT))
+    match.agree()
+    match.call(0, bytes(32 + 12) + match.terms.owners[1])
+    opened = match.thread.open_call
+    assert opened is not None
+    began = opened.environment.timestamp
+    follows = match.input(1, (8).to_bytes(32, "big"))
+    match.agree(match.parties[1].answer(), follows, environment=match.environment(began + 60))
+    assert (match.thread.storage(7), match.thread.storage(8)) == (began, began + 60)
+
+
 def test_steps_and_questions_in_one_call(transcript: bool) -> None:
     match = TrapsMatch(transcript=transcript)
     match.ask("askAndStore", match.other, QUESTION)

@@ -13,8 +13,10 @@ from evmthread.commit import (
     Agreement,
     InputKind,
     SignatureSet,
+    SignedBatch,
     Status,
     TypedData,
+    signature,
     thread_address,
     thread_id,
 )
@@ -24,7 +26,9 @@ from evmthread.commit.refusals import (
     IllFormedTerms,
     NonceOrder,
     ParentIsFinal,
+    SignatureCount,
     WrongHash,
+    WrongSignature,
 )
 from evmthread.state.memory import MemoryState
 from tests.assembler import assemble
@@ -233,6 +237,43 @@ def test_adopt_takes_the_agreement_on_what_is_prepared_only() -> None:
     assert thread.agreement is agreement
     assert thread.storage(1) == 5
     assert thread.next_nonce == 2
+
+
+def test_a_batch_whose_signatures_do_not_hold_is_refused_each_time() -> None:
+    match = Match(STORE)
+    match.agree()
+    good = match.batch([match.input(0, words(1, 5)), match.input(1, words(2, 6))])
+    match.thread.check_input_signatures(good, nonce=1)
+    for bad in (replace(good, signatures=good.signatures[::-1]), replace(good, signatures=good.signatures[:1])):
+        for _ in range(2):
+            with pytest.raises((WrongSignature, SignatureCount)) as caught:
+                match.thread.check_input_signatures(bad, nonce=1)
+            assert caught.value.nonce == 1
+            with pytest.raises((WrongSignature, SignatureCount)):
+                match.thread.prepare(bad)
+
+
+def test_the_signatures_of_a_batch_are_gone_through_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    match = Match(STORE)
+    match.agree()
+    thread, batch = match.thread, match.batch([match.input(0, words(1, 5))])
+    thread.check_input_signatures(batch, nonce=1)
+
+    class Shifting(SignedBatch):
+        """Could show other inputs, or signatures, the next time."""
+
+    shifting = Shifting(batch.batch, batch.signatures)
+    thread.check_input_signatures(shifting, nonce=1)
+    monkeypatch.setattr(thread, "recoveries", None)
+    recovered = []
+    monkeypatch.setattr(signature, "recover_address", lambda *asked: recovered.append(asked) or bytes(20))
+    thread.check_input_signatures(batch, nonce=1)
+    assert not recovered
+    with pytest.raises(WrongSignature):
+        thread.check_input_signatures(shifting, nonce=1)
+    with pytest.raises(WrongSignature):
+        thread.check_input_signatures(replace(batch), nonce=1)
+    assert len(recovered) == 2
 
 
 def test_a_failed_batch_leaves_the_thread_as_it_was() -> None:

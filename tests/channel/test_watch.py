@@ -164,7 +164,7 @@ def test_a_proof_that_is_not_kept_is_not_told_and_stops_us() -> None:
     sign(table, watch, 1, first)
     sign(table, watch, 1, replace(first, state_root=word(1)))
     outbox = table.channel(0)._desk.outbox
-    (token,) = outbox._waiting
+    (token,) = outbox._keeping
     assert not outbox.waits, "nothing hangs on it"
     outbox.failed(token, str(EvmthreadError("full")))
     table.ends[0].flush()

@@ -21,6 +21,8 @@ def test_encodes_and_decodes_as_pyrlp(item: rlp.Decoded) -> None:
     encoded = rlp.encode(item)
     assert encoded == pyrlp.encode(item)
     assert rlp.decode(encoded) == item
+    if isinstance(item, list):
+        assert rlp.encoded_items(encoded) == [rlp.encode(child) for child in item]
 
 
 @given(st.binary(max_size=80))
@@ -32,6 +34,25 @@ def test_refuses_what_pyrlp_refuses(data: bytes) -> None:
             rlp.decode(data)
     else:
         assert rlp.encode(rlp.decode(data)) == pyrlp.encode(theirs) == data
+
+
+@pytest.mark.parametrize("head", [0xB8, 0xF8], ids=["string", "list"])
+def test_lengths_of_one_byte_inside_a_list(head: int) -> None:
+    def inside(*payload: int) -> bytes:
+        assert len(payload) < 255
+        return bytes((0xF8, len(payload), *payload)) if len(payload) > 55 else bytes((0xC0 + len(payload), *payload))
+
+    item: rlp.Decoded = b"\x01" * 56 if head == 0xB8 else [b"\x01"] * 56
+    good = (head, 56, *(1,) * 56)
+    assert rlp.decode(inside(*good)) == [item]
+    assert rlp.decode(inside(*good, *good)) == [item, item]
+    assert rlp.decode(inside(*good, 1)) == [item, b"\x01"]
+    # No length, also after another item; lengths that aren't minimal; a list that ends before the item does.
+    for payload in ((head,), (1, head), (head, 55, *(1,) * 55), (head, 0), good[:-1], (head, 56)):
+        with pytest.raises(DecodingError):
+            rlp.decode(inside(*payload))
+        with pytest.raises(DecodingError):  # what follows the list in which it stands isn't its
+            rlp.decode(inside(*inside(*payload), *(56,) * 60))
 
 
 @given(st.integers(min_value=0, max_value=2**300))

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Event
+from time import sleep
 
 import pytest
 import rlp
@@ -337,3 +338,49 @@ def test_a_torn_file_is_told(tmp_path: Path, kind: Open) -> None:
         os.truncate(tmp_path / "state", part)
         assert read_all(tmp_path / "state", kind, told), part
         (tmp_path / "state").unlink()
+
+
+class OneAtATime:
+    """A connection that takes its time, and counts statements that begin before the one before has ended."""
+
+    def __init__(self, connection: object) -> None:
+        self.connection = connection
+        self.inside = 0
+        self.overlaps = 0
+
+    def execute(self, *arguments: object) -> object:
+        self.overlaps += self.inside > 0
+        self.inside += 1
+        try:
+            sleep(0.002)
+            return self.connection.execute(*arguments)  # type: ignore[attr-defined]
+        finally:
+            self.inside -= 1
+
+
+def test_threads_do_not_share_a_statement(tmp_path: Path) -> None:
+    """From CPython 3.12 on two that did would find each other's row, or none."""
+    state = SqliteState(tmp_path / "state", durable=False)
+    codes = {keccak256(code): code for code in (bytes([number]) * 40 for number in range(4))}
+    state.apply(StateChanges({A: AccountChange(None, Account(1, 1))}, codes))
+
+    def read(code_hash: bytes) -> set[bytes]:
+        return {state.code(code_hash) for _ in range(3000)}
+
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(4) as pool:
+            assert list(pool.map(read, codes)) == [{code} for code in codes.values()]
+    finally:
+        sys.setswitchinterval(interval)
+    # CPython 3.11 forgives it: so this, too.
+    store = state.store
+    watched = OneAtATime(store._connection)  # type: ignore[attr-defined]
+    store._connection = watched  # type: ignore[attr-defined]
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda each: (state.code(each), next(iter(store.scan("code")))[0]), codes))
+    assert [code for code, _ in found] == list(codes.values())
+    assert watched.overlaps == 0
+    store._connection = watched.connection  # type: ignore[attr-defined]
+    state.close()

@@ -54,7 +54,7 @@ def test_a_folder_without_permission_is_not_passed_over(tmp_path: Path, monkeypa
 
 
 def test_a_path_that_cannot_be_looked_at_is_a_typed_error(tmp_path: Path) -> None:
-    with pytest.raises(FixtureError, match="too long"):
+    with pytest.raises(FixtureError, match=r"too long|no such file"):  # the latter from CPython 3.14 on
         find_files(tmp_path / ("x" * 5000))
 
 

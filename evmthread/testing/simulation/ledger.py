@@ -179,7 +179,7 @@ class Ledger:
         """What it holds in memory is bounded, whatever it was sent."""
         scenario = self.scenario
         parties, inputs = scenario.parties, scenario.head.ruleset.batch_inputs
-        desk, rounds, catch_up, watch = channel._desk, channel._rounds, channel._catch_up, channel._watch
+        desk, catch_up, watch = channel._desk, channel._catch_up, channel._watch
         sizes = {
             "early signatures": (sum(map(len, desk.ballot._early.values())), 64 * parties),
             "standing proposals": (len(desk.ballot.standing), 64),
@@ -187,12 +187,12 @@ class Ledger:
             "signed above the agreement": (len(desk.ballot.signed), 4096),
             "inputs of others": (sum(map(len, desk.pool._others.values())), (inputs + 4) * parties),
             "own inputs": (len(desk.pool.own) + len(desk.pool.wishes), inputs + 4),
-            "answers awaited": (len(desk.outbox._waiting), 2 * inputs + 64),
+            "answers awaited": (len(desk.outbox._keeping) + len(desk.outbox._signing), 2 * inputs + 64),
             "remembered commitments": (len(watch._commitments), 512),
             "remembered inputs": (len(watch._inputs), 512),
             "orphans": (len(catch_up._orphans), 64),
             "greetings": (len(catch_up._told) + len(catch_up._ahead), 2 * len(scenario.members)),
-            "divergent leaders": (len(rounds._divergent), parties + 1),
+            "divergent leaders": (len(desk.ballot.divergent), parties + 1),
             "past": (len(channel._line._past), 17),
         }
         for name, (size, most) in sizes.items():

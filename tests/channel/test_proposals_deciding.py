@@ -16,7 +16,7 @@ from evmthread.channel.messages import (
 )
 from evmthread.channel.phases import Phase
 from evmthread.commit import Batch, SignedBatch
-from tests.channel.endpoints import OUTSIDER, Table
+from tests.channel.endpoints import OUTSIDER, Table, table_by_hand
 
 
 def test_rejections_do_not_set_our_pace() -> None:
@@ -154,31 +154,19 @@ def test_a_decision_that_can_not_be_taken_now_waits() -> None:
 
 
 def test_a_decision_is_on_what_still_stands() -> None:
-    table = Table(3, manual=True, begin=False)
-    table.greet()
-    table.ends[0].do(lambda channel: channel.propose())
-    table.pump()
-    for index in (1, 2):
-        table.ends[index].do(lambda channel: channel.accept(0))
-    table.pump()
+    table = table_by_hand(3, 0, 1, 2)
     table.ask(1)
     table.pump()
-    assert table.channel(0)._rounds.undecided
+    assert table.channel(0)._desk.ballot.undecided
     del table.channel(0)._desk.ballot.standing[1]
-    assert not table.channel(0)._rounds.undecided
+    assert not table.channel(0)._desk.ballot.undecided
     with pytest.raises(LocalProtocolError, match="no proposal of nonce 1"):
         table.ends[0].do(lambda channel: channel.accept(1))
     assert table.stores[0].look(table.id).load().highest == 0
 
 
 def test_showing_a_proposal_again_decides_nothing() -> None:
-    table = Table(3, manual=True, begin=False)
-    table.greet()
-    table.ends[0].do(lambda channel: channel.propose())
-    table.pump()
-    for index in (1, 2):
-        table.ends[index].do(lambda channel: channel.accept(0))
-    table.pump()
+    table = table_by_hand(3, 0, 1, 2)
     proposal = table.proposal(1)
     for _ in range(2):
         table.tell(0, 1, proposal)
@@ -189,12 +177,7 @@ def test_showing_a_proposal_again_decides_nothing() -> None:
 
 def test_a_final_one_needs_no_decision_of_the_user() -> None:
     """The user has wanted the end."""
-    table = Table(2, manual=True, begin=False)
-    table.greet()
-    table.ends[0].do(lambda channel: channel.propose())
-    table.pump()
-    table.ends[1].do(lambda channel: channel.accept(0))
-    table.pump()
+    table = table_by_hand(2, 0, 1)
     for index in (0, 1):
         table.ends[index].do(lambda channel: channel.close())
     table.pump()
@@ -210,10 +193,10 @@ def test_a_user_can_not_accept_what_may_not_be_signed_any_more() -> None:
     proposal = table.proposal(1)
     table.tell(0, 1, proposal)
     channel = table.channel(0)
-    assert channel._rounds.undecided
+    assert channel._desk.ballot.undecided
     channel._desk.ready_to_close = channel.thread.parent
     with pytest.raises(LocalProtocolError, match="closing"):
-        channel._rounds.decide(1, accept=True)
+        channel._proposals.decide(1, accept=True)
     assert channel._desk.ballot.signed == {}
     assert channel._desk.outbox.take() == []
 

@@ -22,7 +22,8 @@ from evmthread.channel.messages import (
     Request,
 )
 from evmthread.channel.phases import Phase
-from evmthread.channel.rounds import MAX_DIVERGENT, Rounds
+from evmthread.channel.proposals import MAX_DIVERGENT
+from evmthread.channel.review import as_signed
 from evmthread.channel.watch import MAX_REMEMBERED
 from evmthread.commit import DIALECT, Batch, SignatureSet, SignedBatch, SignedCommitment, Suspension, digest
 from tests.channel.endpoints import ASKS, OUTSIDER, Table, word
@@ -134,9 +135,9 @@ def test_a_suspension_beside_an_empty_batch_is_not_its_leaders() -> None:
     assert table.told(judge, Diverged) == []
     assert len(table.told(judge, PeerFault)) == 1
     assert table.stores[judge].look(table.id).evidence() == []
-    assert isinstance(Rounds._not_signed(DivergentField("suspension.question", b"", b"x")), RemoteProtocolError)
+    assert isinstance(as_signed(DivergentField("suspension.question", b"", b"x")), RemoteProtocolError)
     field = DivergentField("machineHash", b"", b"x")
-    assert Rounds._not_signed(field) is field
+    assert as_signed(field) is field
 
 
 def test_who_passes_on_what_does_not_execute_is_muted_where_nobody_else_signed_it() -> None:
@@ -171,7 +172,7 @@ def test_who_was_muted_is_heard_again_on_the_next_agreement() -> None:
     proposal = table.proposal(1)
     for number in range(MAX_DIVERGENT):
         table.tell(0, 1, table.signed(1, proposal, nonce=1 + 3 * number, state_root=word(1)))
-    divergent = table.channel(0)._rounds._divergent
+    divergent = table.channel(0)._desk.ballot.divergent
     assert divergent == {1: MAX_DIVERGENT}
     table.sent()
     signatures = SignatureSet.of({index: table.sign(index, proposal.commitment) for index in range(3)})
