@@ -263,16 +263,16 @@ def write_memory(memory: list[int], offset: int, data: bytes) -> None:
     """Writes `data` at `offset`; memory already holds the range."""
     # Hot path, as above.
     size = len(data)
+    if size == 32 and not offset & 31:
+        memory[offset >> 5] = from_bytes(data)
+        return
+    if not size:
+        return
     first = offset >> 5
     start = offset & 31
     last = (offset + size + 31) >> 5
     if not (start or size & 31):
-        if size == 32:
-            memory[first] = from_bytes(data)
-            return
         if size <= FEW_WORDS << 5:
-            if not size:
-                return
             number = from_bytes(data)
             if size > 64:
                 if size == 128:
@@ -285,8 +285,6 @@ def write_memory(memory: list[int], offset: int, data: bytes) -> None:
             return
         tail = 0
     else:
-        if not size:
-            return
         index = last - 1
         tail = (last << 5) - offset - size
         if index == first:

@@ -226,10 +226,10 @@ class Journal:
 
     def open_storage(self, address: bytes) -> tuple[dict[int, int], dict[int, int]]:
         """(warm slots with their present values, values at the start of the transaction)."""
-        try:
-            return self._opened[address], self._stored[address]
-        except KeyError:
+        slots, stored = self._opened.get(address), self._stored.get(address)
+        if slots is None or stored is None:  # no exception: each outermost call opens its first account anew
             return self._opened.setdefault(address, {}), self._stored.setdefault(address, {})
+        return slots, stored
 
     def peek_slot(self, address: bytes, key: int) -> int:
         """The value of a slot that isn't warm."""
