@@ -22,6 +22,9 @@ from evmthread.state.remote import header_hash
 
 LATEST, FINALIZED = "latest", "finalized"
 
+PROOF_TRIES = 3
+"""So often a proof is asked for: a node that is making its next block may prove that one's state (anvil did)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Block:
@@ -86,14 +89,17 @@ def proven(
 ) -> tuple[Account | None, list[int]]:
     """An account and some of its slots in this block, proven. Raises NodeLies, ChainMoved, and as providers do."""
     names = [text(key.to_bytes(32, "big")) for key in keys]
-    answer = _ask_at(provider, block, "eth_getProof", text(address), names)
-    try:
-        # anvil's tries keep slots that became zero; the root says the same of such a slot.
-        account = verify_eth_get_proof(answer, block.state_root, address, list(keys), zero_leaves=True)
-    except DecodingError as error:
-        raise BadAnswer(f"eth_getProof: {error}") from error
-    except ProofError as error:
-        raise NodeLies(f"eth_getProof of {text(address)} in block {block.number}: {error}") from error
+    for tries_left in reversed(range(PROOF_TRIES)):
+        answer = _ask_at(provider, block, "eth_getProof", text(address), names)
+        try:
+            # anvil's tries keep slots that became zero; the root says the same of such a slot.
+            account = verify_eth_get_proof(answer, block.state_root, address, list(keys), zero_leaves=True)
+            break
+        except DecodingError as error:
+            raise BadAnswer(f"eth_getProof: {error}") from error
+        except ProofError as error:
+            if not tries_left:
+                raise NodeLies(f"eth_getProof of {text(address)} in block {block.number}: {error}") from error
     return account, [slot.value for slot in AccountProof.from_json(answer).slots]
 
 

@@ -1,10 +1,11 @@
 """From a THREAD log to a thread: the registry's own, and any contract's request; and what is false in either."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
 
-from evmthread.chain.blocks import block_at, code_at
+from evmthread.chain.blocks import PROOF_TRIES, block_at, code_at, proven
 from evmthread.chain.errors import NodeLies
 from evmthread.chain.events import registry_artifact
 from evmthread.chain.opening import find_announcements, open_thread, read_announcement, thread_head
@@ -136,3 +137,22 @@ def test_a_node_that_lies_about_code_or_logs(world: OnChain) -> None:
         )
     with pytest.raises(NodeLies, match="proof"):
         thread_head(over(eth_getProof=lambda proof: {**proof, "accountProof": []}), asked, game.rules)
+
+
+def test_a_proof_of_the_next_blocks_state_is_asked_for_again(world: OnChain) -> None:
+    """anvil gives one while it makes that block. A node that goes on like that lies."""
+    first, _ = Played(world.chain, world.registry).fund()
+    node = Unreliable(world.chain.provider)
+    for bad, lies in ((PROOF_TRIES - 1, False), (PROOF_TRIES, True)):
+        wrong = iter([True] * bad)
+
+        def late(proof: dict[str, object], wrong: Iterator[bool] = wrong) -> dict[str, object]:
+            return {**proof, "accountProof": []} if next(wrong, False) else proof
+
+        node.changes = {"eth_getProof": late}
+        if lies:
+            with pytest.raises(NodeLies, match="proof"):
+                proven(node, first.block, world.registry.address)
+        else:
+            account, _ = proven(node, first.block, world.registry.address)
+            assert account is not None
