@@ -367,7 +367,7 @@ class Channel:
         """`before`: the phase, where it is known."""
         before = self._desk.phase if before is None else before
         act()
-        self._closing.look()
+        self._closing.after_event()
         self._wishes.sign_waiting()
         self._lead()
         after = self._desk.phase

@@ -100,8 +100,8 @@ class Closing:
         else:
             self._proposals.review_held()
 
-    def look(self) -> None:
-        """After each event: where another agreement is the latest, whoever was ready has to say it again."""
+    def after_event(self) -> None:
+        """Where another agreement is the latest, whoever was ready has to say it again."""
         desk = self._desk
         if desk.ready_to_close is not None and desk.ready_to_close != desk.thread.parent:
             desk.ready_to_close = None

@@ -19,7 +19,7 @@ from evmthread.machine.stepper import Outcome, execute, fail
 from evmthread.machine.traps import Answer
 from evmthread.precompiles.precompile import Precompile, PrecompileFailure
 
-CALLS = (CALL, STATICCALL, DELEGATECALL, CALLCODE)
+CALL_KINDS = (CALL, STATICCALL, DELEGATECALL, CALLCODE)
 
 # What a recorded call takes in memory on CPython 3.11, measured: frame, message, lists; a word of a failed call's.
 CALL_BYTES = 1024
@@ -91,11 +91,12 @@ class Machine:
                 outcome = engine(frame)
                 if outcome is HALTED:
                     self._leave(frame)
-                elif outcome.code or outcome.kind not in CALLS:
+                elif outcome.code or outcome.kind not in CALL_KINDS:
                     self._enter(outcome, frame)
                 else:
                     frame.program.note_codeless(frame.pc - 1)
-                    frame.stack.append(self._codeless(frame, outcome, frame.pc - 1))  # type: ignore[arg-type] # none is left
+                    # A number: it runs no code, so it isn't given back.
+                    frame.stack.append(self._codeless(frame, outcome, frame.pc - 1))  # type: ignore[arg-type]
         finally:
             host.codeless = before
         return self.root

@@ -208,3 +208,11 @@ def table_by_hand(parties: int, *manual: int, automatic: bool = True) -> Table:
     table.pump()
     assert len(table.tips()) == 1
     return table
+
+
+def proposals(table: Table) -> list[Propose]:
+    return [message for _, _, message in table.sent() if isinstance(message, Propose)]
+
+
+def inputs_of(propose: Propose) -> list[int]:
+    return [int.from_bytes(each.data[:32], "big") for each in propose.batch.batch.inputs]

@@ -309,14 +309,14 @@ def test_an_agreement_in_between_takes_back_our_own_word_alone() -> None:
     channel = table.channel(0)
     desk, closing = channel._desk, channel._closing
     tip = desk.thread.parent
-    closing.look()
+    closing.after_event()
     assert desk.ready_to_close == tip
     desk.ready_to_close = desk.close_answers[0] = desk.close_answers[1] = word(1)
     desk.wants_end = False
-    closing.look()
+    closing.after_event()
     assert (desk.ready_to_close, desk.close_answers) == (None, {1: word(1)}), "and is silent who no longer wants to"
     desk.wants_end = True
-    closing.look()
+    closing.after_event()
     assert (desk.ready_to_close, desk.close_answers) == (tip, {0: tip, 1: word(1)}), "else it says it again at once"
 
 

@@ -26,7 +26,7 @@ from evmthread.channel.proposals import MAX_DIVERGENT
 from evmthread.channel.review import as_signed
 from evmthread.channel.watch import MAX_REMEMBERED
 from evmthread.commit import DIALECT, Batch, SignatureSet, SignedBatch, SignedCommitment, Suspension, digest
-from tests.channel.endpoints import ASKS, OUTSIDER, Table, word
+from tests.channel.endpoints import ASKS, OUTSIDER, Table, proposals, word
 from tests.channel.test_rounds import rejects
 
 
@@ -101,17 +101,23 @@ def test_two_proposals_under_one_nonce_convict_their_leader() -> None:
     assert rejects(table, 0)[-1].code == RejectCode.STALE
 
 
+def stopped_after_5(table: Table) -> tuple[Propose, Suspension]:
+    """A call that party 1 proposes with a stop after 5 instructions, and where it says that it stands; nobody has it."""
+    table.ask(1)
+    table.pump()
+    table.ends[1].do(lambda channel: channel.propose(steps=5))
+    proposal = proposals(table)[0]
+    assert proposal.suspension is not None
+    return proposal, proposal.suspension
+
+
 @pytest.mark.parametrize("transcript", [True, False])
 def test_a_suspension_that_its_leader_never_sent_is_not_held_against_it(transcript: bool) -> None:
     """Party 2 passes on what party 1 signed, with another Suspension, as often as it likes."""
     table = Table(3, rules={"transcript": transcript}, automatic=False)
-    table.ask(1)
-    table.pump()
-    table.ends[1].do(lambda channel: channel.propose(steps=5))
-    proposal = next(message for _, _, message in table.sent() if isinstance(message, Propose))
-    assert proposal.suspension is not None
+    proposal, suspension = stopped_after_5(table)
     for steps in (0, 3, 4, 6, 999, 1000, 1001):
-        table.tell(0, 2, replace(proposal, suspension=replace(proposal.suspension, steps=steps)))
+        table.tell(0, 2, replace(proposal, suspension=replace(suspension, steps=steps)))
     table.ends[0].flush()
     assert table.told(0, Diverged) == []
     table.sent()
@@ -153,13 +159,9 @@ def test_who_passes_on_what_does_not_execute_is_muted_where_nobody_else_signed_i
     assert [reject.code for reject in rejects(table, 0)] == [RejectCode.UNWANTED]
     assert table.told(0, PeerFault) == []
     suspends = Table(3, rules={"transcript": False}, automatic=False)
-    suspends.ask(1)
-    suspends.pump()
-    suspends.ends[1].do(lambda channel: channel.propose(steps=5))
-    made = next(message for _, _, message in suspends.sent() if isinstance(message, Propose))
-    assert made.suspension is not None
+    made, suspension = stopped_after_5(suspends)
     for steps in range(10, 10 + MAX_DIVERGENT + 1):
-        suspends.tell(0, 2, replace(made, suspension=replace(made.suspension, steps=steps)))
+        suspends.tell(0, 2, replace(made, suspension=replace(suspension, steps=steps)))
     faults = [event for event in suspends.told(0, PeerFault) if isinstance(event, PeerFault)]
     assert [str(event.error) for event in faults[-1:]] == ["too many proposals that don't execute to what was signed"]
     suspends.sent()
