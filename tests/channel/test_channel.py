@@ -406,7 +406,7 @@ def test_after_each_event_the_whole_is_looked_at(monkeypatch: pytest.MonkeyPatch
     channel = Table(2).channel(0)
     called: list[str] = []
     for part, name in (
-        (channel._closing, "look"),
+        (channel._closing, "after_event"),
         (channel._wishes, "sign_waiting"),
         (channel._leading, "lead_if_wanted"),
         (channel._desk.outbox, "set_timer"),
@@ -417,7 +417,7 @@ def test_after_each_event_the_whole_is_looked_at(monkeypatch: pytest.MonkeyPatch
 
         monkeypatch.setattr(part, name, call)
     channel.tick(START + 0.5)
-    assert called == ["look", "sign_waiting", "lead_if_wanted", "set_timer"]
+    assert called == ["after_event", "sign_waiting", "lead_if_wanted", "set_timer"]
 
 
 def test_a_phase_that_no_event_leads_to_is_a_bug_of_ours() -> None:

@@ -29,7 +29,7 @@ from evmthread.channel.messages import (
 )
 from evmthread.errors import DecodingError
 from evmthread.primitives import rlp
-from tests.channel.test_suspension import TrapsMatch, asked
+from tests.channel.traps import TrapsMatch, asked
 
 THREAD = b"\x11" * 32
 BATCH_BYTES = 2**17

@@ -102,7 +102,7 @@ def test_two_proposals_under_one_nonce_convict_their_leader() -> None:
 
 
 def stopped_after_5(table: Table) -> tuple[Propose, Suspension]:
-    """A call that party 1 proposes with a stop after 5 instructions, and where it says that it stands; nobody has it."""
+    """Party 1 proposes a call that stops after 5 instructions: that, and where it is said to stand; nobody has it."""
     table.ask(1)
     table.pump()
     table.ends[1].do(lambda channel: channel.propose(steps=5))

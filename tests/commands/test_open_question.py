@@ -11,7 +11,7 @@ from evmthread.cli import main
 from evmthread.commands.open_question import read_question, shipped_contract
 from evmthread.contracts import load_artifact
 from evmthread.primitives.keccak import keccak256
-from tests.channel.test_suspension import TrapsMatch
+from tests.channel.traps import TrapsMatch
 from tests.commands.draws import DRAW, DrawMatch, save
 
 
