@@ -61,6 +61,16 @@ def test_a_signature_answers_what_is_to_be_signed_and_no_record() -> None:
     assert got == [b"signature", "kept"]
 
 
+def test_a_signature_that_is_refused_is_told_and_waited_for_no_longer() -> None:
+    outbox = Outbox(THREAD)
+    told: list[object] = []
+    outbox.sign(TypedData(LOCAL_DOMAIN, Match(b"\x00").input(0).input), None, then=told.append, failed=told.append)
+    assert outbox.waits
+    outbox.failed(1, "the device is locked")
+    assert told == ["the device is locked"]
+    assert not outbox.waits
+
+
 def test_only_what_something_hangs_on_is_waited_for() -> None:
     outbox = Outbox(THREAD)
     assert not outbox.waits

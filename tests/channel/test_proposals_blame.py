@@ -4,7 +4,6 @@ from dataclasses import replace
 
 import pytest
 
-from evmthread.channel.errors import DivergentField, RemoteProtocolError
 from evmthread.channel.events import (
     Adopted,
     Convicted,
@@ -23,7 +22,6 @@ from evmthread.channel.messages import (
 )
 from evmthread.channel.phases import Phase
 from evmthread.channel.proposals import MAX_DIVERGENT
-from evmthread.channel.review import as_signed
 from evmthread.channel.watch import MAX_REMEMBERED
 from evmthread.commit import DIALECT, Batch, SignatureSet, SignedBatch, SignedCommitment, Suspension, digest
 from tests.channel.endpoints import ASKS, OUTSIDER, Table, proposals, word
@@ -141,9 +139,6 @@ def test_a_suspension_beside_an_empty_batch_is_not_its_leaders() -> None:
     assert table.told(judge, Diverged) == []
     assert len(table.told(judge, PeerFault)) == 1
     assert table.stores[judge].look(table.id).evidence() == []
-    assert isinstance(as_signed(DivergentField("suspension.question", b"", b"x")), RemoteProtocolError)
-    field = DivergentField("machineHash", b"", b"x")
-    assert as_signed(field) is field
 
 
 def test_who_passes_on_what_does_not_execute_is_muted_where_nobody_else_signed_it() -> None:

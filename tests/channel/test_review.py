@@ -16,6 +16,7 @@ from evmthread.channel.party import Proposal
 from evmthread.channel.review import (
     FLOOR_STEP,
     SECONDS_FACTOR,
+    as_signed,
     check_batch_of,
     check_clock,
     check_fields,
@@ -261,3 +262,11 @@ def test_only_a_machines_hash_does_not_tell_the_steps() -> None:
         assert tells_steps(match.thread, proposal.commitment, proposal.signed)
         assert tells_steps(match.thread, suspended, proposal.signed) is transcript
         assert tells_steps(match.thread, suspended, empty)
+
+
+def test_what_comes_beside_a_commitment_is_not_its_signers() -> None:
+    beside = as_signed(DivergentField("suspension.question", b"", b"x"))
+    assert isinstance(beside, RemoteProtocolError)
+    assert "suspension.question" in str(beside)
+    field = DivergentField("machineHash", b"", b"x")
+    assert as_signed(field) is field
