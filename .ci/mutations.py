@@ -60,7 +60,8 @@ _ROUNDS = (
 )
 _PLAYED = ("tests/store/test_endpoint.py", *[f"tests/acceptance/test_c{number}.py" for number in (22, 13, 11, 32, 23)])
 _EXECUTING = ("calls", "divergence", "inputs", "messages", "replay", "roots", "rules", "saved", "suspension", "thread")
-_EXECUTED = (*[f"tests/channel/test_{name}.py" for name in _EXECUTING], "tests/channel/test_thread_steps.py")
+_STEPS = ("tests/channel/test_thread_steps.py", "tests/channel/test_suspension_steps.py")
+_EXECUTED = (*[f"tests/channel/test_{name}.py" for name in _EXECUTING], *_STEPS)
 _KEPT = (
     *("tests/store/test_endpoint.py", "tests/store/test_endpoints.py", "tests/store/test_together.py"),
     *("tests/store/test_continuing.py", "tests/store/test_channels_on_files.py"),
@@ -198,6 +199,7 @@ SAME: dict[tuple[str, str, str, str], str] = {
     ("evmthread/channel/closing.py", "try_ready", "not called", "desk.pacing.arm(desk.now)"): _ARMED,
     ("evmthread/channel/channel.py", "_happen", "always True", "before is None"): _SHORTCUT,
     ("evmthread/channel/channel.py", "_lead", "left out", "not desk.may_sign"): _SHORTCUT,
+    ("evmthread/channel/channel.py", "_set_timer", "the other boundary of Lt 0", "at < first"): "of equal times either",
     ("evmthread/channel/channel.py", "_lead", "left out", "desk.options.linger"): _SHORTCUT,
     ("evmthread/channel/channel.py", "act", "not called", "self._desk.pacing.arm(self._desk.now)"): _ARMED,
     ("evmthread/channel/wishes.py", "sign_waiting", "left out", "not desk.pool.wishes"): _SHORTCUT,
