@@ -11,19 +11,15 @@ from evmthread.chain.errors import ChainMoved, NodeLies
 from evmthread.chain.quantities import data, items, quantity, record, text
 from evmthread.errors import DecodingError, InvalidInput
 from evmthread.merkle.accounts import Account
-from evmthread.merkle.eip1186 import AccountProof, verify_eth_get_proof
 from evmthread.merkle.proofs import ProofError
 from evmthread.merkle.receipts import Receipt
 from evmthread.merkle.trie import ordered_root
 from evmthread.primitives.keccak import EMPTY_HASH, keccak256
 from evmthread.primitives.types import Log
 from evmthread.rpc import BadAnswer, NodeRefused, Provider
-from evmthread.state.remote import header_hash
+from evmthread.state.remote import ask_for_proof, header_hash
 
 LATEST, FINALIZED = "latest", "finalized"
-
-PROOF_TRIES = 3
-"""So often a proof is asked for: a node that is making its next block may prove that one's state (anvil did)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,18 +85,12 @@ def proven(
 ) -> tuple[Account | None, list[int]]:
     """An account and some of its slots in this block, proven. Raises NodeLies, ChainMoved, and as providers do."""
     names = [text(key.to_bytes(32, "big")) for key in keys]
-    for tries_left in reversed(range(PROOF_TRIES)):
-        answer = _ask_at(provider, block, "eth_getProof", text(address), names)
-        try:
-            # anvil's tries keep slots that became zero; the root says the same of such a slot.
-            account = verify_eth_get_proof(answer, block.state_root, address, list(keys), zero_leaves=True)
-            break
-        except DecodingError as error:
-            raise BadAnswer(f"eth_getProof: {error}") from error
-        except ProofError as error:
-            if not tries_left:
-                raise NodeLies(f"eth_getProof of {text(address)} in block {block.number}: {error}") from error
-    return account, [slot.value for slot in AccountProof.from_json(answer).slots]
+    try:
+        return ask_for_proof(
+            lambda: _ask_at(provider, block, "eth_getProof", text(address), names), block.state_root, address, keys
+        )
+    except ProofError as error:
+        raise NodeLies(f"eth_getProof of {text(address)} in block {block.number}: {error}") from error
 
 
 def code_at(provider: Provider, block: Block, address: bytes) -> bytes:

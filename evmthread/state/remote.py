@@ -3,14 +3,16 @@
 The block is pinned by its hash: what a node says of another block is refused, so that nothing is ever mixed.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from time import sleep
 
 from evmthread.errors import BackendError, DecodingError, InvalidInput
+from evmthread.merkle import accounts
 from evmthread.merkle.accounts import MAX_NONCE
-from evmthread.merkle.eip1186 import verify_eth_get_proof
-from evmthread.merkle.proofs import ProofError
+from evmthread.merkle.eip1186 import AccountProof, verify_eth_get_proof
+from evmthread.merkle.proofs import OtherRootError, ProofError
 from evmthread.primitives import rlp
 from evmthread.primitives.keccak import EMPTY_HASH, keccak256
 from evmthread.primitives.types import ZERO_HASH, parse_hex
@@ -32,6 +34,11 @@ _NUMBERS = {
     *("difficulty", "number", "gasLimit", "gasUsed", "timestamp", "baseFeePerGas", "blobGasUsed", "excessBlobGas"),
 }
 _FIRST_LATER = "baseFeePerGas"
+
+
+PROOF_PAUSES = (0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64)
+"""Seconds to wait before a proof of another state is asked for again, each time. anvil gives such proofs of its latest
+block while it makes the next one: for some milliseconds, or longer where its machine is busy."""
 
 
 class BlockGone(BackendError):  # noqa: N818 - as all names in errors.py, it says what happened
@@ -66,6 +73,30 @@ def header_hash(block: Mapping[str, object]) -> bytes:
             raise DecodingError(f"{name} of a block is {value!r}")
         items.append(rlp.integer_bytes(_number(value)) if name in _NUMBERS else parse_hex(value, what=name))
     return keccak256(rlp.encode(items))
+
+
+def ask_for_proof(
+    ask: Callable[[], object], state_root: bytes, address: bytes, keys: Sequence[int]
+) -> tuple[accounts.Account | None, list[int]]:
+    """The account and the slots' values that a node's eth_getProof proves.
+
+    `ask` asks it; again where the proof is of another state, as PROOF_PAUSES says.
+    Raises BadAnswer, ProofError, and as `ask` does.
+    """
+    pauses = iter(PROOF_PAUSES)
+    while True:
+        answer = ask()
+        try:
+            # anvil's tries keep slots that became zero; the root says the same of such a slot.
+            account = verify_eth_get_proof(answer, state_root, address, keys, zero_leaves=True)
+            return account, [slot.value for slot in AccountProof.from_json(answer).slots]
+        except DecodingError as error:
+            raise BadAnswer(f"eth_getProof: {error}") from error
+        except OtherRootError:
+            pause = next(pauses, None)
+            if pause is None:
+                raise
+        sleep(pause)
 
 
 def _number(value: object) -> int:
@@ -219,16 +250,14 @@ class RemoteState:
         return code
 
     def _proven(self, address: bytes, keys: list[int]) -> tuple[Account | None, list[int]]:
-        answer = self._ask("eth_getProof", "0x" + address.hex(), [_word(key) for key in keys])
+        names = [_word(key) for key in keys]
         try:
-            proven = verify_eth_get_proof(answer, self.block.state_root, address, keys, zero_leaves=True)
-        except DecodingError as error:
-            raise BadAnswer(f"eth_getProof: {error}") from error
+            proven, values = ask_for_proof(
+                lambda: self._ask("eth_getProof", "0x" + address.hex(), names), self.block.state_root, address, keys
+            )
         except ProofError as error:
             self.check_canonical()
             raise WrongState(f"eth_getProof of 0x{address.hex()}: {error}") from error
-        assert isinstance(answer, Mapping)
-        values = [_number(slot["value"]) for slot in answer["storageProof"]]
         account = None if proven is None else Account(proven.nonce, proven.balance, proven.code_hash)
         if account is not None:
             self._keep(b"holder" + account.code_hash, address)

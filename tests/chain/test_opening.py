@@ -1,11 +1,12 @@
 """From a THREAD log to a thread: the registry's own, and any contract's request; and what is false in either."""
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
-from evmthread.chain.blocks import PROOF_TRIES, block_at, code_at, proven
+from evmthread.chain.blocks import block_at, code_at, proven
 from evmthread.chain.errors import NodeLies
 from evmthread.chain.events import registry_artifact
 from evmthread.chain.opening import find_announcements, open_thread, read_announcement, thread_head
@@ -15,6 +16,8 @@ from evmthread.commit import Domain, Ruleset, Terms, thread_id
 from evmthread.commit.refusals import IllFormedTerms, WrongHash, WrongThread
 from evmthread.errors import DecodingError, InvalidInput
 from evmthread.primitives.keccak import keccak256
+from evmthread.state import remote
+from evmthread.state.remote import PROOF_PAUSES
 from tests.assembler import assemble
 from tests.chain.chains import account, rich
 from tests.chain.conftest import OnChain
@@ -139,20 +142,32 @@ def test_a_node_that_lies_about_code_or_logs(world: OnChain) -> None:
         thread_head(over(eth_getProof=lambda proof: {**proof, "accountProof": []}), asked, game.rules)
 
 
-def test_a_proof_of_the_next_blocks_state_is_asked_for_again(world: OnChain) -> None:
-    """anvil gives one while it makes that block. A node that goes on like that lies."""
+def test_a_proof_of_the_next_blocks_state_is_asked_for_again(world: OnChain, monkeypatch: pytest.MonkeyPatch) -> None:
+    """anvil gives one while it makes that block. A node that goes on so lies; so does one that proves nothing."""
+    slept: list[float] = []
+    monkeypatch.setattr(remote, "sleep", slept.append)
     first, _ = Played(world.chain, world.registry).fund()
-    node = Unreliable(world.chain.provider)
-    for bad, lies in ((PROOF_TRIES - 1, False), (PROOF_TRIES, True)):
-        wrong = iter([True] * bad)
 
-        def late(proof: dict[str, object], wrong: Iterator[bool] = wrong) -> dict[str, object]:
-            return {**proof, "accountProof": []} if next(wrong, False) else proof
+    def ask(wrong: int, nodes: Callable[[list[str]], list[str]]) -> object:
+        slept.clear()
+        left = iter(range(wrong))
 
-        node.changes = {"eth_getProof": late}
-        if lies:
-            with pytest.raises(NodeLies, match="proof"):
-                proven(node, first.block, world.registry.address)
-        else:
-            account, _ = proven(node, first.block, world.registry.address)
-            assert account is not None
+        def late(proof: dict[str, Any]) -> dict[str, Any]:
+            return proof if next(left, None) is None else {**proof, "accountProof": nodes(proof["accountProof"])}
+
+        return proven(Unreliable(world.chain.provider, eth_getProof=late), first.block, world.registry.address)
+
+    def other_root(nodes: list[str]) -> list[str]:
+        return [flipped(nodes[0]), *nodes[1:]]
+
+    most = len(PROOF_PAUSES)
+    account, _ = ask(most, other_root)
+    assert account is not None
+    assert tuple(slept) == PROOF_PAUSES
+    with pytest.raises(NodeLies, match="node 0 of the proof"):
+        ask(most + 1, other_root)
+    assert tuple(slept) == PROOF_PAUSES
+    for nothing in (lambda nodes: [], lambda nodes: nodes[:-1], lambda nodes: [*nodes, "0x80"]):
+        with pytest.raises(NodeLies, match="proof"):
+            ask(1, nothing)
+        assert not slept

@@ -4,7 +4,7 @@ import random
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from threading import Timer
+from threading import Thread, Timer
 from typing import Any
 
 import pytest
@@ -156,6 +156,28 @@ def test_a_node_that_is_killed_in_the_middle(mortal: Anvil, trust: bool) -> None
     assert read
     assert all(value == (key + 1 if key < 50 else 0) for key, value in read.items())
     state.close()
+
+
+def test_the_latest_state_is_proven_while_the_node_makes_blocks(anvil: Anvil) -> None:
+    """Meanwhile anvil may give proofs of the next block's state, which the pinned block's root refuses."""
+    anvil.put(CONTRACT, code=SUM, storage={5: 40})
+    anvil.mine()
+
+    def mine() -> None:
+        provider = HttpProvider(anvil.url)
+        for _ in range(100):
+            provider.request("anvil_mine", "0x2")
+        provider.close()
+
+    mining = Thread(target=mine)
+    mining.start()
+    reads = 0
+    while mining.is_alive() or not reads:
+        state = RemoteState(anvil.provider)
+        assert state.slot(CONTRACT, 5) == 40
+        state.close()
+        reads += 1
+    mining.join()
 
 
 def lying(anvil: Anvil, method: str, change: Callable[[Any], object]) -> Node:

@@ -16,6 +16,7 @@ from evmthread.merkle.trie import Trie
 from evmthread.primitives.keccak import keccak256
 from evmthread.primitives.types import ZERO_HASH
 from evmthread.rpc import BadAnswer, NodeRefused, NodeUnreachable
+from evmthread.state import remote
 from evmthread.state.overlay import OverlayState
 from evmthread.state.remote import BlockGone, RemoteState, WrongState, header_hash
 from evmthread.state.view import Account, UnknownCode
@@ -311,7 +312,8 @@ def test_a_reorg_is_told_and_nothing_is_mixed(trust: bool) -> None:
             read()
 
 
-def test_a_reorg_of_a_node_that_answers_from_the_new_block() -> None:
+def test_a_reorg_of_a_node_that_answers_from_the_new_block(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(remote, "sleep", lambda seconds: None)
     chain = Chain(small_state())
 
     class Careless(Liar):
