@@ -26,8 +26,8 @@ class JournaledHost(Host, Protocol):
     def mark(self) -> tuple[int, int, int]:
         """A point to roll back to."""
 
-    def rollback(self, mark: tuple[int, int, int]) -> None:
-        """Undoes all that happened since the mark."""
+    def undo_call(self, mark: tuple[int, int, int]) -> None:
+        """Undoes what a call has done that began at the mark and failed."""
 
     def open_storage(self, address: bytes) -> tuple[dict[int, int], dict[int, int]]:
         """The account's warm slots, and its slots' values at the start of the transaction."""

@@ -121,7 +121,7 @@ class Machine:
         if transfer and sender != address:
             host.move(sender, address, transfer)
         if mark is not None:
-            host.rollback(mark)  # which doesn't undo all: see there
+            host.undo_call(mark)  # which doesn't undo all: see there
         status = SUCCESS if reason is None else HALT
         call = CODELESS_OF((message, pc, gas, output, status, reason, len(host.logs), host.refund))
         self._record(frame, call, len(data), len(output))
@@ -201,7 +201,7 @@ class Machine:
 
     def _undo(self, frame: Frame) -> None:
         """Rolls the effects of a failed frame back."""
-        self.host.rollback(frame.mark)
+        self.host.undo_call(frame.mark)
 
     def _leave(self, frame: Frame) -> None:
         """Ends the last frame: settles its effects and hands its outcome to the caller."""

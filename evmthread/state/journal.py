@@ -303,10 +303,14 @@ class Journal:
     def rollback(self, mark: tuple[int, int, int]) -> None:
         """Undoes all that happened since the mark, in this transaction."""
         undo_length, logs, self.refund = mark
-        # Mainnet block 2675119: a touch of RIPEMD-160 outlives the failure of the call that touched it (EIP-161).
-        ripemd = RIPEMD160_ADDRESS in self._touched
         self._undo_to(undo_length)
         del self.logs[logs:]
+
+    def undo_call(self, mark: tuple[int, int, int]) -> None:
+        """Undoes what a call has done that began at the mark and failed."""
+        # Mainnet block 2675119: a touch of RIPEMD-160 outlives the failure of the call that touched it (EIP-161).
+        ripemd = RIPEMD160_ADDRESS in self._touched
+        self.rollback(mark)
         if ripemd and RIPEMD160_ADDRESS not in self._touched:
             self._undo.extend((self._touched, RIPEMD160_ADDRESS, ABSENT))
             self._touched[RIPEMD160_ADDRESS] = True

@@ -70,7 +70,7 @@ def encode_undo(journal: Journal) -> EncodedUndo:
     wiped = set(journal._wiped)
     entries: list[bytes] = []
     accounts: list[tuple[bytes, Account | None]] = []
-    wiped_now: set[bytes] = set()
+    oldest: dict[bytes, int] = {}  # of those that were wiped: where the oldest entry of each is
     earlier = {
         address: changed_before(journal, address, journal._stored.get(address, {}), wiped=address in wiped)
         for address in journal._changed_slots
@@ -90,8 +90,7 @@ def encode_undo(journal: Journal) -> EncodedUndo:
             assert isinstance(key, bytes)
             if mapping is journal._wiped:
                 (wiped.discard if old is ABSENT else wiped.add)(key)
-                wiped_now.add(key)
-                old = old if exists_below(journal, key) else ABSENT
+                oldest[key] = len(entries)
             entry = bytes((flags[place],)) + key + flag(old)
         elif mapping is scope.opened:
             assert isinstance(key, bytes)
@@ -113,7 +112,10 @@ def encode_undo(journal: Journal) -> EncodedUndo:
             # Code that ran at an address without code, of its caller's choice, had a contract created there.
             raise InvalidInput("a contract was created where a call is still open: such a machine has no bytes")
         entries.append(entry)
-    return EncodedUndo(b"".join(reversed(entries)), accounts, wiped_now, earlier)
+    for address, place in oldest.items():
+        if not exists_below(journal, address):  # then it doesn't matter whether it was wiped when this began
+            entries[place] = bytes((_WIPED,)) + address + flag(ABSENT)
+    return EncodedUndo(b"".join(reversed(entries)), accounts, set(oldest), earlier)
 
 
 # Decoding -----------------------------------------------------------------------------------------------------------

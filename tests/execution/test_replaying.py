@@ -76,6 +76,13 @@ def test_creations_and_destructions_are_replayed(engine: Engine) -> None:
     assert same(done.result.replay(), done.result)
 
 
+def test_a_contract_of_one_transaction_is_replayed(engine: Engine) -> None:
+    world = engine.world(view=state())
+    done = world.apply(Transaction(gas_limit=100_000, data=DESTROYS), sender=SENDER)
+    assert done.created in done.destroyed
+    assert same(done.result.replay(), done.result)
+
+
 def test_a_failed_call_is_replayed(engine: Engine) -> None:
     world = engine.world(view=state())
     failed = world.call(A, gas=500)

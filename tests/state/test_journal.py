@@ -438,9 +438,21 @@ def test_a_touch_of_ripemd160_outlives_the_failure_of_its_call() -> None:
         journal.begin_transaction()
         mark = journal.mark()
         journal.touch(address)
-        journal.rollback(mark)
+        journal.undo_call(mark)
         journal.end_transaction(delete_empty=True)
         assert (journal.account(address) is None) is outlives
+
+
+def test_no_touch_outlives_a_call_that_never_was() -> None:
+    view = MemoryState()
+    view.set_account(RIPEMD160_ADDRESS)
+    journal = Journal(view)
+    journal.begin_transaction()
+    mark = journal.mark()
+    journal.touch(RIPEMD160_ADDRESS)
+    journal.rollback(mark)
+    journal.end_transaction(delete_empty=True)
+    assert not journal.changes()
 
 
 class NothingYet:
