@@ -34,7 +34,6 @@ class Computation:
     def __init__(
         self,
         world: "World",
-        machine: WatchedMachine | None,
         transaction: OpenTransaction | None,
         mark: tuple[int, int, int],
         *,
@@ -44,7 +43,7 @@ class Computation:
     ) -> None:
         """Made by World. `trap`: what a machine that was loaded waits for; `block`: the World's before it was."""
         self._world = world
-        self._machine = machine
+        self._machine: WatchedMachine | None = None
         self._transaction = transaction
         self._mark = mark
         self._refused = refused
@@ -52,6 +51,11 @@ class Computation:
         self._trap = trap
         self._block = world._host.block if block is None else block
         self._aborted = False
+
+    def begin(self, machine: WatchedMachine) -> "Computation":
+        """Gives it what it runs. It was open before: as a machine is made, hooks are told of it."""
+        self._machine = machine
+        return self
 
     @property
     def trap(self) -> Trap | None:

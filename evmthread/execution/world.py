@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import NamedTuple, Protocol, Unpack, runtime_checkable
 
-from evmthread.errors import InvalidInput, Missing
+from evmthread.errors import InvalidInput
 from evmthread.execution.computation import Computation, Finished, finish_transaction, trap_of
 from evmthread.execution.environment import BlockEnvironment, BlockFields, WorldHost
 from evmthread.execution.messages import (
@@ -272,7 +272,9 @@ class World:
                 origin=origin,
                 gas_price=gas_price,
             )
-            return self._run(message, mark)
+            result = self._run(message, mark)
+            assert isinstance(result, CallResult)
+            return result
         except BaseException:
             host.rollback(mark)
             raise
@@ -291,7 +293,9 @@ class World:
         host = self._free_host()
         mark = host.mark()
         try:
-            return self._run(create_message(host, init_code, **options), mark)
+            result = self._run(create_message(host, init_code, **options), mark)
+            assert isinstance(result, CallResult)
+            return result
         except BaseException:
             host.rollback(mark)
             raise
@@ -310,15 +314,13 @@ class World:
         sender's nonce and code, and above the limits of gas. Raises an InvalidTransaction, with nothing changed;
         InvalidInput where a hook stops it.
         """
-        if self.hooks or self._asks:
-            finished = self._finished(self.open_transaction(transaction, sender=sender, simulated=simulated))
-            assert isinstance(finished, TransactionResult)
-            return finished
         host, sender, price = self._checked(transaction, sender, simulated=simulated)
         mark = host.mark()
         try:
             message, opened = transaction_message(host, self.fork, transaction, sender, price)
-            return finish_transaction(host, self.fork, opened, self._run(message, mark))
+            finished = self._run(message, mark, opened)
+            assert isinstance(finished, TransactionResult)
+            return finished
         except BaseException:
             host.rollback(mark)
             raise
@@ -347,8 +349,9 @@ class World:
         block = host.block
         trap = trap_of(self._decoded(snapshot, WorldHost(self.view, block))[0])
         machine, opened, mark = self._decoded(snapshot, host)
-        self._computation = Computation(self, machine, opened, mark, trap=trap, block=block)
-        return self._computation
+        computation = Computation(self, opened, mark, trap=trap, block=block).begin(machine)
+        self._computation = computation
+        return computation
 
     def _decoded(
         self, snapshot: bytes, host: WorldHost
@@ -379,17 +382,15 @@ class World:
         """True where the fork itself has an instruction that may stop a machine."""
         return self.fork.table[trap.instruction.opcode] is not None  # type: ignore[attr-defined]
 
-    def _run(self, message: Message, mark: tuple[int, int, int]) -> CallResult:
+    def _run(self, message: Message, mark: tuple[int, int, int], opened: OpenTransaction | None = None) -> Finished:
         host = self._host
-        refused = refusal(self._host, self.fork, self.cache, message)
-        if refused is not None:
-            return refused
-        if self.hooks or self._asks:
-            result = self._finished(Computation(self, self._watched(message), None, mark))
-            assert isinstance(result, CallResult)
-            return result
-        frame = Machine(message, fork=self.fork, host=host, cache=self.cache, engine=self._engine).run()
-        return CallResult(frame, host.logs[frame.log_start : frame.log_end], self._origin())
+        result = refusal(self._host, self.fork, self.cache, message)
+        if result is None:
+            if self.hooks or self._asks:
+                return self._run_watched(message, mark, opened)
+            frame = Machine(message, fork=self.fork, host=host, cache=self.cache, engine=self._engine).run()
+            result = CallResult(frame, host.logs[frame.log_start : frame.log_end], self._origin())
+        return result if opened is None else finish_transaction(host, self.fork, opened, result)
 
     def _origin(self) -> CallOrigin:
         host = self._host
@@ -402,10 +403,12 @@ class World:
         try:
             message, opened = prepare()
             refused = refusal(self._host, self.fork, self.cache, message)
-            machine = self._watched(message) if refused is None else None
-            self._computation = Computation(self, machine, opened, mark, refused=refused)
-            return self._computation
+            computation = self._computation = Computation(self, opened, mark, refused=refused)
+            if refused is None:
+                computation.begin(self._watched(message))
+            return computation
         except BaseException:
+            self._computation = None
             host.rollback(mark)
             raise
 
@@ -417,15 +420,14 @@ class World:
             message, fork=self.fork, host=self._host, cache=self.cache, engine=self._engine, observers=observers
         )
 
-    def _finished(self, computation: Computation) -> Finished:
-        """What comes of a computation that mustn't stop."""
+    def _run_watched(self, message: Message, mark: tuple[int, int, int], opened: OpenTransaction | None) -> Finished:
+        """A computation that mustn't stop. As long as it runs, hooks can't run another in this world."""
+        computation = self._computation = Computation(self, opened, mark)
         try:
-            outcome = computation.run()
-        except Missing:
-            computation.abort()
-            raise
+            outcome = computation.begin(self._watched(message)).run()
+        finally:
+            self._computation = None
         if isinstance(outcome, Suspended):
-            computation.abort()
             raise InvalidInput(
                 f"{outcome.trap} stopped the machine: what may stop is begun with open_call and its like"
             )

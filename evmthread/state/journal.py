@@ -307,8 +307,7 @@ class Journal:
         del self.logs[logs:]
 
     def undo_call(self, mark: tuple[int, int, int]) -> None:
-        """Undoes what a call has done that began at the mark and failed."""
-        # Mainnet block 2675119: a touch of RIPEMD-160 outlives the failure of the call that touched it (EIP-161).
+        """Undoes what a failed call did since the mark, but for a touch of RIPEMD-160 (EIP-161, block 2675119)."""
         ripemd = RIPEMD160_ADDRESS in self._touched
         self.rollback(mark)
         if ripemd and RIPEMD160_ADDRESS not in self._touched:
@@ -321,8 +320,8 @@ class Journal:
             return
         for index in range(len(undo) - 3, length - 1, -3):
             mapping, key, old = undo[index : index + 3]
-            if old is ABSENT:
-                del mapping[key]  # type: ignore[attr-defined]
+            if old is ABSENT:  # nor is it there where a signal's exception came between the entry and the write
+                mapping.pop(key, None)  # type: ignore[attr-defined]
             else:
                 mapping[key] = old  # type: ignore[index]
         del undo[length:]
@@ -388,9 +387,9 @@ class Journal:
             if self.account(address) == EMPTY_ACCOUNT:
                 self._delete(address)
         for ended in (self._destroyed, self._touched):
-            if ended:
-                for address in reversed(list(ended)):  # undone, they come back in their order
-                    self._undo.extend((ended, address, ended.pop(address)))
+            for address in reversed(list(ended)):  # undone, they come back in their order
+                self._undo.extend((ended, address, ended[address]))
+                del ended[address]
 
     def _delete(self, address: bytes) -> None:
         self._set_account(address, None)

@@ -205,6 +205,38 @@ def test_what_a_hook_raises_reaches_the_caller_and_nothing_is_kept(engine: Engin
 
 
 @pytest.mark.parametrize(
+    "act",
+    [
+        lambda world: world.call(B),
+        lambda world: world.create(b""),
+        lambda world: world.apply(Transaction(gas_limit=100_000, to=B), sender=B),
+        lambda world: world.open_call(B),
+        lambda world: world.begin_transaction(),
+        lambda world: world.set_storage(A, 1, 9),
+    ],
+    ids=["call", "create", "apply", "open_call", "begin_transaction", "set_storage"],
+)
+@pytest.mark.parametrize("event", ["transaction_start", "call", "log"])
+def test_a_hook_runs_nothing_in_the_world_that_it_watches(
+    engine: Engine, event: str, act: Callable[[World], object]
+) -> None:
+    refused: list[str] = []
+
+    def tell(*_: object) -> None:
+        with pytest.raises(InvalidInput, match="open in this world") as refusal:
+            act(watched)
+        refused.append(str(refusal.value))
+
+    watched = world(engine, type("Acting", (Hook,), {event: tell})())
+    plain = world(engine)
+    assert outcome(watched.call(A)) == outcome(plain.call(A))
+    assert refused
+    assert watched.state_root() == plain.state_root()
+    watched.hooks = ()
+    assert watched.call(A).success
+
+
+@pytest.mark.parametrize(
     ("hook", "reasons"),
     [
         (AtPc(0), ["pc 0", "pc 0"]),
