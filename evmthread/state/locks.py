@@ -1,22 +1,16 @@
 """A lock for what can be copied and pickled: a copy has a lock of its own, that nobody holds."""
 
 from threading import Lock
-from types import TracebackType
 
 
 class OwnLock:
-    """One thread at a time, as with threading.Lock; not to be taken twice by one."""
+    """`with own.lock`: one thread at a time, not to be taken twice by one.
+
+    No context manager itself: a signal's exception that comes in a method of ours would leave the lock held for ever.
+    """
 
     def __init__(self) -> None:
-        self._lock = Lock()
-
-    def __enter__(self) -> None:
-        self._lock.acquire()
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._lock.release()
+        self.lock = Lock()
 
     def __reduce__(self) -> tuple[type["OwnLock"], tuple[()]]:
         return OwnLock, ()

@@ -54,7 +54,7 @@ class MemoryState:
                 raise InvalidInput(f"a storage key or value is no word: {number}")
         code_hash = keccak256(code)
         slots = {key: value for key, value in (storage or {}).items() if value}
-        with self._lock:
+        with self._lock.lock:
             self._version += 1
             self._codes[code_hash] = code
             self._accounts[address] = Account(nonce, balance, code_hash)
@@ -70,7 +70,7 @@ class MemoryState:
         version = self._version
         account = self._accounts.get(address)
         if version & 1 or version != self._version:
-            with self._lock:
+            with self._lock.lock:
                 return self._accounts.get(address)
         return account
 
@@ -85,7 +85,7 @@ class MemoryState:
         slots = self._storage.get(address)
         value = slots.get(key, 0) if slots else 0
         if version & 1 or version != self._version:
-            with self._lock:
+            with self._lock.lock:
                 slots = self._storage.get(address)
                 return slots.get(key, 0) if slots else 0
         return value
@@ -119,16 +119,21 @@ class MemoryState:
         Raises InvalidInput for what is no change of a state, ConflictingChanges when checked.
         """
         check_changes(changes)
-        with self._lock:
+        with self._lock.lock:
             if check:
                 check_before(self, changes)
-            if self._roots is not None:
-                apply_to_roots(self._roots, changes)
-            self._version += 1
             try:
-                self._write(changes)
-            finally:
+                if self._roots is not None:
+                    apply_to_roots(self._roots, changes)
                 self._version += 1
+                self._write(changes)
+                self._version += 1
+            except BaseException:  # a signal's: what is written twice is as if written once
+                self._roots = None
+                self._version |= 1
+                self._write(changes)
+                self._version += 1
+                raise
 
     def _write(self, changes: StateChanges) -> None:
         self._codes.update(changes.codes)

@@ -53,7 +53,7 @@ class OverlayState:
     def copy(self) -> "OverlayState":
         """The same state, to be changed apart from this one; costs what was changed here."""
         other = OverlayState(self.below)
-        with self._lock:
+        with self._lock.lock:
             for address, entry in self._entries.items():
                 other._entries[address] = _Entry(entry.account, dict(entry.slots), entry.cleared)
             other._codes = dict(self._codes)
@@ -65,7 +65,7 @@ class OverlayState:
         entry = self._entries.get(address)
         account = None if entry is None else entry.account
         if version & 1 or version != self._version:
-            with self._lock:
+            with self._lock.lock:
                 entry = self._entries.get(address)
                 account = None if entry is None else entry.account
         return self.below.account(address) if entry is None else account
@@ -78,7 +78,7 @@ class OverlayState:
         version = self._version
         value = self._slot_here(address, key)
         if version & 1 or version != self._version:
-            with self._lock:
+            with self._lock.lock:
                 value = self._slot_here(address, key)
         return self.below.slot(address, key) if value is None else value
 
@@ -150,18 +150,23 @@ class OverlayState:
         Raises InvalidInput for what is no change of a state, ConflictingChanges when checked.
         """
         check_changes(changes)
-        with self._lock:
+        with self._lock.lock:
             if check:
                 check_before(self, changes)
-            if self._roots is not None:
-                roots = self._roots.copy()
+            roots = None if self._roots is None else self._roots.copy()
+            if roots is not None:
                 apply_to_roots(roots, changes)  # may fail where nodes are still to be read
-                self._roots = roots
-            self._version += 1
             try:
-                self._write(changes)
-            finally:
+                self._roots = roots
                 self._version += 1
+                self._write(changes)
+                self._version += 1
+            except BaseException:  # a signal's: what is written twice is as if written once
+                self._roots = None
+                self._version |= 1
+                self._write(changes)
+                self._version += 1
+                raise
 
     def _write(self, changes: StateChanges) -> None:
         self._codes.update(changes.codes)

@@ -1,4 +1,9 @@
 import copy
+import signal
+import sys
+from contextlib import nullcontext
+from types import FrameType, SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -10,6 +15,7 @@ from evmthread.state.overlay import OverlayState
 from evmthread.state.view import Account, AccountChange, StateChanges
 
 A, B = b"\xaa" * 20, b"\xbb" * 20
+UNLOCKED: Any = SimpleNamespace(lock=nullcontext())
 
 
 def small() -> MemoryState:
@@ -105,9 +111,114 @@ def test_a_deep_copy_is_another_state() -> None:
     below.set_account(A, balance=1, storage={1: 1})
     state = OverlayState(below)
     state.apply(StateChanges({A: AccountChange(Account(0, 1), Account(0, 2))}, {}))
-    with state._lock, below._lock:
+    with state._lock.lock, below._lock.lock:
         other = copy.deepcopy(state)
         other.apply(StateChanges({A: AccountChange(Account(0, 2), Account(0, 3), {1: (1, 5)})}, {}))
         other.below.apply(StateChanges({A: AccountChange(None, Account(0, 9))}, {}))  # type: ignore[attr-defined]
         assert (other.account(A), other.slot(A, 1)) == (Account(0, 3), 5)
     assert (state.account(A), state.slot(A, 1), below.account(A)) == (Account(0, 2), 1, Account(0, 1))
+
+
+@pytest.mark.parametrize("over", [False, True], ids=["memory", "overlay"])
+def test_an_exception_at_any_line_of_an_apply_leaves_all_or_nothing(*, over: bool) -> None:
+    """A signal's handler may raise between any two lines."""
+
+    class Interrupt(BaseException):
+        pass
+
+    def begun() -> MemoryState | OverlayState:
+        made = small()
+        made.set_account(B, balance=7, storage={4: 4})
+        return OverlayState(made) if over else made
+
+    def is_whole(state: MemoryState | OverlayState) -> bool:
+        """Whether the roots are those of what the state says."""
+        again = MemoryState()
+        for address, account in state.accounts():
+            again.set_account(
+                address,
+                nonce=account.nonce,
+                balance=account.balance,
+                code=state.code(account.code_hash),
+                storage=dict(state.slots(address)),
+            )
+        return again.roots().root() == state.roots().root()
+
+    changes = StateChanges(
+        {
+            A: AccountChange(small().account(A), Account(2, 1, keccak256(b"\x00")), {1: (5, 0), 2: (0, 8)}),
+            B: AccountChange(Account(0, 7, EMPTY_HASH), None, {4: (4, 0)}),
+        },
+        {keccak256(b"\x00"): b"\x00"},
+    )
+    wanted = begun()
+    before = wanted.roots().root()
+    wanted.apply(changes)
+    after = wanted.roots().root()
+    seen, line, done = set(), 0, False
+    while not done:
+        line += 1
+        left = line
+
+        def trace(frame: FrameType, event: str, _: Any) -> Any:
+            nonlocal left
+            if not frame.f_code.co_filename.endswith(("state/memory.py", "state/overlay.py", "state/view.py")):
+                return None
+            if event == "line":
+                left -= 1
+                if not left:
+                    raise Interrupt
+            return trace
+
+        state = begun()
+        state.roots()
+        state._lock = UNLOCKED  # no signal comes between the end of a block and its lock's release
+        old = sys.gettrace()
+        sys.settrace(trace)
+        try:
+            state.apply(changes)
+            done = True
+        except Interrupt:
+            pass
+        finally:
+            sys.settrace(old)
+        root = state.roots().root()
+        assert root in (before, after), line
+        assert is_whole(state), line
+        seen.add(root)
+        state.apply(changes)
+        assert state.roots().root() == after, line
+    assert seen == {before, after}
+    assert line > 20
+
+
+def test_a_signal_never_leaves_the_lock_held() -> None:
+    """The lock is taken and released by C code, which no handler interrupts."""
+
+    class Interrupt(BaseException):
+        pass
+
+    def interrupt(*_: object) -> None:
+        raise Interrupt
+
+    states = (small(), OverlayState(small()))
+    changes = StateChanges({B: AccountChange(None, Account(0, 1, EMPTY_HASH))}, {})
+    before = signal.signal(signal.SIGALRM, interrupt)
+    interrupted = 0
+    try:
+        for number in range(2_000):
+            try:
+                try:
+                    signal.setitimer(signal.ITIMER_REAL, 1e-6 * (5 + number % 40))
+                    while True:
+                        for state in states:
+                            state.apply(changes)
+                            assert not state._lock.lock.locked()
+                finally:
+                    signal.setitimer(signal.ITIMER_REAL, 0)
+            except Interrupt:
+                interrupted += 1
+            assert not any(state._lock.lock.locked() for state in states), number
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    assert interrupted == 2_000
