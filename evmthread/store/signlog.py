@@ -66,14 +66,13 @@ class SqliteSignLog:
             database.put_meta(run, "key", key)
         elif owner != key:
             raise NotASignLog(f"{self.place} belongs to 0x{owner.hex()}, not to 0x{key.hex()}")
-        self._epoch = int.from_bytes(database.meta(run, "epoch"), "big") + 1
-        database.put_meta(run, "epoch", self._epoch.to_bytes(8, "big"))
+        self._epoch = database.count_meta(run, "epoch")
         if restored:
             self._rows.count_restore(run)
         self._restored = self._rows.restores(run) > 0
 
     def _check_epoch(self, run: Run) -> None:
-        if int.from_bytes(self._database.meta(run, "epoch"), "big") != self._epoch:
+        if self._database.meta_number(run, "epoch") != self._epoch:
             raise LogTaken(f"{self.place}: another process has opened it")
 
     # What a SignLog does ----------------------------------------------------------------------------------------------

@@ -118,6 +118,19 @@ def test_a_changed_row_is_damage(tmp_path: Path, change: str) -> None:
         notes(database)
 
 
+@pytest.mark.parametrize("value", ["x'ffffffffffffffff'", "zeroblob(9)", "zeroblob(100000)", "'7'"])
+def test_a_count_that_is_none_is_damage(tmp_path: Path, value: str) -> None:
+    """No checksum covers it."""
+    database = Database(tmp_path / "file", KIND)
+    with database.writing() as run:
+        assert [database.count_meta(run, "times") for _ in range(2)] == [1, 2]
+        assert (database.meta_number(run, "times"), database.meta_number(run, "others")) == (2, 0)
+    with sqlite3.connect(tmp_path / "file") as other:
+        other.execute(f"UPDATE meta SET value = {value} WHERE name = 'times'")
+    with pytest.raises(DamagedError, match="times"), database.writing() as run:
+        database.count_meta(run, "times")
+
+
 def test_nonces_sort_as_numbers_do() -> None:
     nonces = [0, 1, 255, 256, 2**63 - 1, 2**63, 2**64 - 1]
     assert sorted(map(nonce_bytes, nonces)) == list(map(nonce_bytes, nonces))
