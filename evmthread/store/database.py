@@ -149,6 +149,8 @@ class Database:
             if code == sqlite3.SQLITE_CORRUPT:
                 raise self.kind.damaged(f"{self.place}: {error}") from error
             raise BackendError(f"{self.place}: {error}") from error
+        except UnicodeDecodeError as error:  # of the message, which quotes what is damaged
+            raise self.kind.damaged(f"{self.place}: names in it are no text") from error
 
     @contextmanager
     def writing(self, *, synced: bool = True) -> Iterator[Run]:
