@@ -33,10 +33,6 @@ class ProofError(VerificationError):
     """A proof that proves nothing: not exactly the nodes from this root to this key, or a value of the wrong form."""
 
 
-class OtherRootError(ProofError):
-    """A proof that begins at another root: it may be a right one, of another state."""
-
-
 def prove(trie: Trie, key: bytes) -> list[bytes]:
     """The proof of a key's value or of its absence: node RLPs from the root on; none for an empty trie."""
     return trie.witness(key)
@@ -98,8 +94,7 @@ def _read(data: bytes, digest: bytes, place: int) -> Node:
     if not isinstance(data, bytes):
         raise ProofError(f"node {place} of the proof is {type(data).__name__}, not bytes")
     if keccak256(data) != digest:
-        kind = ProofError if place else OtherRootError
-        raise kind(f"node {place} of the proof ({len(data)} bytes) has not the hash 0x{digest.hex()}")
+        raise ProofError(f"node {place} of the proof ({len(data)} bytes) has not the hash 0x{digest.hex()}")
     if place and len(data) < 32:
         raise ProofError(f"node {place} of the proof has {len(data)} bytes, so it should have been inlined")
     try:
