@@ -41,6 +41,9 @@ EXECUTIONS = 2
 EXECUTION_TIMERS = 32
 """After so many base timers one more is: who is honest sends the same again half as often, after the first times."""
 
+EMPTY_BATCHES = 64
+"""So many empty ones are, and then one with each base timer: each that we sign is kept for ever."""
+
 
 class Proposals:
     """One participant's view of what others propose."""
@@ -49,7 +52,7 @@ class Proposals:
         self._desk = desk
         self._rounds = rounds
         self._watch = watch
-        self._executions: dict[int, Allowance] = {}
+        self._executions: dict[tuple[int, bool], Allowance] = {}
         self._executed_on = ZERO_HASH
 
     def on_propose(self, peer: int, propose: Propose) -> None:
@@ -130,17 +133,20 @@ class Proposals:
             return error
         return None
 
-    def _may_execute(self, peer: int) -> bool:
-        """Whether who sends a proposal may have us execute another: we may never sign it, and it may come for ever."""
+    def _may_execute(self, peer: int, *, counts: bool) -> bool:
+        """Whether who sends a proposal may have us execute another: we may never sign it, and it may come for ever.
+
+        Or sign and keep another empty one (`counts` False): openProposals don't count those.
+        """
         desk = self._desk
         if self._executed_on != desk.thread.parent:
             self._executed_on = desk.thread.parent
             self._executions.clear()
-        allowance = self._executions.get(peer)
+        allowance = self._executions.get((peer, counts))
         if allowance is None:
-            rate = 1 / (EXECUTION_TIMERS * desk.options.base_timer)
-            most = EXECUTIONS * desk.thread.ruleset.open_proposals
-            allowance = self._executions[peer] = Allowance(rate, desk.now, most=most)
+            most = EXECUTIONS * desk.thread.ruleset.open_proposals if counts else EMPTY_BATCHES
+            rate = 1 / ((EXECUTION_TIMERS if counts else 1) * desk.options.base_timer)
+            allowance = self._executions[peer, counts] = Allowance(rate, desk.now, most=most)
         if not allowance.is_left(desk.now):
             return False
         allowance.take(1)
@@ -159,7 +165,7 @@ class Proposals:
             raise unsigned
         check_times(desk, propose.batch, nonce=commitment.nonce)
         check_not_lapsed(desk, propose)
-        if standing.counts and not self._may_execute(peer):
+        if not self._may_execute(peer, counts=standing.counts):
             raise unsigned or Unsigned(RejectCode.UNWANTED, "too many proposals that aren't signed")
         try:
             execute_proposed(desk.thread, commitment, propose.batch, propose.suspension, final=final)

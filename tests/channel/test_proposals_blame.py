@@ -22,10 +22,10 @@ from evmthread.channel.messages import (
     Request,
 )
 from evmthread.channel.phases import Phase
-from evmthread.channel.proposals import EXECUTION_TIMERS, EXECUTIONS, MAX_DIVERGENT
+from evmthread.channel.proposals import EMPTY_BATCHES, EXECUTION_TIMERS, EXECUTIONS, MAX_DIVERGENT
 from evmthread.channel.watch import MAX_REMEMBERED
 from evmthread.commit import DIALECT, Batch, SignatureSet, SignedBatch, SignedCommitment, Suspension, digest
-from tests.channel.endpoints import ASKS, OUTSIDER, Table, proposals, word
+from tests.channel.endpoints import ASKS, OUTSIDER, Table, empty_batch, proposals, word
 from tests.channel.test_rounds import rejects
 
 
@@ -126,6 +126,24 @@ def test_what_is_not_signed_is_executed_so_often_as_an_honest_leader_needs() -> 
     table.ends[0].tick(table.now + another + 1 + PATIENCE * table.options[0].base_timer)
     table.tell(0, 1, proposal)
     assert table.channel(0).phase == Phase.PENDING, "now that closing has failed it is signed"
+
+
+def test_empty_batches_are_signed_at_a_leaders_pace_and_no_faster() -> None:
+    """No openProposals bound them, and each signature takes its place in the store."""
+    table = Table(3)
+    commitment, batch = empty_batch(table, nonce=1)
+    proposal = Propose(commitment, batch, None, b"")
+
+    def propose(*places: int) -> int:
+        for place in places:
+            table.tell(0, 1, table.signed(1, proposal, nonce=1 + 3 * place))
+        table.sent()
+        return len(table.channel(0)._desk.ballot.signed)
+
+    assert propose(*range(EMPTY_BATCHES + 5)) == EMPTY_BATCHES
+    assert propose(EMPTY_BATCHES + 5) == EMPTY_BATCHES
+    table.ends[0].tick(table.now + table.options[0].base_timer)
+    assert propose(EMPTY_BATCHES + 6, EMPTY_BATCHES + 7) == EMPTY_BATCHES + 1
 
 
 def stopped_after_5(table: Table) -> tuple[Propose, Suspension]:
