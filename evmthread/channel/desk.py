@@ -30,6 +30,9 @@ from evmthread.primitives.types import ZERO_HASH
 WHOLE_EVERY = 64
 """How often the whole state is kept by default."""
 
+WAITING_BATCHES = 2
+"""The data of so many batches are kept of each other party's inputs that wait."""
+
 MAX_FLOORS = 2
 """So many floors of a participant are given new ground: whoever announces more doesn't move the thread by it."""
 
@@ -137,7 +140,8 @@ class Desk:
         # The leader that is always the same is the operator: as a party, or as the one participant beyond them.
         always = operator_index(thread) if options.operator_leads else None
         self.ballot = Ballot(parties, terms.threshold, index, always=always)
-        self.pool = Pool(thread.ruleset.batch_inputs)
+        # All lapse with the next agreement, before which no more than a batch can hold is of use.
+        self.pool = Pool(thread.ruleset.batch_inputs, WAITING_BATCHES * thread.ruleset.batch_bytes)
         self.pacing = Pacing(options.base_timer, random)
         self.head: ChainHead | None = None
         self.tip: Agreed | None = None
