@@ -81,7 +81,7 @@ class Pool:
         self._bytes: Counter[bytes] = Counter()
         self.wishes: list[Wish] = []
         self.own: list[Own] = []
-        self.used: dict[tuple[InputKind, int], Input] = {}
+        self.used: dict[tuple[int, int], Input] = {}
         """What we signed on the latest agreement by kind and nonce, also what was undone since: no other is signed."""
         self.barred = False
         """A wish waits until there is another agreement."""

@@ -119,6 +119,22 @@ def test_gas_above_the_batchs_is_found_out_before_it_is_signed() -> None:
         table.ask(0, 5, gas=1 << 64)
 
 
+def test_there_are_no_other_kinds_of_inputs() -> None:
+    """One that is kept and sent would come back from others, and from the store, as what nobody can read."""
+    table = Table(3)
+    for kind in (4, 255, "call", None):
+        with pytest.raises(InvalidInput):
+            table.ask(2, kind=kind)
+    assert table.stores[2].look(table.id).load().inputs == ()
+    table.tell(2, 0, request_of(table, 2, kind=7))
+    assert table.told(2, Stopped), "whoever signed that has our key"
+    own = Own(
+        Wish(InputKind.CALL, bytes(20), 0, 0, b"", bytes(32), lasting=False), request_of(table, 2, kind=7).signed.input
+    )
+    with pytest.raises(DecodingError, match="kind 7"):
+        decode_own(encode_own(own))
+
+
 def test_an_operator_asks_for_nothing() -> None:
     table = Table(2, operator=OUTSIDER)
     with pytest.raises(LocalProtocolError, match="no account"):
