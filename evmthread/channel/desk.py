@@ -25,10 +25,14 @@ from evmthread.commit.commitment import FINAL
 from evmthread.commit.opening import DEFAULT_INCLUSION
 from evmthread.commit.terms import signing_addresses
 from evmthread.errors import InvalidInput
+from evmthread.primitives.rlp import MAX_ITEMS
 from evmthread.primitives.types import ZERO_HASH
 
 WHOLE_EVERY = 64
 """How often the whole state is kept by default."""
+
+MAX_INPUTS = MAX_ITEMS // 12
+"""So many inputs of 11 items with their signatures, and what is beside them, can be read from one message."""
 
 WAITING_BATCHES = 2
 """The data of so many batches are kept of each other party's inputs that wait."""
@@ -141,7 +145,8 @@ class Desk:
         always = operator_index(thread) if options.operator_leads else None
         self.ballot = Ballot(parties, terms.threshold, index, always=always)
         # All lapse with the next agreement, before which no more than a batch can hold is of use.
-        self.pool = Pool(thread.ruleset.batch_inputs, WAITING_BATCHES * thread.ruleset.batch_bytes)
+        most = min(thread.ruleset.batch_inputs, MAX_INPUTS)
+        self.pool = Pool(most, WAITING_BATCHES * thread.ruleset.batch_bytes)
         self.pacing = Pacing(options.base_timer, random)
         self.head: ChainHead | None = None
         self.tip: Agreed | None = None

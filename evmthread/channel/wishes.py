@@ -22,8 +22,6 @@ from evmthread.errors import DecodingError, InvalidInput
 from evmthread.primitives import rlp
 from evmthread.primitives.types import ZERO_HASH
 
-_MAX_INPUT_BYTES = 1 << 24
-
 ROOM_BESIDE_DATA = 1024
 """More than a batch of one input takes beside that one's data."""
 
@@ -206,7 +204,7 @@ def encode_own(own: Own) -> bytes:
 
 def decode_own(data: bytes) -> Own:
     """The input that was kept, without its signature. Raises DecodingError."""
-    each, lasting = decoded_list(decode_versioned(data, "input", max_bytes=_MAX_INPUT_BYTES), "input", 2)
+    each, lasting = decoded_list(decode_versioned(data, "input", max_bytes=len(data)), "input", 2)
     if lasting not in (b"", b"\x01"):
         raise DecodingError("input: lasting is 0 or 1")
     read = Input.from_rlp(each)

@@ -135,6 +135,13 @@ def test_there_are_no_other_kinds_of_inputs() -> None:
         decode_own(encode_own(own))
 
 
+def test_a_long_input_that_is_kept_is_read_again() -> None:
+    table = Table(rules={"batch_bytes": 1 << 26})
+    wish = Wish(InputKind.CALL, bytes(20), 0, 0, bytes(1 << 24), table.channel(0).thread.parent, lasting=False)
+    own = Own(wish, wish.as_input(table.id, table.terms.owners[0], 0, wish.asked_on))
+    assert decode_own(encode_own(own)).input == own.input
+
+
 def test_an_operator_asks_for_nothing() -> None:
     table = Table(2, operator=OUTSIDER)
     with pytest.raises(LocalProtocolError, match="no account"):
