@@ -170,6 +170,8 @@ class Desk:
         """Others have later agreements: nothing is signed until we have them too, or until then."""
         self.wants_end = False
         """Our user wants to close."""
+        self.end_asked_on: bytes | None = None
+        """On which agreement we last asked the others to close."""
         self.others_want_end = False
         """Somebody does, on the latest agreement."""
         self.floors: dict[int, set[int]] = {}
