@@ -7,9 +7,10 @@ from typing import NamedTuple, TypedDict
 from evmthread.errors import InvalidInput, LimitExceeded
 from evmthread.isa.transaction_rules import BlobSchedule
 from evmthread.machine.journaled import Codeless, always_framed
+from evmthread.primitives.arguments import address_bytes, are_unsigned, number_of_bits
 from evmthread.primitives.quick import quick
 from evmthread.primitives.types import ZERO_ADDRESS
-from evmthread.primitives.words import WORD_MODULUS
+from evmthread.primitives.words import WORD_BITS
 from evmthread.state.journal import Journal
 from evmthread.state.view import StateView
 
@@ -36,14 +37,12 @@ class BlockEnvironment:
 
     def __post_init__(self) -> None:
         """Raises InvalidInput for what no block can say."""
-        if len(self.coinbase) != 20:
-            raise InvalidInput(f"a coinbase is 20 bytes, not {len(self.coinbase)}")
+        address_bytes(self.coinbase, "a coinbase")
         values = _words_of(self)
-        if min(values) >= 0 and max(values) < WORD_MODULUS:
+        if are_unsigned(values, WORD_BITS):
             return
         for name, value in zip(_WORDS, values, strict=True):
-            if not 0 <= value < WORD_MODULUS:
-                raise InvalidInput(f"{name} is no word: {value}")
+            number_of_bits(value, WORD_BITS, name)
 
 
 class BlockFields(TypedDict, total=False):
