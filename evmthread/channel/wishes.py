@@ -208,5 +208,7 @@ def decode_own(data: bytes) -> Own:
     if lasting not in (b"", b"\x01"):
         raise DecodingError("input: lasting is 0 or 1")
     read = Input.from_rlp(each)
+    if read.kind not in tuple(InputKind):
+        raise DecodingError(f"input: no kind {read.kind}")
     wish = Wish(InputKind(read.kind), read.to, read.value, read.gas, read.data, read.parent, lasting == b"\x01")
     return Own(wish, read)
