@@ -7,7 +7,7 @@ from typing import NamedTuple, TypedDict
 from evmthread.errors import InvalidInput, LimitExceeded
 from evmthread.isa.transaction_rules import BlobSchedule
 from evmthread.machine.journaled import Codeless, always_framed
-from evmthread.primitives.arguments import address_bytes, are_unsigned, number_of_bits
+from evmthread.primitives.arguments import address_bytes, are_unsigned, instance_of, number_of_bits, show
 from evmthread.primitives.quick import quick
 from evmthread.primitives.types import ZERO_ADDRESS
 from evmthread.primitives.words import WORD_BITS
@@ -91,8 +91,10 @@ class WorldHost(Journal):
     """A Journal with a block and a transaction: all that the machine asks for."""
 
     def __init__(self, view: StateView, block: BlockEnvironment) -> None:
+        if not callable(getattr(view, "slot", None)):
+            raise InvalidInput(f"a StateView, as open_state gives it, is wanted, not {show(view)}")
         super().__init__(view)
-        self.block = block
+        self.block = instance_of(block, BlockEnvironment, "a BlockEnvironment")
         self.transaction = TransactionEnvironment(ZERO_ADDRESS, 0)
         self.observers: object = None
         self.codeless: Codeless = always_framed

@@ -81,8 +81,7 @@ class World:
         self.view = view if view is not None else MemoryState()
         self.cache = cache if cache is not None else CodeCache()
         self.cache.table(fork)
-        block = BlockEnvironment() if environment is None else environment
-        self._host = WorldHost(self.view, instance_of(block, BlockEnvironment, "a BlockEnvironment"))
+        self._host = WorldHost(self.view, BlockEnvironment() if environment is None else environment)
         self.begin_transaction()
 
     @property

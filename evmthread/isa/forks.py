@@ -35,6 +35,7 @@ from evmthread.isa.prices import Prices
 from evmthread.isa.rules import Rules
 from evmthread.isa.transaction_rules import BlobSchedule, TransactionRules
 from evmthread.precompiles.precompile import Precompile
+from evmthread.primitives.arguments import instance_of, number_of_bits
 
 UNLIMITED = 2**63
 
@@ -54,6 +55,11 @@ class Limits:
     memory_bytes: int = 2**31  # all open frames together; far above what any block's gas can pay for
     recorded_calls: int = 2**19  # calls that a result's tree holds; more are run, and only counted
     recorded_bytes: int = 2**28  # what their data, output and, where they failed, memory may take; as recorded_calls
+
+    def __post_init__(self) -> None:
+        """Raises InvalidInput for what is no bound."""
+        for name in Limits.__slots__:
+            number_of_bits(getattr(self, name), 64, name)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -366,7 +372,7 @@ def with_dialect(fork: Fork) -> Fork:
 
 def fork_named(name: str) -> Fork:
     """The fork of a name, whatever its case; official fixtures' names are understood too. Raises InvalidInput."""
-    wanted = name.lower()
+    wanted = instance_of(name, str, "a fork's name").lower()
     names = {fork.name.lower(): fork for fork in HISTORY}
     names |= {alias.lower(): names[own.lower()] for alias, own in ALIASES.items()}
     if wanted not in names:

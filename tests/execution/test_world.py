@@ -137,6 +137,8 @@ WRONG: list[Callable[[World], object]] = [
     lambda world: setattr(world, "environment", {}),
     lambda world: World(fork="Cancun"),  # type: ignore[arg-type]
     lambda world: World(environment={}),  # type: ignore[arg-type]
+    lambda world: World(view="memory:"),  # type: ignore[arg-type]
+    lambda world: World(view={}),  # type: ignore[arg-type]
     lambda world: World(threshold=-1),
 ]
 

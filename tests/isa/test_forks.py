@@ -129,6 +129,9 @@ def test_evolve_takes_a_record_too() -> None:
         ({"prices": {"exp_bit": 1}}, "exp_bit"),
         ({"rules": {"call_gass": None}}, "call_gass"),
         ({"limits": {"depth": 1}}, "depth"),
+        ({"limits": {"code_size": -1}}, "code_size: -1"),
+        ({"limits": {"code_size": "1"}}, "code_size: '1'"),
+        ({"limits": {"memory_bytes": 1e9}}, "memory_bytes: 1"),
         ({"transactions": {"typos": 1}}, "typos"),
         ({"add": {len: 1}}, "fork Bad: len is no instruction"),
     ],
@@ -145,3 +148,5 @@ def test_fork_named() -> None:
     assert [fork_named(fork.name) for fork in HISTORY] == list(HISTORY)
     with pytest.raises(InvalidInput, match=r"no fork is called 'Berlim'; there are Frontier, .*BPO2"):
         fork_named("Berlim")
+    with pytest.raises(InvalidInput, match="a fork's name is wanted, not None"):
+        fork_named(None)  # type: ignore[arg-type]
