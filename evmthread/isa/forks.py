@@ -96,7 +96,7 @@ class Fork:
 
         `add` puts instructions (or replaces those of the same opcode) with their base prices; `reprice` changes base
         prices by instruction name; the others replace fields of the records of those names. Raises InvalidInput for
-        a name that doesn't exist.
+        a name that doesn't exist, and for what is no price, bound or precompile.
         """
         table, base_prices = list(self.table), list(self.base_prices)
         for opcode, price in (add or {}).items():
@@ -105,14 +105,17 @@ class Fork:
             except InvalidInput as error:
                 raise InvalidInput(f"fork {name}: {error}") from None
             table[instruction.opcode] = instruction
-            base_prices[instruction.opcode] = price
+            base_prices[instruction.opcode] = number_of_bits(price, 64, f"fork {name}: price of {instruction.name}")
         by_name = {instruction.name: instruction.opcode for instruction in table if instruction is not None}
         for instruction_name, price in (reprice or {}).items():
             if instruction_name not in by_name:
                 raise InvalidInput(f"fork {name}: no instruction is called {instruction_name}")
+            price = number_of_bits(price, 64, f"fork {name}: price of {instruction_name}")
             base_prices[by_name[instruction_name]] = price
         contracts = dict(self.precompiles)
-        contracts.update({number.to_bytes(20, "big"): contract for number, contract in (precompiles or {}).items()})
+        for number, contract in (precompiles or {}).items():
+            address = number_of_bits(number, 160, f"fork {name}: address of a precompile").to_bytes(20, "big")
+            contracts[address] = instance_of(contract, Precompile, f"fork {name}: a Precompile")
         try:
             return Fork(
                 name,
