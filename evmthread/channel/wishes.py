@@ -18,7 +18,7 @@ from evmthread.commit.eip712 import TypedData, digest
 from evmthread.commit.records import VERSION_BYTE, decode_versioned, decoded_list
 from evmthread.commit.refusals import Refusal
 from evmthread.commit.signature import SIGNATURE_BYTES
-from evmthread.errors import DecodingError, InvalidInput
+from evmthread.errors import DecodingError
 from evmthread.primitives import rlp
 from evmthread.primitives.types import ZERO_HASH
 
@@ -40,8 +40,6 @@ class Wishes:
             raise LocalProtocolError("the operator has no account in the thread")
         if desk.ballot.final is not None:
             raise LocalProtocolError("this party signed the end, and signs nothing else")
-        if kind not in tuple(InputKind):
-            raise InvalidInput(f"an input of a kind that there is, not {kind!r}")
         wish = Wish(kind, to, value, gas, data, desk.thread.parent, lasting)
         wish.as_input(desk.thread.thread_id, desk.owner, 0, desk.thread.parent)  # refuses what is out of range
         if desk.pool.is_full(kind):
@@ -209,6 +207,6 @@ def decode_own(data: bytes) -> Own:
         raise DecodingError("input: lasting is 0 or 1")
     read = Input.from_rlp(each)
     if read.kind not in tuple(InputKind):
-        raise DecodingError(f"input: kind {read.kind}")
+        raise DecodingError(f"input: no kind {read.kind}")
     wish = Wish(InputKind(read.kind), read.to, read.value, read.gas, read.data, read.parent, lasting == b"\x01")
     return Own(wish, read)

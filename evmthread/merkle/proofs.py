@@ -23,6 +23,7 @@ from evmthread.merkle.nodes import (
 )
 from evmthread.merkle.trie import Trie, index_key
 from evmthread.primitives import rlp
+from evmthread.primitives.arguments import address_bytes
 from evmthread.primitives.keccak import keccak256
 from evmthread.primitives.words import WORD_MASK
 
@@ -108,8 +109,7 @@ def verify_account(state_root: bytes, address: bytes, proof: Sequence[bytes]) ->
 
     Raises ProofError as verify_proof does, and for a leaf that is no account.
     """
-    if len(address) != 20:
-        raise InvalidInput(f"an address is 20 bytes, not {len(address)}")
+    address = address_bytes(address)
     leaf = verify_proof(state_root, keccak256(address), proof)
     if leaf is None:
         return None

@@ -10,7 +10,8 @@ from types import TracebackType
 from typing import Self
 
 from evmthread.commit.signing import LogState
-from evmthread.errors import BackendError, InvalidInput
+from evmthread.errors import BackendError
+from evmthread.primitives.arguments import address_bytes
 from evmthread.store.database import Database, FileKind, Run
 from evmthread.store.signed_rows import SCHEMA, SignedEntry, SignedRows
 
@@ -47,8 +48,7 @@ class SqliteSignLog:
         `durable` False is for tests: a power cut, though no crash of the process, may undo what was signed last, and
         then the key may sign twice. Raises NotASignLog, DamagedSignLog, BackendError.
         """
-        if len(key) != 20:
-            raise InvalidInput(f"an address is 20 bytes, not {len(key)}")
+        key = address_bytes(key)
         self.place = str(path)
         self._database = Database(path, _KIND, durable=durable)
         self._rows = SignedRows(self._database)

@@ -119,20 +119,10 @@ def test_gas_above_the_batchs_is_found_out_before_it_is_signed() -> None:
         table.ask(0, 5, gas=1 << 64)
 
 
-def test_there_are_no_other_kinds_of_inputs() -> None:
-    """One that is kept and sent would come back from others, and from the store, as what nobody can read."""
+def test_an_input_of_another_kind_with_our_signature_is_not_ours() -> None:
     table = Table(3)
-    for kind in (4, 255, "call", None):
-        with pytest.raises(InvalidInput):
-            table.ask(2, kind=kind)
-    assert table.stores[2].look(table.id).load().inputs == ()
     table.tell(2, 0, request_of(table, 2, kind=7))
     assert table.told(2, Stopped), "whoever signed that has our key"
-    own = Own(
-        Wish(InputKind.CALL, bytes(20), 0, 0, b"", bytes(32), lasting=False), request_of(table, 2, kind=7).signed.input
-    )
-    with pytest.raises(DecodingError, match="kind 7"):
-        decode_own(encode_own(own))
 
 
 def test_a_long_input_that_is_kept_is_read_again() -> None:
@@ -140,6 +130,15 @@ def test_a_long_input_that_is_kept_is_read_again() -> None:
     wish = Wish(InputKind.CALL, bytes(20), 0, 0, bytes(1 << 24), table.channel(0).thread.parent, lasting=False)
     own = Own(wish, wish.as_input(table.id, table.terms.owners[0], 0, wish.asked_on))
     assert decode_own(encode_own(own)).input == own.input
+
+
+@pytest.mark.parametrize("kind", [InputKind.ANSWER, InputKind.ABORT, 9, "CALL", None])
+def test_nothing_but_a_call_or_a_creation_is_requested_and_nothing_else_is_kept(kind: InputKind) -> None:
+    table = Table(2)
+    with pytest.raises(InvalidInput, match="a CALL or a CREATE is requested"):
+        table.channel(0).request(b"", gas=100_000, kind=kind)
+    table.pump()
+    assert table.stores[0].look(table.id).load().inputs == ()
 
 
 def test_an_operator_asks_for_nothing() -> None:
@@ -203,7 +202,9 @@ def test_what_is_kept_of_an_input_is_read_again() -> None:
     own = table.channel(0)._desk.pool.own[0]
     read = decode_own(encode_own(own))
     assert (read.input, read.wish, read.signature) == (own.input, own.wish, b"")
-    for bad in (b"", encode_own(own)[:-1], b"\x01" + rlp.encode_list([own.input.to_rlp(), rlp.encode_int(2)])):
+    strange = replace(own, input=replace(own.input, kind=9))
+    lasts_twice = b"\x01" + rlp.encode_list([own.input.to_rlp(), rlp.encode_int(2)])
+    for bad in (b"", encode_own(own)[:-1], lasts_twice, encode_own(strange)):
         with pytest.raises(DecodingError):
             decode_own(bad)
 
