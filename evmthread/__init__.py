@@ -24,11 +24,14 @@ if TYPE_CHECKING:
     from evmthread.commit import verify_chain as verify_chain
     from evmthread.contracts import load_artifact as load_artifact
     from evmthread.errors import EvmthreadError as EvmthreadError
+    from evmthread.execution import AccessEntry as AccessEntry
+    from evmthread.execution import Authorization as Authorization
     from evmthread.execution import BlockEnvironment as BlockEnvironment
     from evmthread.execution import CallResult as CallResult
     from evmthread.execution import InvalidTransaction as InvalidTransaction
     from evmthread.execution import Transaction as Transaction
     from evmthread.execution import World as World
+    from evmthread.execution import decode_transaction as decode_transaction
     from evmthread.isa.forks import Fork as Fork
     from evmthread.isa.forks import fork_named as fork_named
     from evmthread.isa.frame import Frame as Frame
@@ -61,7 +64,10 @@ _HOMES = {
     ),
     "evmthread.contracts": ("load_artifact",),
     "evmthread.errors": ("EvmthreadError",),
-    "evmthread.execution": ("BlockEnvironment", "CallResult", "InvalidTransaction", "Transaction", "World"),
+    "evmthread.execution": (
+        *("AccessEntry", "Authorization", "BlockEnvironment", "CallResult", "InvalidTransaction", "Transaction"),
+        *("World", "decode_transaction"),
+    ),
     "evmthread.isa.forks": ("Fork", "fork_named"),
     "evmthread.isa.frame": ("Frame",),
     "evmthread.isa.instruction": ("Instruction",),

@@ -6,6 +6,7 @@ from typing import NoReturn, Protocol
 from evmthread.chain.quantities import data, text
 from evmthread.errors import InvalidInput
 from evmthread.execution.transaction import Transaction
+from evmthread.primitives.arguments import address_bytes
 from evmthread.primitives.secp256k1 import SigningKey
 from evmthread.rpc import NodeRefused, Provider
 
@@ -76,9 +77,7 @@ class NodeAccount:
 
     def __init__(self, address: bytes) -> None:
         """The account at this address (20 bytes). Raises InvalidInput."""
-        if len(address) != 20:
-            raise InvalidInput(f"an address is 20 bytes, not {len(address)}")
-        self._address = bytes(address)
+        self._address = address_bytes(address)
 
     @property
     def address(self) -> bytes:

@@ -1,4 +1,4 @@
-"""How much goes to one peer in answer to what it asks: a token bucket of bytes, filled by time.
+"""How much one peer gets of what costs us more than asking for it costs the peer: a token bucket, filled by time.
 
 An answer may go as long as anything is left, whatever its size, and leaves a debt where it is longer: so the longest is
 given, too, and whoever asks again later gets more.
@@ -11,18 +11,18 @@ BURST_SECONDS = 16
 class Allowance:
     """One peer's. Times are seconds since 1970."""
 
-    def __init__(self, rate: float, now: float) -> None:
-        """`rate`: bytes a second."""
+    def __init__(self, rate: float, now: float, *, most: float | None = None) -> None:
+        """`rate`: how much a second. `most`: how much at once, by default what BURST_SECONDS give."""
         self._rate = rate
-        self._left = rate * BURST_SECONDS
+        self._left = self._most = rate * BURST_SECONDS if most is None else most
         self._since = now
 
     def is_left(self, now: float) -> bool:
-        """Whether another answer may go."""
-        self._left = min(self._left + (now - self._since) * self._rate, self._rate * BURST_SECONDS)
+        """Whether more may be given."""
+        self._left = min(self._left + (now - self._since) * self._rate, self._most)
         self._since = now
         return self._left > 0
 
     def take(self, size: int) -> None:
-        """An answer of so many bytes went."""
+        """So much was given."""
         self._left -= size

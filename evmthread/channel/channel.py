@@ -51,6 +51,7 @@ from evmthread.commit.agreement import Agreement
 from evmthread.commit.batch import InputKind
 from evmthread.commit.opening import check_opening, exit_time
 from evmthread.errors import DecodingError, InvalidInput
+from evmthread.primitives.arguments import show
 from evmthread.primitives.types import ZERO_ADDRESS
 
 _SILENT_TRIES = 2
@@ -193,6 +194,8 @@ class Channel:
         `lasting`. `kind` CREATE is the creation in the genesis. Raises NotNow, InvalidInput for values out of range,
         LocalProtocolError where too many inputs wait, or this party has signed the end.
         """
+        if kind not in (InputKind.CALL, InputKind.CREATE):
+            raise InvalidInput(f"a CALL or a CREATE is requested, not the kind {show(kind)}")
         check_decision(self.phase, What.ASK)
         return self._wish(kind, self.thread.address if to is None else to, value, gas, data, lasting=lasting)
 

@@ -38,8 +38,12 @@ class Closing:
         if self._desk.tip is None:
             raise LocalProtocolError("nothing is agreed on that the thread could end with")
         self._desk.wants_end = True
-        self._desk.outbox.send_all(self._desk.others, Close())
+        self._ask()
         self.try_ready()
+
+    def _ask(self) -> None:
+        self._desk.end_asked_on = self._desk.thread.parent
+        self._desk.outbox.send_all(self._desk.others, Close())
 
     def try_ready(self) -> None:
         """Says that we are ready, as soon as none of our signatures stands above the latest agreement."""
@@ -68,7 +72,7 @@ class Closing:
             desk.outbox.send_all(desk.others, CloseReady(desk.ready_to_close))
             self._go_on()
         elif self._desk.wants_end:
-            desk.outbox.send_all(desk.others, Close())
+            self._ask()
 
     def on_close(self, peer: int) -> None:
         """A party wants to end."""

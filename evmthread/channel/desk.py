@@ -25,10 +25,17 @@ from evmthread.commit.commitment import FINAL
 from evmthread.commit.opening import DEFAULT_INCLUSION
 from evmthread.commit.terms import signing_addresses
 from evmthread.errors import InvalidInput
+from evmthread.primitives.rlp import MAX_ITEMS
 from evmthread.primitives.types import ZERO_HASH
 
 WHOLE_EVERY = 64
 """How often the whole state is kept by default."""
+
+MAX_INPUTS = MAX_ITEMS // 12
+"""So many inputs of 11 items with their signatures, and what is beside them, can be read from one message."""
+
+WAITING_BATCHES = 2
+"""The data of so many batches are kept of each other party's inputs that wait."""
 
 MAX_FLOORS = 2
 """So many floors of a participant are given new ground: whoever announces more doesn't move the thread by it."""
@@ -137,7 +144,9 @@ class Desk:
         # The leader that is always the same is the operator: as a party, or as the one participant beyond them.
         always = operator_index(thread) if options.operator_leads else None
         self.ballot = Ballot(parties, terms.threshold, index, always=always)
-        self.pool = Pool(thread.ruleset.batch_inputs)
+        # All lapse with the next agreement, before which no more than a batch can hold is of use.
+        most = min(thread.ruleset.batch_inputs, MAX_INPUTS)
+        self.pool = Pool(most, WAITING_BATCHES * thread.ruleset.batch_bytes)
         self.pacing = Pacing(options.base_timer, random)
         self.head: ChainHead | None = None
         self.tip: Agreed | None = None
@@ -161,6 +170,8 @@ class Desk:
         """Others have later agreements: nothing is signed until we have them too, or until then."""
         self.wants_end = False
         """Our user wants to close."""
+        self.end_asked_on: bytes | None = None
+        """On which agreement we last asked the others to close."""
         self.others_want_end = False
         """Somebody does, on the latest agreement."""
         self.floors: dict[int, set[int]] = {}

@@ -45,7 +45,7 @@ from evmthread.commit.batch import (
 )
 from evmthread.commit.money import genesis_deposits
 from evmthread.commit.terms import check_origin_code
-from evmthread.errors import LimitExceeded
+from evmthread.errors import DecodingError, LimitExceeded
 from evmthread.execution.computation import Computation
 from evmthread.execution.invalid import InvalidTransaction
 from evmthread.execution.receipts import Receipt
@@ -55,6 +55,7 @@ from evmthread.machine.traps import Question, Suspended
 from evmthread.primitives.quick import quick
 from evmthread.primitives.types import ZERO_HASH, Log
 from evmthread.state.overlay import OverlayState
+from evmthread.state.pending import WrongBase
 from evmthread.state.view import StateChanges
 
 NEW_SLOT_PRICE = 20_000
@@ -261,12 +262,18 @@ class _Run:
                 raise InvalidBatch(rule, steps, index, self.nonce)
             self._suspend(opened.input, index, answers=answers, environment=opened.environment)
             return None
-        computation = self.world.load(opened.snapshot)
+        computation = self._loaded(opened, index)
         outcome = computation.resume(answer if isinstance(computation.trap, Question) else None)
         if isinstance(outcome, Suspended):
             self._keep(computation, opened.input, opened.environment, index, answers=answers)
             return None
         return self._ended(outcome, index)
+
+    def _loaded(self, opened: OpenCall, index: int) -> Computation:
+        try:
+            return self.world.load(opened.snapshot)
+        except (DecodingError, WrongBase) as error:  # what a store kept isn't what was suspended, or is too large
+            raise InvalidBatch("an open call whose machine can be read", str(error), index, self.nonce) from error
 
     def _abort(self, each: Input, index: int) -> None:
         opened = self._opened(each, index)

@@ -209,14 +209,14 @@ def decode_message(data: bytes, *, batch_bytes: int) -> tuple[bytes, Message]:
     kind, thread_id, body = decoded_list(
         decode_versioned(data, "message", max_bytes=max_bytes(batch_bytes)), "message", 3
     )
-    number = _integer(kind, "type", _UINT8)
+    number, thread = _integer(kind, "type", _UINT8), _hash(thread_id, "threadId")
     read = _READERS.get(number)
     if read is None:
         raise DecodingError(f"message: type {number}")
     message = read(body)
     if isinstance(message, Propose):
         _remember_bytes(message, data)
-    return _hash(thread_id, "threadId"), message
+    return thread, message
 
 
 def _remember_bytes(propose: Propose, data: bytes) -> None:

@@ -26,6 +26,7 @@ from evmthread.commit.opening import DEFAULT_INCLUSION, check_opening
 from evmthread.commit.signing import GuardedSigner, InputEquivocationError
 from evmthread.errors import InvalidInput
 from evmthread.primitives import rlp
+from evmthread.primitives.arguments import show
 from evmthread.primitives.quick import quick
 from evmthread.primitives.types import ZERO_ADDRESS, ZERO_HASH
 
@@ -104,6 +105,8 @@ class Party:
         Raises InvalidInput for values out of range, SigningRefused after a final commitment, InputEquivocationError
         where this party signed another input of this kind and nonce on this agreement.
         """
+        if kind not in tuple(InputKind):
+            raise InvalidInput(f"no kind of input: {show(kind)}")
         thread = self.thread
         each = Input(
             thread_id=thread.thread_id,

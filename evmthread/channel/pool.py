@@ -3,6 +3,7 @@
 Inputs come in here verified. Knows no commitments.
 """
 
+from collections import Counter
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
@@ -73,12 +74,14 @@ class Seen:
 class Pool:
     """The inputs that one participant knows of."""
 
-    def __init__(self, most: int) -> None:
-        """`most`: how many inputs of one party are kept, batchInputs."""
+    def __init__(self, most: int, most_bytes: int) -> None:
+        """`most`: how many inputs of one party are kept, batchInputs. `most_bytes`: how long others' may be, each's."""
         self._most = most
+        self._most_bytes = most_bytes
+        self._bytes: Counter[bytes] = Counter()
         self.wishes: list[Wish] = []
         self.own: list[Own] = []
-        self.used: dict[tuple[InputKind, int], Input] = {}
+        self.used: dict[tuple[int, int], Input] = {}
         """What we signed on the latest agreement by kind and nonce, also what was undone since: no other is signed."""
         self.barred = False
         """A wish waits until there is another agreement."""
@@ -87,9 +90,12 @@ class Pool:
     def add(self, signed: SignedInput, now: float) -> bool:
         """Takes up another's input, unless it is known or there are too many of its actor's."""
         known, each = self._others.setdefault(signed.input.actor, {}), signed.input
-        if each in known or self._has_enough(known, each.kind):
+        size = len(each.data)
+        besides = 0 if each.kind in CONTINUATIONS else self._bytes[each.actor]
+        if each in known or self._has_enough(known, each.kind) or size + besides > self._most_bytes:
             return False
         known[each] = Seen(signed, now)
+        self._bytes[each.actor] += size
         return True
 
     def is_full(self, kind: InputKind) -> bool:
@@ -110,7 +116,8 @@ class Pool:
 
     def drop(self, each: Input) -> None:
         """Forgets another's input, which can't be in a batch."""
-        self._others.get(each.actor, {}).pop(each, None)
+        if self._others.get(each.actor, {}).pop(each, None) is not None:
+            self._bytes[each.actor] -= len(each.data)
 
     def __bool__(self) -> bool:
         return bool(self.own or any(self._others.values()))
@@ -137,6 +144,7 @@ class Pool:
         self.used.clear()
         self.barred = False
         self._others.clear()
+        self._bytes.clear()
         return left
 
     # Who was passed over (signer law, rule 6) -------------------------------------------------------------------------

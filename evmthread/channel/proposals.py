@@ -3,6 +3,7 @@
 Signing and agreeing are rounds.py's; why a proposal isn't signed is refusing.py's matter.
 """
 
+from evmthread.channel.allowance import Allowance
 from evmthread.channel.ballot import Standing
 from evmthread.channel.desk import Desk
 from evmthread.channel.errors import DivergentField, LocalProtocolError, RemoteProtocolError
@@ -29,9 +30,19 @@ from evmthread.channel.watch import Watch
 from evmthread.commit.commitment import FINAL
 from evmthread.commit.eip712 import digest
 from evmthread.commit.refusals import Refusal
+from evmthread.primitives.types import ZERO_HASH
 
 MAX_DIVERGENT = 4
 """So many proposals of a party that don't execute, or not to what it signed, are executed on one agreement."""
+
+EXECUTIONS = 2
+"""So many times openProposals, the most that an honest leader signs on an agreement, are executed of a participant."""
+
+EXECUTION_TIMERS = 32
+"""After so many base timers one more is: who is honest sends the same again half as often, after the first times."""
+
+EMPTY_BATCHES = 64
+"""So many empty ones are, and then one with each base timer: each that we sign is kept for ever."""
 
 
 class Proposals:
@@ -41,6 +52,8 @@ class Proposals:
         self._desk = desk
         self._rounds = rounds
         self._watch = watch
+        self._executions: dict[tuple[int, bool], Allowance] = {}
+        self._executed_on = ZERO_HASH
 
     def on_propose(self, peer: int, propose: Propose) -> None:
         """Executes and signs what a leader proposes, or tells it why not. Raises RemoteProtocolError."""
@@ -77,11 +90,14 @@ class Proposals:
             ballot.note_bound(leader)
             desk.tell_close(leader)
         try:
+            if standing is not None and standing.digest != signed_digest:
+                # Our user may be about to accept the first, by its nonce.
+                raise Unsigned(RejectCode.STALE, f"another proposal of nonce {nonce} came first")
             check_proposed(thread, commitment)
             blamed = leader if tells_steps(thread, commitment, propose.batch) else peer
             self._check_not_muted(leader, blamed)
             check_batch_of(thread, commitment, propose.batch, propose.suspension)
-            self._review(propose, signed_digest, leader, blamed)
+            self._review(peer, propose, signed_digest, leader, blamed)
         except (Refusal, Unsigned) as error:
             self._refuse(peer, leader, propose, signed_digest, error)
 
@@ -106,18 +122,51 @@ class Proposals:
             why = "too many proposals that don't execute to what was signed"
             raise Unsigned(RejectCode.UNWANTED, why) if blamed == leader else RemoteProtocolError(why)
 
-    def _review(self, propose: Propose, signed_digest: bytes, leader: int, blamed: int) -> None:
+    def _why_unsigned(self, standing: Standing) -> Unsigned | None:
+        """Why we, as a party, may not sign this now; None where we may."""
+        commitment = standing.propose.commitment
+        final = commitment.status == FINAL
+        try:
+            if self._desk.is_party:
+                check_may_sign(self._desk, nonce=commitment.nonce, final=final, counts=standing.counts)
+        except Unsigned as error:
+            return error
+        return None
+
+    def _may_execute(self, peer: int, *, counts: bool) -> bool:
+        """Whether who sends a proposal may have us execute another: we may never sign it, and it may come for ever.
+
+        Or sign and keep another empty one (`counts` False): openProposals don't count those.
+        """
+        desk = self._desk
+        if self._executed_on != desk.thread.parent:
+            self._executed_on = desk.thread.parent
+            self._executions.clear()
+        allowance = self._executions.get((peer, counts))
+        if allowance is None:
+            most = EXECUTIONS * desk.thread.ruleset.open_proposals if counts else EMPTY_BATCHES
+            rate = 1 / ((EXECUTION_TIMERS if counts else 1) * desk.options.base_timer)
+            allowance = self._executions[peer, counts] = Allowance(rate, desk.now, most=most)
+        if not allowance.is_left(desk.now):
+            return False
+        allowance.take(1)
+        return True
+
+    def _review(self, peer: int, propose: Propose, signed_digest: bytes, leader: int, blamed: int) -> None:
         desk, commitment = self._desk, propose.commitment
         final = commitment.status == FINAL
         standing = Standing(propose, signed_digest)
         if final and desk.ready_to_close == desk.thread.parent and not desk.all_ready:
             desk.ballot.held = propose  # signed as soon as all have said that they are ready
             return
+        unsigned = self._why_unsigned(standing)
         full = desk.ballot.open_proposals >= desk.thread.ruleset.open_proposals
-        if commitment.nonce <= desk.ballot.highest_signed or desk.ballot.final is not None or full:
-            check_may_sign(desk, nonce=commitment.nonce, final=final, counts=standing.counts)
+        if unsigned and (commitment.nonce <= desk.ballot.highest_signed or desk.ballot.final is not None or full):
+            raise unsigned
         check_times(desk, propose.batch, nonce=commitment.nonce)
         check_not_lapsed(desk, propose)
+        if not self._may_execute(peer, counts=standing.counts):
+            raise unsigned or Unsigned(RejectCode.UNWANTED, "too many proposals that aren't signed")
         try:
             execute_proposed(desk.thread, commitment, propose.batch, propose.suspension, final=final)
         except LocalProtocolError as error:  # we lack the origin's code
@@ -134,12 +183,10 @@ class Proposals:
             standing.signatures[leader] = propose.signature
         desk.ballot.add(standing)
         desk.pacing.arm(desk.now)
+        if unsigned:
+            del desk.ballot.standing[standing.nonce]
+            raise unsigned
         if desk.is_party:
-            try:
-                check_may_sign(desk, nonce=commitment.nonce, final=final, counts=standing.counts)
-            except Unsigned:
-                del desk.ballot.standing[standing.nonce]
-                raise
             if desk.options.manual and not final:
                 desk.ballot.told = standing
                 prepared = desk.thread.prepared

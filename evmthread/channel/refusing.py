@@ -109,7 +109,9 @@ def check_not_passed_over(desk: Desk, propose: Propose) -> None:
 def _had_to_end(desk: Desk, inputs: tuple[Input, ...], due: Own) -> bool:
     ruleset, prepared = desk.thread.ruleset, desk.thread.prepared
     assert prepared is not None
-    if not inputs:  # it frees signatures, when so many stand that nothing else can be signed
+    if not inputs:  # it frees signatures: for the end that we asked for, or when so many stand that no other is given
+        if desk.end_asked_on == desk.thread.parent:
+            return True
         return desk.ballot.open_proposals + len(desk.ballot.refused) >= ruleset.open_proposals
     outcome = prepared.outcome
     if outcome.open_call is not None or (outcome.inputs and outcome.inputs[-1].breaks):

@@ -14,9 +14,11 @@ from evmthread.isa.forks import Fork, fork_named, with_dialect
 from evmthread.precompiles.precompile import Precompile, fixed_price
 from evmthread.primitives.types import ZERO_ADDRESS, ZERO_HASH
 
-RECORDED_BYTES = 2**18
-"""What each input's tree of calls may take, so that a batch of 256 inputs stays below 64 MiB; further calls are run and
-checked, and only counted."""
+RECORDED_BYTES = 2**26
+"""What the trees of calls of a batch with as many inputs as may be can take; further calls are run and checked, and
+only counted."""
+
+_RECORDED_OF_AN_INPUT = 2**18
 
 _STATICCALL = 0xFA  # EIP-214, Byzantium: since then there is a TRAP
 
@@ -58,13 +60,19 @@ def thread_rules(domain: Domain, terms: Terms, ruleset: Ruleset) -> ThreadRules:
     if ruleset.base_number:
         raise NotSupported(f"a base state (baseNumber {ruleset.base_number}) is not supported yet")
     base = fork_named(ruleset.fork)
+    if ruleset.memory_bytes > (most := base.limits.memory_bytes):  # gas that is set as high would pay for all of it
+        raise NotSupported(f"memoryBytes of {ruleset.memory_bytes}: at most {most} are supported")
     if ruleset.trap in base.precompiles or ruleset.trap in terms.owners:
         raise IllFormedRuleset("trap is no precompile and no owner", ruleset.trap)
     if ruleset.dialect != ZERO_HASH and not _has_return_data(base):
         raise IllFormedRuleset("the dialect needs Byzantium or later", ruleset.fork)
     has_trap = ruleset.trap != ZERO_ADDRESS and _has_return_data(base)
     fork, creation_fork = _forks(
-        ruleset.fork, ruleset.memory_bytes, ruleset.trap if has_trap else None, dialect=ruleset.dialect != ZERO_HASH
+        ruleset.fork,
+        ruleset.memory_bytes,
+        recorded_bytes(ruleset.batch_inputs),
+        ruleset.trap if has_trap else None,
+        dialect=ruleset.dialect != ZERO_HASH,
     )
     thread = thread_id(domain, terms)
     return ThreadRules(
@@ -80,17 +88,22 @@ def thread_rules(domain: Domain, terms: Terms, ruleset: Ruleset) -> ThreadRules:
     )
 
 
+def recorded_bytes(batch_inputs: int) -> int:
+    """What the tree of calls of each input may take where a batch has at most so many."""
+    return min(_RECORDED_OF_AN_INPUT, RECORDED_BYTES // max(1, batch_inputs))
+
+
 def _has_return_data(fork: Fork) -> bool:
     return fork.table[_STATICCALL] is not None
 
 
 @lru_cache(maxsize=64)
-def _forks(name: str, memory_bytes: int, trap: bytes | None, *, dialect: bool) -> tuple[Fork, Fork]:
+def _forks(name: str, memory_bytes: int, recorded: int, trap: bytes | None, *, dialect: bool) -> tuple[Fork, Fork]:
     """(fork, creation fork). Remembered, because what is known of a code is kept by the identity of its fork."""
     base = fork_named(name)
     fork = base.evolve(
         base.name,
-        limits={"memory_bytes": memory_bytes, "recorded_bytes": RECORDED_BYTES},
+        limits={"memory_bytes": memory_bytes, "recorded_bytes": recorded},
         precompiles=None if trap is None else {int.from_bytes(trap, "big"): _UNANSWERED_TRAP},
     )
     if dialect:

@@ -118,7 +118,8 @@ def _items(data: bytes) -> "tuple[list[rlp.Decoded], rlp.Decoded | None]":
     """The six items of a step, and the seventh where there is one."""
     if data[:1] != VERSION_BYTE:
         raise DecodingError(f"saved state of version 0x{data[:1].hex()}")
-    items = _list(rlp.decode(data[1:], max_depth=MAX_DEPTH))
+    # However large: a state that was kept and can't be read would lose its thread at the next start.
+    items = _list(rlp.decode(data[1:], max_depth=MAX_DEPTH, max_items=len(data)))
     since = items.pop() if len(items) == _STEP_ITEMS + 1 else None
     return decoded_list(items, "saved state", _STEP_ITEMS), since
 

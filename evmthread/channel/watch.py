@@ -22,6 +22,9 @@ from evmthread.primitives.types import ZERO_HASH
 MAX_REMEMBERED = 512
 """Commitments of all parties together, and inputs; the oldest of who has most go first."""
 
+MAX_REMEMBERED_BATCHES = 32
+"""The data of inputs that are remembered are together no longer than so many batches may be."""
+
 MAX_KEPT = 8
 """Proofs of one kind against one party: what convicts it once does so for ever."""
 
@@ -33,6 +36,8 @@ class Watch:
         self._desk = desk
         self._commitments: OrderedDict[tuple[int, int], tuple[Commitment, bytes]] = OrderedDict()
         self._inputs: OrderedDict[tuple[bytes, int, int, bytes], SignedInput] = OrderedDict()
+        self._data: Counter[bytes] = Counter()
+        """How long the data of the inputs are that are remembered, by actor."""
         self._kept: Counter[tuple[str, int]] = Counter()
 
     def commitment(self, party: int, commitment: Commitment, signature: bytes) -> None:
@@ -62,7 +67,9 @@ class Watch:
         if each.parent == ZERO_HASH or party == self._desk.index:
             return
         first = self._inputs.setdefault((each.actor, each.kind, each.nonce, each.parent), signed)
-        _make_room(self._inputs)
+        if first is signed:
+            self._data[each.actor] += len(each.data)
+            self._forget_inputs()
         if first.input != each:
             thread = self._desk.thread
             try:
@@ -72,6 +79,19 @@ class Watch:
             except Refusal:
                 return
             self._keep(party, Convicted(party, proof), "InputEquivocation", proof.to_json())
+
+    def _forget_inputs(self) -> None:
+        if len(self._inputs) > MAX_REMEMBERED:
+            self._forget_input(Counter(key[0] for key in self._inputs))
+        most = MAX_REMEMBERED_BATCHES * self._desk.thread.ruleset.batch_bytes
+        while self._data.total() > most:
+            self._forget_input(self._data)
+
+    def _forget_input(self, of: Counter[bytes]) -> None:
+        """Forgets the oldest of the actor that has most."""
+        ((most, _),) = of.most_common(1)
+        key = next(key for key in self._inputs if key[0] == most)
+        self._data[most] -= len(self._inputs.pop(key).input.data)
 
     def divergence(self, leader: int, propose: Propose, error: DivergentField) -> None:
         """This leader signed what its batch doesn't lead to: whoever executes it can check that."""
@@ -91,7 +111,7 @@ class Watch:
         )
 
 
-def _make_room(remembered: OrderedDict[Any, Any]) -> None:
+def _make_room(remembered: OrderedDict[tuple[int, int], Any]) -> None:
     """Forgets one where there are too many; who signs whatever it likes pushes out nobody else's."""
     if len(remembered) > MAX_REMEMBERED:
         ((most, _),) = Counter(key[0] for key in remembered).most_common(1)

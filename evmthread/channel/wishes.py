@@ -22,8 +22,6 @@ from evmthread.errors import DecodingError
 from evmthread.primitives import rlp
 from evmthread.primitives.types import ZERO_HASH
 
-_MAX_INPUT_BYTES = 1 << 24
-
 ROOM_BESIDE_DATA = 1024
 """More than a batch of one input takes beside that one's data."""
 
@@ -185,7 +183,7 @@ class Wishes:
             raise RemoteProtocolError("an input of another thread")
         index = thread.terms.owners.index(each.actor)
         if index == desk.index:
-            known = desk.pool.used.get((InputKind(each.kind), each.nonce)) == each
+            known = desk.pool.used.get((each.kind, each.nonce)) == each
             if each.parent == thread.parent and not known and desk.tip is not None and desk.may_ask:
                 desk.stop(StopReason.STALE_STORE, f"an input of ours with nonce {each.nonce}")
             return
@@ -204,9 +202,11 @@ def encode_own(own: Own) -> bytes:
 
 def decode_own(data: bytes) -> Own:
     """The input that was kept, without its signature. Raises DecodingError."""
-    each, lasting = decoded_list(decode_versioned(data, "input", max_bytes=_MAX_INPUT_BYTES), "input", 2)
+    each, lasting = decoded_list(decode_versioned(data, "input", max_bytes=len(data)), "input", 2)
     if lasting not in (b"", b"\x01"):
         raise DecodingError("input: lasting is 0 or 1")
     read = Input.from_rlp(each)
+    if read.kind not in tuple(InputKind):
+        raise DecodingError(f"input: no kind {read.kind}")
     wish = Wish(InputKind(read.kind), read.to, read.value, read.gas, read.data, read.parent, lasting == b"\x01")
     return Own(wish, read)

@@ -4,6 +4,8 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from evmthread.commands.given import bytes_of, number_of
+
 if TYPE_CHECKING:
     from collections import Counter
 
@@ -39,13 +41,9 @@ def run(arguments: argparse.Namespace) -> int:
     from evmthread.errors import BackendError, InvalidInput
     from evmthread.isa.forks import fork_named
     from evmthread.machine.code_cache import CodeCache
-    from evmthread.testing.fixtures import data, word
 
-    try:
-        code, call_data = data(arguments.code), data(arguments.input)
-        head = None if arguments.head is None else word(arguments.head)
-    except ValueError as error:
-        raise InvalidInput(str(error)) from None
+    code, call_data = bytes_of(arguments.code, None, "code"), bytes_of(arguments.input, None, "input")
+    head = None if arguments.head is None else number_of(arguments, "head")
     if head is not None and head >= max(len(code), 1):
         raise InvalidInput(f"--head {head}: the code has {len(code)} bytes")
     fork = fork_named(arguments.fork)

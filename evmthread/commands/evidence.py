@@ -20,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """0: the party is convicted; 1: it isn't; 2: unreadable."""
-    from evmthread.commit.terms import thread_id
+    from evmthread.commit.terms import signing_addresses, thread_id
     from evmthread.store.evidence_file import read_evidence
 
     try:
@@ -28,7 +28,7 @@ def run(arguments: argparse.Namespace) -> int:
         conviction = file.convict(arguments.thread)
     except EvmthreadError as error:
         return report_failure(NAME, error, as_json=arguments.json)
-    key, thread = file.terms.keys[file.party], thread_id(file.domain, file.terms)
+    key, thread = signing_addresses(file.terms)[file.party], thread_id(file.domain, file.terms)
     if arguments.json:
         say_json(
             {
@@ -42,5 +42,6 @@ def run(arguments: argparse.Namespace) -> int:
             }
         )
         return OK
-    say(f"convicted: party {file.party}, key {show_hash(key)}, {conviction}; thread {show_hash(thread)}")
+    who = f"party {file.party}" if file.party < len(file.terms.keys) else "the operator"
+    say(f"convicted: {who}, key {show_hash(key)}, {conviction}; thread {show_hash(thread)}")
     return OK

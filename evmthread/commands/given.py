@@ -38,6 +38,17 @@ def number_of(arguments: argparse.Namespace, name: str) -> int:
         raise InvalidInput(f"--{name.replace('_', '-')}: {error}") from None
 
 
+def address_of(arguments: argparse.Namespace, name: str) -> bytes:
+    """An address given as an option, in hex. Raises InvalidInput."""
+    from evmthread.errors import InvalidInput
+    from evmthread.testing.fixtures import fixed
+
+    try:
+        return fixed(getattr(arguments, name), 20)
+    except ValueError as error:
+        raise InvalidInput(f"--{name}: {error}") from None
+
+
 def bytes_of(text: str, file: str | None, what: str) -> bytes:
     """Bytes given as hex on the command line, or in a file. Raises InvalidInput."""
     from evmthread.errors import InvalidInput

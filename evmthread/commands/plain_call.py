@@ -10,6 +10,7 @@ from evmthread.commands.given import (
     DEFAULT_RECEIVER,
     DEFAULT_SENDER,
     add_state_options,
+    address_of,
     bytes_of,
     number_of,
 )
@@ -102,10 +103,9 @@ def plain_call(arguments: argparse.Namespace, *, command: str) -> PlainCall:
     """What the options ask for. Raises InvalidInput."""
     from evmthread.errors import InvalidInput
     from evmthread.isa.forks import fork_named
-    from evmthread.testing.fixtures import fixed
 
     gas, price, value = (number_of(arguments, name) for name in ("gas", "price", "value"))
-    sender, receiver = fixed(arguments.sender, 20), fixed(arguments.receiver, 20)
+    sender, receiver = address_of(arguments, "sender"), address_of(arguments, "receiver")
     given = (arguments.code, arguments.codefile, arguments.prestate, arguments.state)
     if all(each is None for each in given):
         raise InvalidInput(f"nothing to run: give --code HEX or --codefile FILE (evmthread {command} --help)")

@@ -1,4 +1,4 @@
-"""What a store says of one thread, for people and as JSON. Verifies and executes nothing."""
+"""What a store says of one thread, for people and as JSON. Verifies no signature and executes nothing."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -8,12 +8,13 @@ from typing import Self
 from evmthread.channel.kept import EvidenceRecord
 from evmthread.commands.open_question import shipped_contract, tell_json, tell_lines
 from evmthread.commands.reporting import printable, show_hash
-from evmthread.commit.commitment import Status
+from evmthread.commit.commitment import Status, check_well_formed
 from evmthread.commit.members import Json
+from evmthread.commit.refusals import WrongThread
 from evmthread.commit.terms import thread_address
 from evmthread.primitives.types import ZERO_ADDRESS
 from evmthread.store.handing_on import read_agreed
-from evmthread.store.thread_store import KeptThread, SavedThread
+from evmthread.store.thread_store import KeptThread, SavedThread, identify
 from evmthread.store.threadfile import AgreedRecord, ThreadHead
 
 _STATUS = {Status.REST: "at rest", Status.SUSPENDED: "suspended", Status.FINAL: "final"}
@@ -34,16 +35,22 @@ class ThreadReport:
 
     @classmethod
     def of(cls, thread: KeptThread) -> Self:
-        """All that is told of a thread. Raises BackendErrors, DecodingError, a Refusal."""
+        """All that is told of a thread. Raises BackendErrors, DecodingError, a Refusal, InvalidInput."""
         head, saved = thread.head, thread.load()
+        if (identity := identify(head, thread.key)) != thread.thread_id:
+            raise WrongThread(thread.thread_id, identity)
         latest = None if saved.tip is None else read_agreed(head, saved.tip)
+        if latest is not None:
+            check_well_formed(head.terms, latest.signed.commitment)
         evidence = tuple(thread.evidence())
         return cls(thread.thread_id, head, thread.key, thread.restored, thread.floor, saved, latest, evidence)
 
     # In short ---------------------------------------------------------------------------------------------------------
     @property
     def _self(self) -> int:
-        return self.head.terms.keys.index(self.key)
+        """The party whose store it is; the number of parties where it is the operator's, who is none."""
+        keys = self.head.terms.keys
+        return keys.index(self.key) if self.key in keys else len(keys)
 
     @property
     def _address(self) -> bytes:
@@ -51,7 +58,8 @@ class ThreadReport:
 
     def line(self) -> str:
         """One line, without the id."""
-        parties = f"{len(self.head.terms.keys)} parties, own key {self._self}"
+        count = len(self.head.terms.keys)
+        parties = f"{count} parties, own key {self._self if self._self < count else 'the operator'}"
         return f"{parties}; {self._standing()}{'; restored, needs a floor' if self.restored else ''}"
 
     def _standing(self) -> str:
@@ -113,7 +121,8 @@ class ThreadReport:
         if terms.operator == ZERO_ADDRESS:
             return [*lines, "  operator: none"]
         fee = 0 if self.latest is None else self.latest.signed.commitment.fee
-        return [*lines, f"  operator: {show_hash(terms.operator)}, fee {fee:,} of at most {terms.max_fee:,} wei"]
+        own = " (this store's)" if self._self == count else ""
+        return [*lines, f"  operator: {show_hash(terms.operator)}{own}, fee {fee:,} of at most {terms.max_fee:,} wei"]
 
     def _agreed_lines(self) -> list[str]:
         lines = [f"  agreed: {self._standing()}; {self.saved.agreed:,} commitments are kept"]

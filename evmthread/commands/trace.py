@@ -10,6 +10,7 @@ from evmthread.commands.given import (
     DEFAULT_SENDER,
     accounts_of,
     add_state_options,
+    address_of,
     bytes_of,
     number_of,
 )
@@ -128,13 +129,12 @@ def _call(arguments: argparse.Namespace, world: "World") -> "tuple[Transaction, 
     """The transaction that nobody has signed, and its sender, who can pay for it where no state says what he has."""
     from evmthread.errors import InvalidInput
     from evmthread.execution.transaction import Transaction
-    from evmthread.testing.fixtures import fixed
 
     given = (arguments.code, arguments.codefile, arguments.prestate, arguments.state)
     if all(each is None for each in given):
         raise InvalidInput("nothing to trace: give --code HEX, --transaction HEX or a --state (evmthread trace --help)")
     gas, price, value = (number_of(arguments, name) for name in ("gas", "price", "value"))
-    sender, receiver = fixed(arguments.sender, 20), fixed(arguments.to, 20)
+    sender, receiver = address_of(arguments, "sender"), address_of(arguments, "to")
     code = bytes_of(arguments.code or "", arguments.codefile, "code")
     data = bytes_of(arguments.input, arguments.inputfile, "input")
     if arguments.prestate is None and arguments.state is None:
@@ -159,7 +159,6 @@ def _block(arguments: argparse.Namespace, signed: "Transaction | None", state: "
     from evmthread.execution.environment import BlockEnvironment
     from evmthread.state.overlay import OverlayState
     from evmthread.state.remote import RemoteState
-    from evmthread.testing.fixtures import fixed
 
     block = BlockEnvironment()
     if isinstance(state, OverlayState) and isinstance(state.below, RemoteState):
@@ -167,7 +166,7 @@ def _block(arguments: argparse.Namespace, signed: "Transaction | None", state: "
     if signed is not None and signed.chain_id is not None:
         block = replace(block, chain_id=signed.chain_id)
     fields = {name: number_of(arguments, name) for name in _BLOCK if getattr(arguments, name) is not None}
-    coinbase = block.coinbase if arguments.coinbase is None else fixed(arguments.coinbase, 20)
+    coinbase = block.coinbase if arguments.coinbase is None else address_of(arguments, "coinbase")
     return replace(block, coinbase=coinbase, **fields)
 
 

@@ -10,6 +10,7 @@ from typing import Any, Protocol, TypeAlias, TypeGuard, TypeVar
 
 from evmthread.errors import DecodingError, InvalidInput
 from evmthread.primitives import rlp
+from evmthread.primitives.arguments import show
 from evmthread.primitives.types import parse_hex
 
 Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
@@ -63,16 +64,6 @@ V = TypeVar("V")
 def _is(value: object, kind: type[V]) -> TypeGuard[V]:
     """As isinstance, but not taken in by an object whose __class__ says what it isn't."""
     return issubclass(type(value), kind)
-
-
-def show(value: object) -> str:
-    """A short rendering for error messages, safe for integers and bytes of any size."""
-    if type(value) is int and value.bit_length() > 300:
-        return f"an integer of {value.bit_length()} bits"
-    if type(value) is bytes:
-        return "0x" + value[:40].hex() + ("..." if len(value) > 40 else "")
-    text = repr(value) if value is None or type(value) in (bool, int, str, float) else f"a {type(value).__name__}"
-    return text if len(text) <= 100 else text[:100] + "..."
 
 
 def _byte_item(item: rlp.Decoded, where: str) -> bytes:

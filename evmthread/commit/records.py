@@ -17,10 +17,11 @@ from dataclasses import dataclass, field
 from functools import wraps
 from typing import Any, ClassVar, Self, TypeVar
 
-from evmthread.commit.members import Array, Json, Member, list_item, plain_type, plain_types, show
+from evmthread.commit.members import Array, Json, Member, list_item, plain_type, plain_types
 from evmthread.commit.struct_code import StructCode, written_out
 from evmthread.errors import DecodingError, InvalidInput
 from evmthread.primitives import rlp
+from evmthread.primitives.arguments import show
 from evmthread.primitives.keccak import keccak256
 
 VERSION_BYTE = b"\x01"

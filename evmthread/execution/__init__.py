@@ -3,7 +3,7 @@
 from evmthread.execution.environment import BlockEnvironment
 from evmthread.execution.invalid import InvalidTransaction
 from evmthread.execution.result import CallResult
-from evmthread.execution.transaction import AccessEntry, Authorization, Transaction
+from evmthread.execution.transaction import AccessEntry, Authorization, Transaction, decode_transaction
 from evmthread.execution.world import TransactionResult, World
 
 __all__ = [
@@ -15,4 +15,5 @@ __all__ = [
     "Transaction",
     "TransactionResult",
     "World",
+    "decode_transaction",
 ]

@@ -7,9 +7,10 @@ from typing import NamedTuple, TypedDict
 from evmthread.errors import InvalidInput, LimitExceeded
 from evmthread.isa.transaction_rules import BlobSchedule
 from evmthread.machine.journaled import Codeless, always_framed
+from evmthread.primitives.arguments import address_bytes, are_unsigned, instance_of, number_of_bits, show
 from evmthread.primitives.quick import quick
 from evmthread.primitives.types import ZERO_ADDRESS
-from evmthread.primitives.words import WORD_MODULUS
+from evmthread.primitives.words import WORD_BITS
 from evmthread.state.journal import Journal
 from evmthread.state.view import StateView
 
@@ -36,14 +37,12 @@ class BlockEnvironment:
 
     def __post_init__(self) -> None:
         """Raises InvalidInput for what no block can say."""
-        if len(self.coinbase) != 20:
-            raise InvalidInput(f"a coinbase is 20 bytes, not {len(self.coinbase)}")
+        address_bytes(self.coinbase, "a coinbase")
         values = _words_of(self)
-        if min(values) >= 0 and max(values) < WORD_MODULUS:
+        if are_unsigned(values, WORD_BITS):
             return
         for name, value in zip(_WORDS, values, strict=True):
-            if not 0 <= value < WORD_MODULUS:
-                raise InvalidInput(f"{name} is no word: {value}")
+            number_of_bits(value, WORD_BITS, name)
 
 
 class BlockFields(TypedDict, total=False):
@@ -92,8 +91,10 @@ class WorldHost(Journal):
     """A Journal with a block and a transaction: all that the machine asks for."""
 
     def __init__(self, view: StateView, block: BlockEnvironment) -> None:
+        if not callable(getattr(view, "slot", None)):
+            raise InvalidInput(f"a StateView, as open_state gives it, is wanted, not {show(view)}")
         super().__init__(view)
-        self.block = block
+        self.block = instance_of(block, BlockEnvironment, "a BlockEnvironment")
         self.transaction = TransactionEnvironment(ZERO_ADDRESS, 0)
         self.observers: object = None
         self.codeless: Codeless = always_framed

@@ -19,6 +19,7 @@ from evmthread.isa.message import CALL, CREATE, MESSAGE_OF, Message
 from evmthread.isa.rules import DELEGATION_PREFIX, delegation_of
 from evmthread.machine.code_cache import CodeCache
 from evmthread.machine.stepper import fail
+from evmthread.primitives.arguments import address_bytes, byte_string, number_of_bits
 from evmthread.primitives.types import ZERO_ADDRESS
 
 DEFAULT_CALL_GAS = 2**24  # EIP-7825: what the largest transaction of today's mainnet may use
@@ -48,25 +49,8 @@ class CreateOptions(TypedDict, total=False):
     gas_price: int
 
 
-def address_bytes(address: bytes) -> bytes:
-    """The address, if it is one. Raises InvalidInput."""
-    if len(address) != 20:
-        raise InvalidInput(f"an address is 20 bytes, not {len(address)}")
-    return address
-
-
-def number_of_bits(value: int, bits: int, what: str) -> int:
-    """The number, if it is in range. Raises InvalidInput."""
-    if not 0 <= value < 1 << bits:
-        raise InvalidInput(f"{what} is no unsigned number of {bits} bits: {value}")
-    return value
-
-
-def _environment(sender: bytes, value: int, gas: int, origin: bytes | None, gas_price: int) -> TransactionEnvironment:
-    number_of_bits(gas, 256, "gas")
-    number_of_bits(value, 256, "value")
-    address_bytes(sender)
-    origin = sender if origin is None else address_bytes(origin)
+def _environment(sender: bytes, origin: bytes | None, gas_price: int) -> TransactionEnvironment:
+    origin = sender if origin is None else address_bytes(origin, "an origin")
     return TransactionEnvironment(origin, number_of_bits(gas_price, 256, "gas price"))
 
 
@@ -86,19 +70,21 @@ def call_message(
     gas_price: int = 0,
 ) -> Message:
     """The message of a call from outside. Raises InvalidInput, and may raise Missing."""
-    address_bytes(to)
-    number_of_bits(start_pc, 64, "place in code")
+    to, sender, data = address_bytes(to), address_bytes(sender, "a sender"), byte_string(data, "data")
+    value, gas = number_of_bits(value, 256, "value"), number_of_bits(gas, 256, "gas")
+    start_pc = number_of_bits(start_pc, 64, "place in code")
     if static and value:
         raise InvalidInput(f"a static call can't bring a value: {value}")
-    host.transaction = _environment(sender, value, gas, origin, gas_price)
+    host.transaction = _environment(sender, origin, gas_price)
     host.warm_account(sender)
     host.warm_account(to)
     if code is None:
         code, delegate = fork.rules.code_to_run(host, to)
         if delegate is not None:
             host.warm_account(delegate)
-    data = bytes(data)
-    return MESSAGE_OF((CALL, sender, to, to, bytes(code), data, value, value, gas, static, 0, 0, 0, start_pc))
+    else:
+        code = byte_string(code, "code")
+    return MESSAGE_OF((CALL, sender, to, to, code, data, value, value, gas, static, 0, 0, 0, start_pc))
 
 
 def create_message(
@@ -113,14 +99,16 @@ def create_message(
     gas_price: int = 0,
 ) -> Message:
     """The message of a creation from outside; the sender's nonce is counted up. Raises as call_message does."""
-    host.transaction = _environment(sender, value, gas, origin, gas_price)
+    init_code, sender = byte_string(init_code, "init code"), address_bytes(sender, "a sender")
+    value, gas = number_of_bits(value, 256, "value"), number_of_bits(gas, 256, "gas")
+    host.transaction = _environment(sender, origin, gas_price)
     nonce = host.nonce(sender)
     address = create_address(sender, nonce) if address is None else address_bytes(address)
     host.warm_account(sender)
     host.warm_account(address)
     if nonce < MAX_NONCE:
         host.increment_nonce(sender)
-    return Message(CREATE, sender, address, address, bytes(init_code), b"", value, value, gas, False, 0)
+    return Message(CREATE, sender, address, address, init_code, b"", value, value, gas, False, 0)
 
 
 def refusal(host: WorldHost, fork: Fork, cache: CodeCache, message: Message) -> CallResult | None:

@@ -13,6 +13,8 @@ from evmthread.machine.hooks import Hook
 from evmthread.primitives.quick import quick
 from evmthread.primitives.types import Log
 
+_SHOWN_BYTES = 64  # of an output, in a repr: two words, and not the whole code of a contract
+
 
 class Origin(Protocol):
     """Who can run a call again from the state in which it began."""
@@ -149,7 +151,9 @@ class CallResult:
         return decode_revert(self.output)
 
     def __repr__(self) -> str:
-        return f"CallResult({self.status.value}, gas_used={self.gas_used}, output=0x{self.output.hex()})"
+        output, more = self.output[:_SHOWN_BYTES].hex(), len(self.output) - _SHOWN_BYTES
+        rest = f"... and {more} bytes more" if more > 0 else ""
+        return f"CallResult({self.status.value}, gas_used={self.gas_used}, output=0x{output}{rest})"
 
 
 @quick

@@ -21,6 +21,8 @@ from evmthread.state.pending import encode_pending, restore_pending
 VERSION = b"\x01"
 MAX_BYTES = 2**28  # more than any memory limit of a thread lets a machine hold
 MAX_DEPTH = 6
+_ITEM_BYTES = 4
+"""Logs are all that there can be hundreds of thousands of, and one takes 24 bytes at least for its four items."""
 _HEAD = 7
 _BLOCK = (
     "number",
@@ -88,7 +90,8 @@ def decode_snapshot(
         raise DecodingError(f"a snapshot of {len(snapshot)} bytes is longer than {MAX_BYTES}")
     if snapshot[:1] != VERSION:
         raise DecodingError(f"no snapshot of version {VERSION[0]}: it begins with 0x{snapshot[:4].hex()}")
-    fields = _list(rlp.decode(snapshot[1:], max_depth=MAX_DEPTH), _HEAD)
+    most = max(rlp.MAX_ITEMS, len(snapshot) // _ITEM_BYTES)
+    fields = _list(rlp.decode(snapshot[1:], max_depth=MAX_DEPTH, max_items=most), _HEAD)
     name = _bytes(fields[0])
     if name != fork.name.encode():
         raise DecodingError(f"a snapshot of a machine of fork {name.decode(errors='replace')!a}, not {fork.name}")

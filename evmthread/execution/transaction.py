@@ -1,9 +1,11 @@
 """Transactions of types 0 to 4: the record, its bytes, its signature (EIP-155, 2718, 2930, 1559, 4844, 7702)."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from operator import attrgetter
+from typing import NamedTuple, Self, TypeVar
 
-from evmthread.errors import CryptoError, DecodingError
+from evmthread.errors import CryptoError, DecodingError, InvalidInput
 from evmthread.execution.invalid import (
     InvalidSignature,
     MalformedTransaction,
@@ -13,6 +15,15 @@ from evmthread.execution.invalid import (
 )
 from evmthread.isa.transaction_rules import TransactionRules
 from evmthread.primitives import rlp
+from evmthread.primitives.arguments import (
+    address_bytes,
+    are_unsigned,
+    byte_string,
+    is_a,
+    number_of_bits,
+    show,
+    unsigned,
+)
 from evmthread.primitives.keccak import keccak256
 from evmthread.primitives.quick import quick
 from evmthread.primitives.secp256k1 import HALF_ORDER, recover_address, sign_digest
@@ -20,6 +31,8 @@ from evmthread.primitives.secp256k1 import HALF_ORDER, recover_address, sign_dig
 LEGACY, ACCESS_LIST, FEE_MARKET, BLOB, SET_CODE = range(5)
 AUTHORIZATION_MAGIC = b"\x05"  # EIP-7702
 MAX_CHAIN_ID = 2**64 - 1
+
+T = TypeVar("T")
 
 
 class AccessEntry(NamedTuple):
@@ -43,12 +56,33 @@ class Authorization(NamedTuple):
         """The account that signed, or None where the signature is no good."""
         if self.s > HALF_ORDER or self.y_parity > 1:
             return None
-        fields = (rlp.encode_int(self.chain_id), rlp.encode_bytes(self.address), rlp.encode_int(self.nonce))
-        digest = keccak256(AUTHORIZATION_MAGIC + rlp.encode_list(fields))
         try:
-            return recover_address(digest, self.r, self.s, self.y_parity)
+            return recover_address(self.signing_hash(), self.r, self.s, self.y_parity)
         except CryptoError:
             return None
+
+    @classmethod
+    def signed_by(cls, private_key: bytes, *, chain_id: int, address: bytes, nonce: int) -> Self:
+        """An authorization with the signature of this key (32 bytes): on this chain, or with 0 on any.
+
+        `nonce` is the signer's own when it is applied: one above that of a transaction which the same key signs.
+        Raises InvalidInput, CryptoError.
+        """
+        wish = cls(unsigned(chain_id, "chain_id"), address_bytes(address), number_of_bits(nonce, 64, "nonce"), 0, 0, 0)
+        r, s, parity = sign_digest(private_key, wish.signing_hash())
+        return wish._replace(y_parity=parity, r=r, s=s)
+
+    def signing_hash(self) -> bytes:
+        """The 32-byte digest that the account signs."""
+        fields = (rlp.encode_int(self.chain_id), rlp.encode_bytes(self.address), rlp.encode_int(self.nonce))
+        return keccak256(AUTHORIZATION_MAGIC + rlp.encode_list(fields))
+
+
+_NUMBERS = (
+    *("type", "nonce", "gas_price", "max_fee", "max_priority_fee", "gas_limit", "value", "max_blob_fee"),
+    *("v", "r", "s"),
+)
+_numbers_of = attrgetter(*_NUMBERS)
 
 
 @quick
@@ -77,6 +111,21 @@ class Transaction:
     v: int = 0
     r: int = 0
     s: int = 0
+
+    def __post_init__(self) -> None:
+        """Raises InvalidInput for a value of the wrong type; what is too large or too long, whoever runs it refuses."""
+        numbers = _numbers_of(self)
+        if not are_unsigned(numbers):
+            for name, value in zip(_NUMBERS, numbers, strict=True):
+                unsigned(value, name)
+        if self.chain_id is not None:
+            unsigned(self.chain_id, "chain_id")
+        if self.to is not None and not is_a(self.to, bytes):
+            address_bytes(self.to, "to")
+        if not is_a(self.data, bytes):
+            raise InvalidInput(f"data: {show(self.data)} where bytes are wanted")
+        if self.access_list or self.blob_hashes or self.authorizations:
+            _check_lists(self)
 
     @property
     def fee_cap(self) -> int:
@@ -139,7 +188,7 @@ class Transaction:
         return keccak256(self.encode())
 
     def signed(self, private_key: bytes) -> "Transaction":
-        """The same transaction with a signature."""
+        """The same transaction with the signature of this key (32 bytes). Raises CryptoError."""
         r, s, parity = sign_digest(private_key, self.signing_hash())
         v = parity
         if self.type == LEGACY:
@@ -155,8 +204,9 @@ class Transaction:
             parity = self.v - 27 if self.chain_id is None else self.v - 35 - 2 * self.chain_id
             if self.chain_id is not None and not rules.replay_protection:
                 raise InvalidSignature("v 27 or 28", self.v)
-        if self.chain_id is not None and self.chain_id != chain_id:
-            raise WrongChain(chain_id, self.chain_id)
+        claimed = self.chain_id if self.type == LEGACY else self.chain_id or 0  # as it is signed
+        if claimed is not None and claimed != chain_id:
+            raise WrongChain(chain_id, claimed)
         if parity not in (0, 1):
             raise InvalidSignature("y parity 0 or 1", self.v)
         try:
@@ -165,8 +215,35 @@ class Transaction:
             raise InvalidSignature("a recoverable signature", str(error)) from None
 
 
+def _check_lists(transaction: Transaction) -> None:
+    """Raises InvalidInput for members of the wrong types."""
+    for entry in _members(transaction.access_list, AccessEntry, "access_list"):
+        _members((entry.address,), bytes, "access_list: address")
+        for key in _members(entry.keys, int, "access_list: storage keys"):
+            number_of_bits(key, 256, "access_list: storage key")
+    _members(transaction.blob_hashes, bytes, "blob_hashes")
+    for authorization in _members(transaction.authorizations, Authorization, "authorizations"):
+        chain_id, address, *numbers = authorization
+        _members((address,), bytes, "authorizations: address")
+        for number in (chain_id, *numbers):
+            unsigned(number, "authorizations")
+
+
+def _members(members: Sequence[T], kind: type[T], what: str) -> Sequence[T]:
+    if not is_a(members, tuple | list):
+        raise InvalidInput(f"{what}: {show(members)} where a tuple is wanted")
+    for member in members:
+        if not is_a(member, kind):
+            raise InvalidInput(f"{what}: {show(member)} where each is of type {kind.__name__}")
+    return members
+
+
 def decode_transaction(data: bytes, rules: TransactionRules) -> Transaction:
-    """The transaction of signed bytes. Raises an InvalidTransaction: MalformedTransaction, UnsupportedType."""
+    """The transaction of signed bytes, by the rules of a fork: its `transactions`, such as `world.fork.transactions`.
+
+    Raises an InvalidTransaction: MalformedTransaction, UnsupportedType; InvalidInput for what isn't bytes.
+    """
+    data = byte_string(data, "a transaction")
     if not data:
         raise MalformedTransaction("bytes", "none")
     kind = LEGACY

@@ -7,7 +7,7 @@ state: two worlds with two forks live side by side.
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import NamedTuple, Protocol, Unpack, runtime_checkable
+from typing import NamedTuple, Unpack
 
 from evmthread.errors import InvalidInput
 from evmthread.execution.computation import Computation, Finished, finish_transaction, trap_of
@@ -16,10 +16,8 @@ from evmthread.execution.messages import (
     DEFAULT_CALL_GAS,
     CallOptions,
     CreateOptions,
-    address_bytes,
     call_message,
     create_message,
-    number_of_bits,
     refusal,
     transaction_message,
 )
@@ -40,15 +38,11 @@ from evmthread.machine.tiers import DEFAULT_THRESHOLD, TieredEngine
 from evmthread.machine.traps import Suspended
 from evmthread.machine.watched import WatchedMachine
 from evmthread.merkle.accounts import StateRoots
+from evmthread.primitives.arguments import address_bytes, byte_string, instance_of, number_of_bits
 from evmthread.primitives.types import ZERO_ADDRESS, Log
 from evmthread.state.memory import MemoryState, apply_to_roots
 from evmthread.state.scope import Mark
-from evmthread.state.view import Account, StateChanges, StateView
-
-
-@runtime_checkable
-class _Rooted(Protocol):
-    def roots(self) -> StateRoots: ...
+from evmthread.state.view import Account, KeepsRoots, StateChanges, StateView
 
 
 class WorldMark(NamedTuple):
@@ -72,18 +66,22 @@ class World:
         threshold: int = DEFAULT_THRESHOLD,
         hooks: Iterable[Hook] = (),
     ) -> None:
-        """`engine` is "auto" (compile what is hot: what was visited more than `threshold` times) or "stepper"."""
+        """On an empty state in memory, unless `view` says otherwise, by Cancun's rules, unless `fork` does.
+
+        `engine` is "auto" (compile what is hot: what was visited more than `threshold` times) or "stepper".
+        """
         if engine not in ("auto", "stepper"):
             raise InvalidInput(f"no engine is called {engine!r}; there are auto and stepper")
+        threshold = number_of_bits(threshold, 64, "threshold")
         self._engine: Engine = execute if engine == "stepper" else TieredEngine(threshold)
-        self.fork = fork
+        self.fork = instance_of(fork, Fork, "a Fork, such as fork_named('Cancun'),")
         self.hooks = tuple(hooks)
         self._observers: Observers | None = None
         self._computation: Computation | None = None
         self.view = view if view is not None else MemoryState()
         self.cache = cache if cache is not None else CodeCache()
         self.cache.table(fork)
-        self._host = WorldHost(self.view, environment if environment is not None else BlockEnvironment())
+        self._host = WorldHost(self.view, BlockEnvironment() if environment is None else environment)
         self.begin_transaction()
 
     @property
@@ -93,7 +91,7 @@ class World:
 
     @environment.setter
     def environment(self, block: BlockEnvironment) -> None:
-        self._free_host().block = block
+        self._free_host().block = instance_of(block, BlockEnvironment, "a BlockEnvironment")
 
     # Reads and setters ------------------------------------------------------------------------------------------------
     def account(self, address: bytes) -> Account | None:
@@ -121,11 +119,12 @@ class World:
         self._free_host().set_nonce(address_bytes(address), number_of_bits(nonce, 64, "nonce"))
 
     def set_code(self, address: bytes, code: bytes) -> None:
-        self._free_host().set_code(address_bytes(address), bytes(code))
+        self._free_host().set_code(address_bytes(address), byte_string(code, "code"))
 
     def set_storage(self, address: bytes, key: int, value: int) -> None:
         """Writes a slot; the account comes into being where there was none."""
-        address_bytes(address), number_of_bits(key, 256, "storage key"), number_of_bits(value, 256, "storage value")
+        address = address_bytes(address)
+        key, value = number_of_bits(key, 256, "storage key"), number_of_bits(value, 256, "storage value")
         host = self._free_host()
         if host.account(address) is None:
             host.set_balance(address, 0)
@@ -141,9 +140,9 @@ class World:
 
         A computation that is open ends.
 
-        Raises InvalidInput for a mark that is void: by `settle`, or by a rollback to an earlier one.
+        Raises InvalidInput for a mark that is void, by `settle` or by a rollback to an earlier one, or another World's.
         """
-        self._host.return_to(mark.journal)
+        self._host.return_to(instance_of(mark, WorldMark, "a mark, as World.mark gives it,").journal)
         self._host.block = mark.block
         if self._computation is not None:
             self._computation.drop()
@@ -198,7 +197,7 @@ class World:
 
     def roots(self) -> StateRoots:
         """The Merkle tries of the present state. Raises InvalidInput when the view keeps no tries."""
-        if not isinstance(self.view, _Rooted):
+        if not isinstance(self.view, KeepsRoots):
             raise InvalidInput("this world's view keeps no Merkle tries")
         roots = self.view.roots().copy()
         apply_to_roots(roots, self.changes())
@@ -280,15 +279,16 @@ class World:
             raise
 
     def open_call(self, to: bytes, data: bytes = b"", **options: Unpack[CallOptions]) -> Computation:
-        """A call, as `call` makes it, that may stop on the way: `run` it."""
+        """A call, as `call` makes it and with its options, that may stop on the way: `run` it."""
         host = self._free_host()
         return self._open(host, lambda: (call_message(host, self.fork, to, data, **options), None))
 
     def create(self, init_code: bytes, **options: Unpack[CreateOptions]) -> CallResult:
         """Creates a contract, at the address that the sender's nonce gives or at `address`; the nonce is incremented.
 
-        Raises InvalidInput for arguments of the wrong form, and where a hook stops the creation; may raise Missing or
-        LimitExceeded, with nothing changed.
+        By name it takes `sender`, `value`, `gas`, `address`, `origin` and `gas_price`. Where the contract is, the
+        result's `created` tells. Raises InvalidInput for arguments of the wrong form, and where a hook stops the
+        creation; may raise Missing or LimitExceeded, with nothing changed.
         """
         host = self._free_host()
         mark = host.mark()
@@ -301,7 +301,7 @@ class World:
             raise
 
     def open_create(self, init_code: bytes, **options: Unpack[CreateOptions]) -> Computation:
-        """A creation, as `create` makes it, that may stop on the way: `run` it."""
+        """A creation, as `create` makes it and with its options, that may stop on the way: `run` it."""
         host = self._free_host()
         return self._open(host, lambda: (create_message(host, init_code, **options), None))
 
@@ -311,8 +311,9 @@ class World:
         """Runs a whole transaction: checks, fee, nonce, intrinsic gas, refund, payment, deletions.
 
         The sender is recovered from the signature unless given. `simulated`: as nodes run eth_call, whatever the
-        sender's nonce and code, and above the limits of gas. Raises an InvalidTransaction, with nothing changed;
-        InvalidInput where a hook stops it.
+        sender's nonce and code, and above the limits of gas; without a price it wants a block without a base fee
+        (`with world.in_block(base_fee=0)`). Raises an InvalidTransaction, with nothing changed; InvalidInput for
+        arguments of the wrong form, and where a hook stops it.
         """
         host, sender, price = self._checked(transaction, sender, simulated=simulated)
         mark = host.mark()
@@ -371,8 +372,11 @@ class World:
     ) -> tuple[WorldHost, bytes, GasPrice]:
         """The host, in a new transaction scope in which the transaction may run, the sender, what it costs at least."""
         host = self._free_host()
+        instance_of(transaction, Transaction, "a Transaction (decode_transaction reads the bytes of one)")
         if sender is None:
             sender = transaction.sender(self.fork.transactions, host.block.chain_id)
+        else:
+            sender = address_bytes(sender, "a sender")
         self.begin_transaction()
         price = check_transaction(transaction, sender, self.fork, host.block, host, simulated=simulated)
         return host, sender, price

@@ -35,6 +35,7 @@ from evmthread.isa.prices import Prices
 from evmthread.isa.rules import Rules
 from evmthread.isa.transaction_rules import BlobSchedule, TransactionRules
 from evmthread.precompiles.precompile import Precompile
+from evmthread.primitives.arguments import instance_of, number_of_bits
 
 UNLIMITED = 2**63
 
@@ -54,6 +55,11 @@ class Limits:
     memory_bytes: int = 2**31  # all open frames together; far above what any block's gas can pay for
     recorded_calls: int = 2**19  # calls that a result's tree holds; more are run, and only counted
     recorded_bytes: int = 2**28  # what their data, output and, where they failed, memory may take; as recorded_calls
+
+    def __post_init__(self) -> None:
+        """Raises InvalidInput for what is no bound."""
+        for name in Limits.__slots__:
+            number_of_bits(getattr(self, name), 64, name)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -90,7 +96,7 @@ class Fork:
 
         `add` puts instructions (or replaces those of the same opcode) with their base prices; `reprice` changes base
         prices by instruction name; the others replace fields of the records of those names. Raises InvalidInput for
-        a name that doesn't exist.
+        a name that doesn't exist, and for what is no price, bound or precompile.
         """
         table, base_prices = list(self.table), list(self.base_prices)
         for opcode, price in (add or {}).items():
@@ -99,14 +105,17 @@ class Fork:
             except InvalidInput as error:
                 raise InvalidInput(f"fork {name}: {error}") from None
             table[instruction.opcode] = instruction
-            base_prices[instruction.opcode] = price
+            base_prices[instruction.opcode] = number_of_bits(price, 64, f"fork {name}: price of {instruction.name}")
         by_name = {instruction.name: instruction.opcode for instruction in table if instruction is not None}
         for instruction_name, price in (reprice or {}).items():
             if instruction_name not in by_name:
                 raise InvalidInput(f"fork {name}: no instruction is called {instruction_name}")
+            price = number_of_bits(price, 64, f"fork {name}: price of {instruction_name}")
             base_prices[by_name[instruction_name]] = price
         contracts = dict(self.precompiles)
-        contracts.update({number.to_bytes(20, "big"): contract for number, contract in (precompiles or {}).items()})
+        for number, contract in (precompiles or {}).items():
+            address = number_of_bits(number, 160, f"fork {name}: address of a precompile").to_bytes(20, "big")
+            contracts[address] = instance_of(contract, Precompile, f"fork {name}: a Precompile")
         try:
             return Fork(
                 name,
@@ -366,7 +375,7 @@ def with_dialect(fork: Fork) -> Fork:
 
 def fork_named(name: str) -> Fork:
     """The fork of a name, whatever its case; official fixtures' names are understood too. Raises InvalidInput."""
-    wanted = name.lower()
+    wanted = instance_of(name, str, "a fork's name").lower()
     names = {fork.name.lower(): fork for fork in HISTORY}
     names |= {alias.lower(): names[own.lower()] for alias, own in ALIASES.items()}
     if wanted not in names:

@@ -3,6 +3,8 @@ instruction that charges it. The values here are Frontier's (Yellow Paper, appen
 
 from dataclasses import dataclass
 
+from evmthread.primitives.arguments import number_of_bits
+
 
 @dataclass(frozen=True, slots=True)
 class Prices:
@@ -21,3 +23,9 @@ class Prices:
     selfdestruct_cold: int = 0
     selfdestruct_refund: int = 24_000
     init_code_word: int = 0
+
+    def __post_init__(self) -> None:
+        """Raises InvalidInput for what is no price."""
+        for name in Prices.__slots__:
+            if name != "slot_write_sentry":  # -1 where there is none
+                number_of_bits(getattr(self, name), 64, name)

@@ -16,6 +16,7 @@ from evmthread.isa.host import Host
 from evmthread.isa.instruction import Instruction, Shape
 from evmthread.isa.message import Message
 from evmthread.machine.traps import Answer, Break, Question, Stopped
+from evmthread.primitives.arguments import is_a, show
 from evmthread.primitives.types import Log
 
 
@@ -130,6 +131,8 @@ def _interests(
     """
     heard: dict[str, tuple[int, ...]] = {}
     for place, kind in enumerate(kinds):
+        if not issubclass(kind, Hook):
+            raise InvalidInput(f"a hook is an object of a class derived from Hook, not a {kind.__name__}")
         for event in overridden(kind):  # type: ignore[arg-type] # mypy doubts that a class is hashable
             heard[event] = (*heard.get(event, ()), place)
     watched = [name for event in heard for name in WATCHED.get(event, ())]
@@ -150,7 +153,7 @@ class Observers:
     )
 
     def __init__(self, hooks: Sequence[Hook], fork: Fork) -> None:
-        """Raises InvalidInput for an opcode that the fork doesn't have."""
+        """Raises InvalidInput for what is no hook, and for an opcode that the fork doesn't have."""
         self.hooks = tuple(hooks)
         self.by_event = _NOBODY.copy()
         heard, stepwise, wanted = _interests(tuple(map(type, self.hooks)))
@@ -174,6 +177,8 @@ class Observers:
         by_name = {record.name: record for record in fork.table if record is not None}
         watched = {by_name[name] for name in wanted if name in by_name}
         for hook in self.hooks:
+            if is_a(hook.opcodes, str):
+                raise InvalidInput(f"a hook's opcodes are a tuple of names, not the text {hook.opcodes!r}")
             for name in hook.opcodes:
                 if name not in by_name:
                     raise InvalidInput(f"fork {fork.name} has no instruction {name!r}")
@@ -207,8 +212,10 @@ class Observers:
         """What the first hook says that has an answer to a call, or a question of it."""
         for method in self.by_event["call"]:
             verdict: Answer | Question | None = method(caller, message)
-            if verdict is not None:
+            if isinstance(verdict, Answer | Question):
                 return verdict
+            if verdict is not None:
+                raise InvalidInput(f"a hook's call gives None, an Answer or a Question, not {show(verdict)}")
         return None
 
     def begin(self, frame: Frame, instruction: Instruction, operands: tuple[int, ...]) -> None:
@@ -222,8 +229,12 @@ class Observers:
     def stop_for(self, verdicts: Iterable[str | None]) -> None:
         """Raises Stopped with all reasons, if there is any."""
         reasons = tuple([verdict for verdict in verdicts if verdict is not None])
-        if reasons:
-            raise Stopped(Break(reasons))
+        if not reasons:
+            return
+        for reason in reasons:
+            if not is_a(reason, str):
+                raise InvalidInput(f"a hook stops the machine by a text, not by {show(reason)}")
+        raise Stopped(Break(reasons))
 
     def finish(self, frame: Frame, instruction: Instruction, operands: tuple[int, ...], result: object) -> None:
         """After a watched instruction."""

@@ -20,11 +20,7 @@ STACK_LIMIT = 1024  # Yellow Paper, section 9.1
 
 def push(value: int) -> Operation:
     """Pushes a constant."""
-
-    def run(frame: Frame, stack: list[int]) -> None:
-        stack.append(value)
-
-    return run
+    return lambda _frame, stack: stack.append(value)  # annotations would be made, and kept, for each constant
 
 
 def pushed(code: bytes, pc: int, size: int) -> int:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from evmthread.errors import Missing
+from evmthread.primitives.arguments import address_bytes, byte_string, number_of_bits
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,6 +16,11 @@ class Question:
 
     who: bytes
     question: bytes
+
+    def __post_init__(self) -> None:
+        """Raises InvalidInput for other types."""
+        address_bytes(self.who, "who is asked")
+        byte_string(self.question, "question")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +53,11 @@ class Answer:
     output: bytes = b""
     success: bool = True
     gas_used: int = 0
+
+    def __post_init__(self) -> None:
+        """Raises InvalidInput for other types."""
+        byte_string(self.output, "output")
+        number_of_bits(self.gas_used, 256, "gas used")
 
 
 class Stopped(Missing):

@@ -119,8 +119,8 @@ def verify_eth_get_proof(
 ) -> Account | None:
     """The account that eth_getProof's answer proves to a question; None where it proves that there is none.
 
-    The answer's slots are then proven, and are those asked for, in this order. Raises DecodingError and ProofError,
-    OtherRootError where it is of another state. For `zero_leaves` see verify_slot.
+    The answer's slots are then proven, and are those asked for, in this order. Raises DecodingError and ProofError.
+    For `zero_leaves` see verify_slot.
     """
     answer = AccountProof.from_json(data)
     if answer.address != address:

@@ -23,6 +23,7 @@ from evmthread.merkle.nodes import (
 )
 from evmthread.merkle.trie import Trie, index_key
 from evmthread.primitives import rlp
+from evmthread.primitives.arguments import address_bytes
 from evmthread.primitives.keccak import keccak256
 from evmthread.primitives.words import WORD_MASK
 
@@ -31,10 +32,6 @@ ZERO_LEAF = rlp.EMPTY_STRING
 
 class ProofError(VerificationError):
     """A proof that proves nothing: not exactly the nodes from this root to this key, or a value of the wrong form."""
-
-
-class OtherRootError(ProofError):
-    """A proof that begins at another root: it may be a right one, of another state."""
 
 
 def prove(trie: Trie, key: bytes) -> list[bytes]:
@@ -98,8 +95,7 @@ def _read(data: bytes, digest: bytes, place: int) -> Node:
     if not isinstance(data, bytes):
         raise ProofError(f"node {place} of the proof is {type(data).__name__}, not bytes")
     if keccak256(data) != digest:
-        kind = ProofError if place else OtherRootError
-        raise kind(f"node {place} of the proof ({len(data)} bytes) has not the hash 0x{digest.hex()}")
+        raise ProofError(f"node {place} of the proof ({len(data)} bytes) has not the hash 0x{digest.hex()}")
     if place and len(data) < 32:
         raise ProofError(f"node {place} of the proof has {len(data)} bytes, so it should have been inlined")
     try:
@@ -113,8 +109,7 @@ def verify_account(state_root: bytes, address: bytes, proof: Sequence[bytes]) ->
 
     Raises ProofError as verify_proof does, and for a leaf that is no account.
     """
-    if len(address) != 20:
-        raise InvalidInput(f"an address is 20 bytes, not {len(address)}")
+    address = address_bytes(address)
     leaf = verify_proof(state_root, keccak256(address), proof)
     if leaf is None:
         return None

@@ -6,6 +6,7 @@ from coincurve import PrivateKey, PublicKey
 from coincurve.context import GLOBAL_CONTEXT
 
 from evmthread.errors import CryptoError, InvalidInput
+from evmthread.primitives.arguments import is_a
 from evmthread.primitives.keccak import keccak256
 
 GROUP_ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
@@ -14,7 +15,7 @@ HALF_ORDER = GROUP_ORDER // 2
 
 def check_private_key(key: bytes) -> bytes:
     """The same 32 bytes. Raises CryptoError unless they are a scalar from 1 to the group's order less 1."""
-    if len(key) != 32 or not 0 < int.from_bytes(key, "big") < GROUP_ORDER:
+    if not is_a(key, bytes | bytearray) or len(key) != 32 or not 0 < int.from_bytes(key, "big") < GROUP_ORDER:
         raise CryptoError("a private key is 32 bytes, from 1 to the order of secp256k1 less 1")
     return key
 

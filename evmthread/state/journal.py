@@ -49,7 +49,7 @@ class Journal:
         self._changed_slots: dict[bytes, set[int]] = {}
         self._wiped: dict[bytes, bool] = {}
         self._marks_kept = False
-        self._era = 0  # marks of an earlier one are void
+        self._era = object()  # marks of an earlier one, or of another journal, are void
         self._enter_scope(new_scope(0, {}))
 
     def _enter_scope(self, scope: Scope) -> None:
@@ -341,7 +341,7 @@ class Journal:
 
         Raises InvalidInput for a void mark, as far as it can be told.
         """
-        if mark.era != self._era or mark.undo > len(self._undo):
+        if mark.era is not self._era or mark.undo > len(self._undo):
             raise InvalidInput("this mark is void: the changes since were applied, forgotten or undone")
         self._undo_to(mark.undo)
         self.returns += 1
@@ -352,7 +352,7 @@ class Journal:
     def forget_marks(self) -> None:
         """No mark is needed any more: all are void, and transactions drop their undo again when they end."""
         self._marks_kept = False
-        self._era += 1
+        self._era = object()
 
     # Transactions -----------------------------------------------------------------------------------------------------
     def begin_transaction(self, warm: Mapping[bytes, bool] = MappingProxyType({})) -> None:
@@ -441,7 +441,7 @@ class Journal:
     def rebase(self) -> None:
         """The view now holds all changes: what is cached is what it says. Right after a transaction has begun."""
         self._undo.clear()
-        self._era += 1
+        self._era = object()
         for address in self._changed:
             self._loaded[address] = self._accounts[address]
         self._changed.clear()

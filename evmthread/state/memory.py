@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from evmthread.errors import InvalidInput
 from evmthread.merkle.accounts import StateRoots
 from evmthread.merkle.eip1186 import account_proof
+from evmthread.primitives.arguments import address_bytes, byte_string, number_of_bits
 from evmthread.primitives.keccak import EMPTY_HASH, keccak256
 from evmthread.primitives.types import ZERO_HASH
 from evmthread.state.locks import OwnLock
@@ -45,13 +46,10 @@ class MemoryState:
         storage: Mapping[int, int] | None = None,
     ) -> None:
         """Puts a whole account, replacing what was there. Zero slots are left out. Raises InvalidInput."""
-        if len(address) != 20:
-            raise InvalidInput(f"an address is 20 bytes, not {len(address)}")
-        if not 0 <= nonce < 2**64 or not 0 <= balance < 2**256:
-            raise InvalidInput("nonce or balance out of range")
+        address, code = address_bytes(address), byte_string(code, "code")
+        nonce, balance = number_of_bits(nonce, 64, "nonce"), number_of_bits(balance, 256, "balance")
         for number in (*(storage or {}), *(storage or {}).values()):
-            if not 0 <= number < 2**256:
-                raise InvalidInput(f"a storage key or value is no word: {number}")
+            number_of_bits(number, 256, "a storage key or value")
         code_hash = keccak256(code)
         slots = {key: value for key, value in (storage or {}).items() if value}
         with self._lock.lock:
@@ -63,7 +61,10 @@ class MemoryState:
             self._version += 1
 
     def set_block_hash(self, number: int, block_hash: bytes) -> None:
-        """Makes a block's hash known."""
+        """Makes a block's hash (32 bytes) known. Raises InvalidInput."""
+        number, block_hash = number_of_bits(number, 256, "a block's number"), byte_string(block_hash, "a block's hash")
+        if len(block_hash) != 32:
+            raise InvalidInput(f"a block's hash is 32 bytes, not {len(block_hash)}")
         self._block_hashes[number] = block_hash
 
     def account(self, address: bytes) -> Account | None:

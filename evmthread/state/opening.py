@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from evmthread.errors import BackendError, InvalidInput
+from evmthread.primitives.arguments import instance_of
 from evmthread.state.files import publish, unfinished_name
 from evmthread.state.lmdb import LmdbState
 from evmthread.state.memory import MemoryState
@@ -78,7 +79,7 @@ def import_into(url: str, path: str | Path, *, progress: Progress = unheard) -> 
 
 
 def _parts(url: str) -> tuple[str, str]:
-    scheme, colon, rest = url.partition(":")
+    scheme, colon, rest = instance_of(url, str, f"a text, {SCHEMES},").partition(":")
     if not colon:
         raise InvalidInput(f"{url!r} names no state; write {SCHEMES}")
     if scheme not in ("memory", "http", "https", *_IN_FILES):

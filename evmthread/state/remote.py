@@ -12,7 +12,7 @@ from evmthread.errors import BackendError, DecodingError, InvalidInput
 from evmthread.merkle import accounts
 from evmthread.merkle.accounts import MAX_NONCE
 from evmthread.merkle.eip1186 import AccountProof, verify_eth_get_proof
-from evmthread.merkle.proofs import OtherRootError, ProofError
+from evmthread.merkle.proofs import ProofError
 from evmthread.primitives import rlp
 from evmthread.primitives.keccak import EMPTY_HASH, keccak256
 from evmthread.primitives.types import ZERO_HASH, parse_hex
@@ -92,8 +92,9 @@ def ask_for_proof(
             return account, [slot.value for slot in AccountProof.from_json(answer).slots]
         except DecodingError as error:
             raise BadAnswer(f"eth_getProof: {error}") from error
-        except OtherRootError:
-            pause = next(pauses, None)
+        except ProofError:
+            nodes = AccountProof.from_json(answer).proof
+            pause = next(pauses, None) if nodes and keccak256(nodes[0]) != state_root else None
             if pause is None:
                 raise
         sleep(pause)

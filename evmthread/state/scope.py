@@ -35,7 +35,7 @@ def new_scope(undo_start: int, warm: Mapping[bytes, bool]) -> Scope:
 class Mark(NamedTuple):
     """A point to which the whole journal can go back, also across transactions."""
 
-    era: int
+    era: object
     undo: int
     scope: Scope
     logs: int

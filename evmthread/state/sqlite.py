@@ -103,6 +103,8 @@ class SqliteStore:
             if code == sqlite3.SQLITE_FULL:
                 raise StoreFull(f"{self.place}: {error}") from error
             raise BackendError(f"{self.place}: {error}") from error
+        except UnicodeDecodeError as error:  # of the message, which quotes what is damaged
+            raise CorruptState(self.place, "names in it are no text") from error
 
     def get(self, table: str, key: bytes) -> bytes | None:
         try:

@@ -19,6 +19,7 @@ from evmthread.errors import BackendError, InvalidInput
 BUSY_SECONDS = 5.0
 _CHECKSUM_BYTES = 16
 _NONCE_BYTES = 8
+_COUNT_BYTES, _COUNT_BITS = 8, 62  # no file is opened, or written to, so often
 
 Run: TypeAlias = Callable[..., sqlite3.Cursor]
 """Runs one statement in the transaction that is open."""
@@ -148,6 +149,8 @@ class Database:
             if code == sqlite3.SQLITE_CORRUPT:
                 raise self.kind.damaged(f"{self.place}: {error}") from error
             raise BackendError(f"{self.place}: {error}") from error
+        except UnicodeDecodeError as error:  # of the message, which quotes what is damaged
+            raise self.kind.damaged(f"{self.place}: names in it are no text") from error
 
     @contextmanager
     def writing(self, *, synced: bool = True) -> Iterator[Run]:
@@ -182,7 +185,7 @@ class Database:
         try:
             yield run
             if touches:  # a transaction that changes nothing syncs nothing
-                self.put_meta(run, "syncs", (int.from_bytes(self.meta(run, "syncs"), "big") + 1).to_bytes(8, "big"))
+                self.count_meta(run, "syncs")
             if self.before_commit is not None:
                 self.before_commit()
         except BaseException:
@@ -258,6 +261,19 @@ class Database:
     def put_meta(self, run: Run, name: str, value: bytes) -> None:
         """Keeps a value under a name."""
         run("INSERT OR REPLACE INTO meta VALUES(?, ?)", (name, value))
+
+    def meta_number(self, run: Run, name: str) -> int:
+        """The count under a name; 0 where there is none. Raises the kind's `damaged` for what is none."""
+        value = self.meta(run, name)
+        if len(value) > _COUNT_BYTES or (number := int.from_bytes(value, "big")) >> _COUNT_BITS:
+            raise self.kind.damaged(f"{self.place}: {name!r} is no count")
+        return number
+
+    def count_meta(self, run: Run, name: str) -> int:
+        """Counts one more under a name, durably; gives the count."""
+        number = self.meta_number(run, name) + 1
+        self.put_meta(run, name, number.to_bytes(_COUNT_BYTES, "big"))
+        return number
 
     def check(self) -> None:
         """Has SQLite read everything. Raises the kind's `damaged` where the file isn't whole."""

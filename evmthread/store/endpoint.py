@@ -17,8 +17,9 @@ from evmthread.channel.messages import decode_agreed
 from evmthread.channel.restoring import SavedChannel, restore_thread
 from evmthread.channel.thread import Thread
 from evmthread.commit.signing import GuardedSigner, Signer
-from evmthread.errors import EvmthreadError
+from evmthread.errors import EvmthreadError, InvalidInput
 from evmthread.machine.code_cache import CodeCache
+from evmthread.primitives.arguments import show
 from evmthread.store.thread_store import Lease, ThreadStore
 
 
@@ -71,8 +72,12 @@ class Endpoint:
         """The endpoint of a thread that the store has, as it was left; `start` is to be called next.
 
         A restored store gets a floor above all that the lost one can have signed, as soon as it has the genesis.
-        Raises UnknownThread, LeaseLost and other BackendErrors, and what Channel raises.
+        Raises UnknownThread, LeaseLost and other BackendErrors, InvalidInput for another key's signer, and what
+        Channel raises.
         """
+        own = store.look(thread_id).key
+        if signer.address != own:
+            raise InvalidInput(f"the store's own key is 0x{own.hex()}, and not the signer's, {show(signer.address)}")
         lease = store.acquire(thread_id)
         channel = open_channel(lease, now=now, random=random, options=options, cache=cache)
         endpoint = cls(channel, store, lease, signer, send=send, notify=notify, keep=keep)

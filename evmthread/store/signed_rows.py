@@ -94,11 +94,11 @@ class SignedRows:
     # Floors -----------------------------------------------------------------------------------------------------------
     def count_restore(self, run: Run) -> None:
         """The file has just been put back from a copy."""
-        self._database.put_meta(run, "restores", (self.restores(run) + 1).to_bytes(8, "big"))
+        self._database.count_meta(run, "restores")
 
     def restores(self, run: Run) -> int:
         """How often the file was put back from a copy."""
-        return int.from_bytes(self._database.meta(run, "restores"), "big")
+        return self._database.meta_number(run, "restores")
 
     def begin(self, run: Run, thread_id: bytes) -> None:
         """A thread begins: nothing can have been signed in it before."""

@@ -10,7 +10,8 @@ from types import TracebackType
 from typing import Self
 
 from evmthread.commit.signing import LogState
-from evmthread.errors import BackendError, InvalidInput
+from evmthread.errors import BackendError
+from evmthread.primitives.arguments import address_bytes
 from evmthread.store.database import Database, FileKind, Run
 from evmthread.store.signed_rows import SCHEMA, SignedEntry, SignedRows
 
@@ -47,8 +48,7 @@ class SqliteSignLog:
         `durable` False is for tests: a power cut, though no crash of the process, may undo what was signed last, and
         then the key may sign twice. Raises NotASignLog, DamagedSignLog, BackendError.
         """
-        if len(key) != 20:
-            raise InvalidInput(f"an address is 20 bytes, not {len(key)}")
+        key = address_bytes(key)
         self.place = str(path)
         self._database = Database(path, _KIND, durable=durable)
         self._rows = SignedRows(self._database)
@@ -66,14 +66,13 @@ class SqliteSignLog:
             database.put_meta(run, "key", key)
         elif owner != key:
             raise NotASignLog(f"{self.place} belongs to 0x{owner.hex()}, not to 0x{key.hex()}")
-        self._epoch = int.from_bytes(database.meta(run, "epoch"), "big") + 1
-        database.put_meta(run, "epoch", self._epoch.to_bytes(8, "big"))
+        self._epoch = database.count_meta(run, "epoch")
         if restored:
             self._rows.count_restore(run)
         self._restored = self._rows.restores(run) > 0
 
     def _check_epoch(self, run: Run) -> None:
-        if int.from_bytes(self._database.meta(run, "epoch"), "big") != self._epoch:
+        if self._database.meta_number(run, "epoch") != self._epoch:
             raise LogTaken(f"{self.place}: another process has opened it")
 
     # What a SignLog does ----------------------------------------------------------------------------------------------

@@ -14,6 +14,7 @@ from evmthread.commit.eip712 import Domain
 from evmthread.commit.signing import AlreadyFinal, EquivocationError, LogState, NonceNotAbove, SigningRefused, SignLog
 from evmthread.commit.terms import thread_id
 from evmthread.errors import BackendError, InvalidInput
+from evmthread.primitives.arguments import show
 from evmthread.primitives.types import ZERO_ADDRESS, ZERO_HASH
 from evmthread.store.threadfile import ThreadHead
 from evmthread.store.verification import verify_head
@@ -46,7 +47,7 @@ class UnknownThread(InvalidInput):
     thread_id: bytes
 
     def __str__(self) -> str:
-        return f"no thread 0x{self.thread_id.hex()} in the store"
+        return f"no thread {show(self.thread_id)} in the store"
 
 
 @dataclass(eq=False)

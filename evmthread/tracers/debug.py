@@ -9,6 +9,7 @@ from evmthread.execution.result import TransactionResult
 from evmthread.execution.transaction import Transaction
 from evmthread.execution.world import World
 from evmthread.machine.hooks import Hook
+from evmthread.primitives.arguments import address_bytes, instance_of
 from evmthread.tracers.calls import CallTracer
 from evmthread.tracers.prestate import PrestateTracer
 from evmthread.tracers.struct_logs import StructLogs
@@ -46,8 +47,11 @@ def trace(
     InvalidInput for an unknown tracer or option, and as World.apply does; may raise Missing.
     """
     chosen = _chosen(tracer, options or {})
+    instance_of(transaction, Transaction, "a Transaction")
     if sender is None:
         sender = transaction.sender(world.fork.transactions, world.environment.chain_id)
+    else:
+        sender = address_bytes(sender, "a sender")
     hook: StructLogs | CallTracer | PrestateTracer
     if tracer == CALLS:
         hook = CallTracer(world.fork, only_top_call=bool(chosen["onlyTopCall"]), with_log=bool(chosen["withLog"]))

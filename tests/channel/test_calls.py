@@ -3,7 +3,7 @@
 import pytest
 
 from evmthread.channel.errors import InvalidBatch, MissingAccount
-from evmthread.channel.rules import RECORDED_BYTES
+from evmthread.channel.rules import recorded_bytes
 from evmthread.commit import TRAP_ADDRESS, Status
 from evmthread.execution.result import CallResult
 from tests.channel.test_inputs import ABSENT, CREATE, calling, opened, refused
@@ -28,7 +28,7 @@ def test_long_call_data_does_not_pile_up() -> None:
     result = prepared.outcome.inputs[0].result
     assert result.success
     assert result.unrecorded > 5000
-    assert data_kept(result) <= RECORDED_BYTES
+    assert data_kept(result) <= recorded_bytes(match.rules.batch_inputs)
 
 
 def test_a_call_that_is_not_recorded_is_checked() -> None:

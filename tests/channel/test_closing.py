@@ -8,9 +8,10 @@ from evmthread.channel.desk import ChainHead, ChannelOptions, Mode
 from evmthread.channel.errors import LocalProtocolError, NotNow
 from evmthread.channel.events import Adopted, CloseAsked, Closed, CloseFailed
 from evmthread.channel.messages import Accept, Agreed, Close, CloseReady, Propose
+from evmthread.channel.pacing import MOST_DOUBLINGS
 from evmthread.channel.phases import Phase
 from evmthread.commit import Status
-from tests.channel.endpoints import OUTSIDER, Table, word
+from tests.channel.endpoints import GAS, OUTSIDER, Table, word
 from tests.channel.games import START
 
 
@@ -490,3 +491,16 @@ def test_nobody_is_ready_before_ground_above_a_floor_was_given() -> None:
         desk.own_floor, desk.floors = 0, {}
         table.channel(0)._closing.try_ready()
         assert desk.ready_to_close == desk.thread.parent
+
+
+def test_who_asks_and_closes_at_once_is_not_kept_waiting_for_what_it_asked() -> None:
+    """An operator clears the way for an end: who asked for that doesn't refuse it as passing its request over."""
+    table = Table(2, operator=OUTSIDER, operator_leads=True)
+    end = table.ends[0]
+    end.do(lambda channel: channel.request(word(5), gas=GAS, lasting=True))
+    end.do(lambda channel: channel.close())
+    table.pump()
+    table.wait(PATIENCE * table.options[0].base_timer)
+    assert len(table.told(0, CloseFailed)) == 1
+    table.wait(1.5 * 2**MOST_DOUBLINGS * table.options[0].base_timer)
+    assert [each.channel.thread.storage(0) for each in table.ends] == [6, 6, 6]

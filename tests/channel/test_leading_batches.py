@@ -1,15 +1,20 @@
 """What goes into a batch, what is left out of it, and what is dropped."""
 
+from dataclasses import replace
+
 import pytest
 
+from evmthread.channel.desk import MAX_INPUTS
 from evmthread.channel.errors import InvalidBatch, LocalProtocolError
 from evmthread.channel.events import Lapsed, Undone
 from evmthread.channel.leading import _without
 from evmthread.channel.local import LOCAL_DOMAIN
-from evmthread.channel.messages import Propose, Reject, RejectCode, Request
+from evmthread.channel.messages import Propose, Reject, RejectCode, Request, encode_message
 from evmthread.channel.party import SignedInput
 from evmthread.commit import (
     DIALECT,
+    Batch,
+    SignedBatch,
     Status,
     digest,
 )
@@ -276,3 +281,16 @@ def test_steps_are_the_last_inputs_also_when_others_are_dropped() -> None:
 
     assert suspended((7, 0)), "the first can be in no batch, the last still is the last"
     assert not suspended((0, 7)), "the last is gone, and what is last now was never to be suspended"
+
+
+def test_no_more_inputs_are_taken_than_a_message_can_be_read_with() -> None:
+    """What is kept and can't be read would stop us at the next start, and nobody else could follow."""
+    table = Table(rules={"batch_inputs": 2**32 - 1, "batch_bytes": 2**32 - 1})
+    proposal = table.proposal(1)
+    batch = proposal.batch
+    many = SignedBatch(
+        Batch(batch.batch.environment, batch.batch.inputs * MAX_INPUTS), (batch.signatures[0],) * MAX_INPUTS
+    )
+    data = encode_message(table.id, replace(proposal, batch=many))
+    assert isinstance(table.read(data), Propose)
+    assert table.channel(0)._desk.pool._most == MAX_INPUTS

@@ -142,6 +142,14 @@ def test_what_is_no_message_is_refused(item: rlp.Item) -> None:
         decode_message(b"\x01" + rlp.encode(item), batch_bytes=BATCH_BYTES)
 
 
+def test_messages_of_a_thread_id_of_another_length_are_refused(messages: list[Message]) -> None:
+    for message in messages:
+        kind, _, body = rlp.decode(encode_message(THREAD, message)[1:])
+        for thread in (b"", THREAD[1:], THREAD + b"\x01", THREAD * 2, [THREAD]):
+            with pytest.raises(DecodingError):
+                decode_message(b"\x01" + rlp.encode([kind, thread, body]), batch_bytes=BATCH_BYTES)
+
+
 def test_other_versions_are_refused(messages: list[Message]) -> None:
     with pytest.raises(DecodingError):
         decode_message(b"\x02" + encode_message(THREAD, messages[0])[1:], batch_bytes=BATCH_BYTES)

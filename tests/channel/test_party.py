@@ -315,6 +315,12 @@ def test_inputs_are_bound_to_the_latest_agreement() -> None:
     match.agree()  # the failed round left nobody with anything pending
 
 
+@pytest.mark.parametrize("kind", [4, -1, "CALL", None])
+def test_an_input_of_no_kind_is_not_signed(kind: InputKind) -> None:
+    with pytest.raises(InvalidInput, match="no kind of input"):
+        Match(STORE).parties[0].sign_input(b"", gas=CALL_GAS, kind=kind)
+
+
 def test_no_second_input_is_signed_for_a_place() -> None:
     match = Match(STORE)
     party = match.parties[0]

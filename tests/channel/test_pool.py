@@ -1,5 +1,7 @@
 """Inputs that wait, the order in which they go, and who was passed over."""
 
+from dataclasses import replace
+
 import pytest
 
 from evmthread.channel.party import SignedInput
@@ -26,7 +28,7 @@ def own(nonce: int = 0, kind: InputKind = InputKind.CALL, *, signature: bytes = 
 
 
 def test_an_input_is_kept_once_and_so_many_of_one_actor() -> None:
-    pool = Pool(2)
+    pool = Pool(2, 1000)
     assert not pool
     assert pool.add(signed(B), 1.0)
     assert not pool.add(signed(B), 2.0)
@@ -39,14 +41,37 @@ def test_an_input_is_kept_once_and_so_many_of_one_actor() -> None:
     assert not pool.add(signed(B, 9, InputKind.ABORT), 4.0)
 
 
+def test_what_others_want_is_kept_as_far_as_batches_can_hold_it() -> None:
+    pool = Pool(8, 100)
+
+    def long(nonce: int, size: int, actor: bytes = B, kind: InputKind = InputKind.CALL) -> SignedInput:
+        return SignedInput(replace(an_input(actor, nonce, kind), data=bytes(size)), b"s")
+
+    assert not pool.add(long(0, 101), 1.0)
+    assert pool.add(long(0, 60), 1.0)
+    assert not pool.add(long(1, 41), 1.0)
+    assert pool.add(long(1, 40), 1.0)
+    assert not pool.add(long(2, 1), 1.0)
+    assert pool.add(long(0, 100, C), 1.0), "each has its own room"
+    assert pool.add(long(0, 100, kind=InputKind.ANSWER), 1.0), "what goes on finds room"
+    assert not pool.add(long(1, 101, kind=InputKind.ABORT), 1.0)
+    pool.drop(long(0, 100, kind=InputKind.ANSWER).input)
+    pool.drop(long(1, 40).input)
+    pool.drop(long(1, 40).input)
+    assert not pool.add(long(1, 41), 2.0)
+    assert pool.add(long(1, 40), 2.0)
+    pool.take_lapsed(())
+    assert pool.add(long(0, 100), 3.0)
+
+
 def test_what_is_ours_waits_as_well() -> None:
-    pool = Pool(2)
+    pool = Pool(2, 1000)
     pool.own.append(own())
     assert pool
 
 
 def test_our_own_are_bounded_too_and_answers_find_room() -> None:
-    pool = Pool(2)
+    pool = Pool(2, 1000)
     pool.own.append(own())
     assert not pool.is_full(InputKind.CALL)
     pool.wishes.append(own(1).wish)
@@ -57,7 +82,7 @@ def test_our_own_are_bounded_too_and_answers_find_room() -> None:
 
 
 def test_others_go_first_by_when_they_came_then_our_own_that_are_signed() -> None:
-    pool = Pool(8)
+    pool = Pool(8, 1000)
     pool.own += [own(0), own(1, signature=b"")]
     pool.add(signed(C), 1.0)
     pool.add(signed(B, 1), 0.5)
@@ -67,7 +92,7 @@ def test_others_go_first_by_when_they_came_then_our_own_that_are_signed() -> Non
     pool.drop(an_input(B, 1))
     pool.drop(an_input(C, 9))
     assert len(pool.collect(suspended=False)) == 3
-    small = Pool(2)
+    small = Pool(2, 1000)
     for nonce in range(2):
         small.add(signed(B, nonce), 0.0)
     small.own.append(own())
@@ -75,7 +100,7 @@ def test_others_go_first_by_when_they_came_then_our_own_that_are_signed() -> Non
 
 
 def test_a_suspended_thread_takes_an_answer_first_and_nothing_without_one() -> None:
-    pool = Pool(3)
+    pool = Pool(3, 1000)
     pool.add(signed(B), 0.0)
     assert pool.collect(suspended=True) == []
     pool.add(signed(C, 0, InputKind.ABORT), 1.0)
@@ -86,7 +111,7 @@ def test_a_suspended_thread_takes_an_answer_first_and_nothing_without_one() -> N
 
 
 def test_all_inputs_are_void_when_the_agreement_moves() -> None:
-    pool = Pool(3)
+    pool = Pool(3, 1000)
     pool.own += [own(0), own(1)]
     pool.used[InputKind.CALL, 0] = an_input(A)
     pool.barred = True
@@ -97,7 +122,7 @@ def test_all_inputs_are_void_when_the_agreement_moves() -> None:
 
 
 def test_only_a_call_that_all_have_had_for_long_enough_is_due() -> None:
-    pool = Pool(3)
+    pool = Pool(3, 1000)
     assert pool.oldest_due(10.0, 2.0) is None
     first, second = own(0), own(1)
     answer = own(0, InputKind.ANSWER)
@@ -110,7 +135,7 @@ def test_only_a_call_that_all_have_had_for_long_enough_is_due() -> None:
 
 
 def test_who_may_go_before_a_request_that_is_due() -> None:
-    pool, due = Pool(3), own(0)
+    pool, due = Pool(3, 1000), own(0)
     due.sent = 10.0
     pool.add(signed(B, 0), 12.0)
     pool.add(signed(B, 1), 12.1)

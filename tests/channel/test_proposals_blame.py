@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from evmthread.channel.closing import PATIENCE
 from evmthread.channel.events import (
     Adopted,
     Convicted,
@@ -21,10 +22,10 @@ from evmthread.channel.messages import (
     Request,
 )
 from evmthread.channel.phases import Phase
-from evmthread.channel.proposals import MAX_DIVERGENT
+from evmthread.channel.proposals import EMPTY_BATCHES, EXECUTION_TIMERS, EXECUTIONS, MAX_DIVERGENT
 from evmthread.channel.watch import MAX_REMEMBERED
 from evmthread.commit import DIALECT, Batch, SignatureSet, SignedBatch, SignedCommitment, Suspension, digest
-from tests.channel.endpoints import ASKS, OUTSIDER, Table, proposals, word
+from tests.channel.endpoints import ASKS, OUTSIDER, Table, empty_batch, proposals, word
 from tests.channel.test_rounds import rejects
 
 
@@ -97,6 +98,52 @@ def test_two_proposals_under_one_nonce_convict_their_leader() -> None:
     signed = [record.digest for record in table.stores[0].look(table.id).load().signed]
     assert signed == [table.digest(proposal.commitment)], "the second isn't signed"
     assert rejects(table, 0)[-1].code == RejectCode.STALE
+
+
+def test_what_is_not_signed_is_executed_so_often_as_an_honest_leader_needs() -> None:
+    """The same bytes cost their sender nothing: executing them has its measure, which time fills up again."""
+    table = Table(3, rules={"clock_drift": 1000})
+    proposal = table.proposal(1)
+    table.ends[0].do(lambda channel: channel.close())
+    thread = table.channel(0).thread
+    executed = []
+    prepare = thread.prepare
+    thread.prepare = lambda *given, **named: executed.append(1) or prepare(*given, **named)  # type: ignore[method-assign]
+    most = EXECUTIONS * table.rules.open_proposals
+    for _ in range(most + 5):
+        table.tell(0, 2, proposal)
+    assert len(executed) == most
+    assert {(reject.code, reject.where) for reject in rejects(table, 0)} == {(RejectCode.UNWANTED, "closing")}
+    table.tell(0, 1, proposal)
+    assert len(executed) == most + 1, "who sends too much is counted, and nobody else"
+    another = EXECUTION_TIMERS * table.options[0].base_timer
+    for seconds, more in ((1, 2), (another - 1, 2), (another + 1, 3)):
+        table.ends[0].tick(table.now + seconds)
+        table.ends[0].do(lambda channel: channel.close())
+        table.tell(0, 2, proposal)
+        assert len(executed) == most + more, seconds
+    table.sent()
+    table.ends[0].tick(table.now + another + 1 + PATIENCE * table.options[0].base_timer)
+    table.tell(0, 1, proposal)
+    assert table.channel(0).phase == Phase.PENDING, "now that closing has failed it is signed"
+
+
+def test_empty_batches_are_signed_at_a_leaders_pace_and_no_faster() -> None:
+    """No openProposals bound them, and each signature takes its place in the store."""
+    table = Table(3)
+    commitment, batch = empty_batch(table, nonce=1)
+    proposal = Propose(commitment, batch, None, b"")
+
+    def propose(*places: int) -> int:
+        for place in places:
+            table.tell(0, 1, table.signed(1, proposal, nonce=1 + 3 * place))
+        table.sent()
+        return len(table.channel(0)._desk.ballot.signed)
+
+    assert propose(*range(EMPTY_BATCHES + 5)) == EMPTY_BATCHES
+    assert propose(EMPTY_BATCHES + 5) == EMPTY_BATCHES
+    table.ends[0].tick(table.now + table.options[0].base_timer)
+    assert propose(EMPTY_BATCHES + 6, EMPTY_BATCHES + 7) == EMPTY_BATCHES + 1
 
 
 def stopped_after_5(table: Table) -> tuple[Propose, Suspension]:

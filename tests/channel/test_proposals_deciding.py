@@ -5,6 +5,7 @@ import pytest
 from evmthread.channel.desk import ChannelOptions
 from evmthread.channel.errors import LocalProtocolError
 from evmthread.channel.events import (
+    Convicted,
     Proposed,
     Rejected,
 )
@@ -74,6 +75,21 @@ def two_told() -> tuple[Table, Propose, Propose]:
     table.tell(0, 1, second)
     table.sent()
     return table, first, second
+
+
+def test_a_second_proposal_under_a_nonce_does_not_take_the_place_of_what_the_user_decides_on() -> None:
+    table = Table(3, each={0: ChannelOptions(manual=True)})
+    first = table.proposal(1)
+    other = Table(3, each={0: ChannelOptions(manual=True)}).proposal(1, 6)
+    assert (other.commitment.nonce, other.commitment.parent) == (first.commitment.nonce, first.commitment.parent)
+    table.tell(0, 1, first)
+    table.tell(0, 1, other)
+    assert [reject.code for _, _, reject in table.sent() if isinstance(reject, Reject)] == [RejectCode.STALE]
+    assert told(table) == [first.commitment.nonce]
+    table.ends[0].do(lambda channel: channel.accept(first.commitment.nonce))
+    accepts = [message.digest for _, _, message in table.sent() if isinstance(message, Accept)]
+    assert set(accepts) == {table.digest(first.commitment)}
+    assert len(table.told(0, Convicted)) == 1
 
 
 def told(table: Table) -> list[int]:

@@ -6,7 +6,7 @@ import pytest
 
 from evmthread.channel.errors import NotSupported
 from evmthread.channel.local import LOCAL_DOMAIN
-from evmthread.channel.rules import RECORDED_BYTES, ThreadRules, _forks, thread_rules
+from evmthread.channel.rules import RECORDED_BYTES, ThreadRules, _forks, recorded_bytes, thread_rules
 from evmthread.commit import DIALECT, TRAP_ADDRESS, Ruleset, thread_address, thread_id
 from evmthread.commit.refusals import IllFormedRuleset, Refusal
 from evmthread.isa.forks import fork_named
@@ -22,9 +22,24 @@ def rules_of(rules: Ruleset) -> ThreadRules:
 
 
 def test_the_limits_of_a_threads_forks() -> None:
-    for fork in _forks("Osaka", 2**24, TRAP_ADDRESS, dialect=False):
-        assert fork.limits.recorded_bytes == RECORDED_BYTES
+    for fork in _forks("Osaka", 2**24, 2**17, TRAP_ADDRESS, dialect=False):
+        assert fork.limits.recorded_bytes == 2**17
         assert fork.limits.memory_bytes == 2**24
+
+
+@pytest.mark.parametrize("inputs", [0, 1, 256, 257, 100_000, 2**32 - 1])
+def test_the_trees_of_a_batch_are_bounded_however_many_inputs_it_may_have(inputs: int) -> None:
+    rules = rules_of(ruleset(batch_inputs=inputs))
+    for fork in (rules.fork, rules.creation_fork):
+        assert fork.limits.recorded_bytes == recorded_bytes(inputs) <= 2**18
+        assert fork.limits.recorded_bytes * inputs <= RECORDED_BYTES
+    assert recorded_bytes(256) == 2**18
+
+
+def test_more_memory_than_a_host_gives_is_not_supported() -> None:
+    assert rules_of(ruleset(memory_bytes=2**31)).fork.limits.memory_bytes == 2**31
+    with pytest.raises(NotSupported, match="memoryBytes of 2147483649"):
+        rules_of(ruleset(memory_bytes=2**31 + 1))
 
 
 def test_who_is_who_in_a_thread() -> None:

@@ -9,6 +9,7 @@ from evmthread.commit import DIALECT
 from evmthread.errors import DecodingError, InvalidInput
 from evmthread.primitives import rlp
 from evmthread.primitives.types import Hash32
+from evmthread.state.view import Account, AccountChange, StateChanges
 from tests.channel.endpoints import ASKS, Table, word
 
 
@@ -98,3 +99,12 @@ def test_code_is_known_by_its_hash() -> None:
     for step in STEPS:
         for code_hash in decode_step(encode_step(step)).changes.codes:
             assert Hash32(code_hash)
+
+
+def test_a_state_of_a_great_many_accounts_is_read() -> None:
+    """More items of RLP than a message may have: whoever pays a wei to each of so many accounts stops no restart."""
+    account = Account(0, 1, bytes(32))
+    many = {(1 << 80 | number).to_bytes(20, "big"): AccountChange(None, account, {}) for number in range(40_000)}
+    step = replace(STEPS[-1], changes=StateChanges(many, {}), since=StateChanges(many, {}))
+    assert decode_step(encode_step(step)) == step
+    assert decode_changes(encode_step(step)) == step.changes

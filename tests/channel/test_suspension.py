@@ -512,3 +512,29 @@ def test_an_answer_after_a_batch_that_was_discarded(transcript: bool) -> None:
     assert first == second
     assert match.thread.storage(1) == 0
     assert match.thread.open_call is not None
+
+
+def test_a_machine_of_a_great_many_logs_goes_on() -> None:
+    """More items of RLP than a message may have: 66,000 logs cost 25 million gas."""
+    many = "PUSH3 66000 next: PUSH0 PUSH0 LOG0 PUSH1 1 SWAP1 SUB DUP1 PUSH @next JUMPI "
+    asks = "PUSH0 PUSH0 CALLER DATA 0xb1 STOP"
+    match = Match(assemble(many + asks), rules=ruleset(fork="Cancun", dialect=DIALECT))
+    match.agree()
+    assert match.call(0, gas=30_000_000).commitment.status == Status.SUSPENDED
+    answer = match.parties[0].answer()
+    assert match.agree(answer).commitment.status == Status.REST
+
+
+@pytest.mark.parametrize("change", [lambda kept: kept[:-1], lambda kept: b"", lambda kept: b"\x01\xc0"])
+def test_a_machine_that_was_kept_wrong_refuses_the_answer(change: Callable[[bytes], bytes]) -> None:
+    match = asked()
+    kept = match.thread.whole_step()
+    assert kept is not None
+    assert kept.open_call is not None
+    wrong = replace(kept.open_call, snapshot=change(kept.open_call.snapshot))
+    thread = match.open()
+    thread.restore(match.tip, (), [replace(kept, open_call=wrong)])
+    answer = match.parties[1].answer(ANSWER)
+    with pytest.raises(InvalidBatch, match="whose machine can be read"):
+        thread.prepare(match.batch([answer]))
+    thread.prepare(match.batch([match.parties[1].abort()]))

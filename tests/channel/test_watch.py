@@ -7,7 +7,7 @@ from evmthread.channel.errors import DivergentField
 from evmthread.channel.events import Convicted, Diverged, Stopped, StopReason
 from evmthread.channel.messages import Propose
 from evmthread.channel.party import SignedInput
-from evmthread.channel.watch import MAX_KEPT, MAX_REMEMBERED, Watch
+from evmthread.channel.watch import MAX_KEPT, MAX_REMEMBERED, MAX_REMEMBERED_BATCHES, Watch
 from evmthread.commit import Commitment, Equivocation, Input
 from evmthread.errors import EvmthreadError
 from tests.channel.endpoints import OUTSIDER, Table, empty_batch, word
@@ -141,6 +141,23 @@ def test_the_memory_is_bounded_and_the_oldest_go() -> None:
         watch.input(1, SignedInput(numbered(number), model.signature))
     assert len(watch._inputs) == MAX_REMEMBERED
     assert next(iter(watch._inputs))[2] == 3
+
+
+def test_long_inputs_push_out_their_own_actors_alone() -> None:
+    table, watch, _ = watching(rules={"batch_bytes": 2000})
+    model, small = request_of(table, 1).signed, request_of(table, 2).signed
+    watch.input(2, small)
+
+    def numbered(number: int) -> Input:
+        return replace(model.input, nonce=number, data=bytes(1000))
+
+    room = 2 * MAX_REMEMBERED_BATCHES
+    for number in range(room + 3):
+        watch.input(1, SignedInput(numbered(number), model.signature))
+        watch.input(1, SignedInput(numbered(number), model.signature))
+    kept = [signed.input for signed in watch._inputs.values()]
+    assert kept == [small.input, *map(numbered, range(4, room + 3))]
+    assert sum(len(each.data) for each in kept) <= 2000 * MAX_REMEMBERED_BATCHES
 
 
 def test_so_many_proofs_of_a_kind_are_enough() -> None:

@@ -119,6 +119,28 @@ def test_gas_above_the_batchs_is_found_out_before_it_is_signed() -> None:
         table.ask(0, 5, gas=1 << 64)
 
 
+def test_an_input_of_another_kind_with_our_signature_is_not_ours() -> None:
+    table = Table(3)
+    table.tell(2, 0, request_of(table, 2, kind=7))
+    assert table.told(2, Stopped), "whoever signed that has our key"
+
+
+def test_a_long_input_that_is_kept_is_read_again() -> None:
+    table = Table(rules={"batch_bytes": 1 << 26})
+    wish = Wish(InputKind.CALL, bytes(20), 0, 0, bytes(1 << 24), table.channel(0).thread.parent, lasting=False)
+    own = Own(wish, wish.as_input(table.id, table.terms.owners[0], 0, wish.asked_on))
+    assert decode_own(encode_own(own)).input == own.input
+
+
+@pytest.mark.parametrize("kind", [InputKind.ANSWER, InputKind.ABORT, 9, "CALL", None])
+def test_nothing_but_a_call_or_a_creation_is_requested_and_nothing_else_is_kept(kind: InputKind) -> None:
+    table = Table(2)
+    with pytest.raises(InvalidInput, match="a CALL or a CREATE is requested"):
+        table.channel(0).request(b"", gas=100_000, kind=kind)
+    table.pump()
+    assert table.stores[0].look(table.id).load().inputs == ()
+
+
 def test_an_operator_asks_for_nothing() -> None:
     table = Table(2, operator=OUTSIDER)
     with pytest.raises(LocalProtocolError, match="no account"):
@@ -180,7 +202,9 @@ def test_what_is_kept_of_an_input_is_read_again() -> None:
     own = table.channel(0)._desk.pool.own[0]
     read = decode_own(encode_own(own))
     assert (read.input, read.wish, read.signature) == (own.input, own.wish, b"")
-    for bad in (b"", encode_own(own)[:-1], b"\x01" + rlp.encode_list([own.input.to_rlp(), rlp.encode_int(2)])):
+    strange = replace(own, input=replace(own.input, kind=9))
+    lasts_twice = b"\x01" + rlp.encode_list([own.input.to_rlp(), rlp.encode_int(2)])
+    for bad in (b"", encode_own(own)[:-1], lasts_twice, encode_own(strange)):
         with pytest.raises(DecodingError):
             decode_own(bad)
 

@@ -166,3 +166,17 @@ def test_bad_arguments_are_one_line_and_exit_code_2(arguments: list[str], capsys
     assert output == ""
     assert errors.startswith("evmthread: ")
     assert errors.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        *(("run", "--code", "00", option, value) for option in ("--sender", "--receiver") for value in ("0x11", "zz")),
+        *(("trace", "--code", "00", option, "0x11") for option in ("--sender", "--to", "--coinbase")),
+        *(("compile", "--code", "00", option, "zz") for option in ("--code", "--input", "--head")),
+    ],
+    ids=" ".join,
+)
+def test_the_option_that_is_wrong_is_named(wrong: tuple[str, ...], capsys: Captured) -> None:
+    assert main(wrong) == 2
+    assert capsys.readouterr().err.startswith(f"evmthread: {wrong[3]}: ")

@@ -1,17 +1,22 @@
 """`evmthread thread`: what is said of the threads in a store, exit codes, and errors of one line."""
 
 import json
+import sqlite3
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from evmthread.channel.kept import EvidenceRecord, SignedRecord
+from evmthread.channel.local import LOCAL_DOMAIN
 from evmthread.channel.messages import Agreed, encode_body
 from evmthread.cli import main
 from evmthread.commands.watch import read_newest
-from evmthread.commit import Agreement, Equivocation, SignatureSet, TypedData
+from evmthread.commit import Agreement, Equivocation, SignatureSet, SignedCommitment, TypedData, digest
+from evmthread.store.database import _checksum
 from evmthread.store.sqlite_threads import SqliteThreadStore
+from evmthread.store.threadfile import ThreadHead
 from tests.channel.games import Match, MorpionMatch, finished_game
 from tests.store.files import write
 from tests.store.test_handing_on import keep, records_of
@@ -272,3 +277,55 @@ def test_who_runs_the_threads_is_not_disturbed(
             assert run(capsys, action[0], store, *names, *action[1:])[0] == 0
         assert running.write([(lease, [SignedRecord(10, b"\1" * 32, False, b"")])]) == [None]
         assert running.acquire(lease.thread_id).epoch == lease.epoch + 1
+
+
+def test_the_store_of_an_operator_who_is_no_party(capsys: Captured, tmp_path: Path, games: list[Match]) -> None:
+    game, place = games[2], tmp_path / "operator"
+    with SqliteThreadStore(place, durable=False) as made:
+        made.create(ThreadHead(LOCAL_DOMAIN, game.terms, game.rules, game.code), game.terms.operator)
+    code, out, _ = run(capsys, "list", place)
+    assert (code, out.split("  ")[1]) == (0, "3 parties, own key the operator; no genesis yet\n")
+    code, out, _ = run(capsys, "show", place, identity(game))
+    assert code == 0
+    assert f"  operator: 0x{game.terms.operator.hex()} (this store's), fee 0 of at most 10 wei" in out
+    code, out, _ = run(capsys, "list", place, "--json")
+    assert (code, json.loads(out)["party"]) == (0, 3)
+
+
+@pytest.mark.parametrize("changes", [{"status": 1, "awaiting": b"\x09" * 20}, {"status": 7}, {"balances": (1,)}])
+def test_what_nobody_can_have_agreed_on_is_refuted(
+    capsys: Captured, tmp_path: Path, games: list[Match], changes: dict[str, object]
+) -> None:
+    """Whoever wrote the file can have put anything into it, with the right digest."""
+    game, place = games[1], tmp_path / "changed"
+    records = records_of(game)
+    agreement, batch = game.line[-1]
+    commitment = replace(agreement.commitment, **changes)  # type: ignore[arg-type]
+    content = encode_body(Agreed(SignedCommitment(commitment, agreement.signatures), batch, None))
+    records[-1] = replace(records[-1], digest=digest(LOCAL_DOMAIN, commitment), content=content)
+    with SqliteThreadStore(place, durable=False) as made:
+        keep(made, game, records)
+    for command in (
+        ["list", str(place)],
+        ["show", str(place), identity(game)],
+        ["show", str(place), identity(game), "--json"],
+    ):
+        code, _, err = run(capsys, *command)
+        assert code == 1
+        assert "not well-formed" in err
+
+
+def test_the_store_of_a_stranger_or_of_another_thread_is_refused(
+    capsys: Captured, tmp_path: Path, games: list[Match]
+) -> None:
+    for number, (column, value) in enumerate((("key", b"\x08" * 20), ("chain", b"\x07" * 32))):
+        place = tmp_path / str(number)
+        with SqliteThreadStore(place, durable=False) as made:
+            keep(made, games[1])
+        with closing(sqlite3.connect(place, isolation_level=None)) as file:
+            file.execute(f"UPDATE threads SET {column} = ?", (value,))
+            row = file.execute("SELECT id, key, chain, registry, terms, ruleset FROM threads").fetchone()
+            file.execute("UPDATE threads SET checksum = ?", (_checksum("threads", row),))
+        code, out, err = run(capsys, "list", place)
+        assert (code, out) == ((2, 1)[number], "")
+        assert len(err.splitlines()) == 1

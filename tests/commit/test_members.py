@@ -17,10 +17,11 @@ from evmthread.commit import (
     Resume,
     Suspension,
 )
-from evmthread.commit.members import Array, Bytes, Member, MemberType, Uint, plain_type, show
+from evmthread.commit.members import Array, Bytes, Member, MemberType, Uint, plain_type
 from evmthread.commit.records import Record
 from evmthread.errors import DecodingError, InvalidInput
 from evmthread.primitives import rlp
+from evmthread.primitives.arguments import show
 from evmthread.primitives.types import Hash32, Wei
 
 TERMS = samples.terms_of()

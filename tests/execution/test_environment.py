@@ -52,6 +52,12 @@ def test_blob_base_fee_is_a_word_or_refused(excess: int) -> None:
             for name in ("difficulty", "prev_randao", "chain_id", "blob_base_fee")
             for value in (-1, 2**256)
         ),
+        {"timestamp": 1_700_000_000.5},  # what time.time() gives
+        {"prev_randao": bytes(32)},
+        {"number": "1"},
+        {"chain_id": None},
+        {"coinbase": bytearray(20)},
+        {"coinbase": "a" * 20},
     ],
     ids=str,
 )

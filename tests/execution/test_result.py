@@ -37,6 +37,8 @@ def test_a_tree_of_calls(engine: Engine) -> None:
     assert third.gas_used == 3 * 3 + 375 + 375
     assert first.gas_used > third.gas_used
     assert repr(third) == f"CallResult(success, gas_used={third.gas_used}, output=0x)"
+    code = engine.world().create(b"\x60\x41\x60\x00\xf3")  # PUSH1 65 PUSH1 0 RETURN
+    assert repr(code).endswith(f"output=0x{'00' * 64}... and 1 bytes more)")
 
 
 def test_logs_inside_a_failed_call_never_stood(engine: Engine) -> None:

@@ -11,6 +11,7 @@ from eth_utils import to_checksum_address
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from evmthread.errors import InvalidInput
 from evmthread.execution.invalid import (
     InvalidSignature,
     InvalidTransaction,
@@ -48,6 +49,54 @@ def authorizations(draw: st.DrawFn) -> Authorization:
         draw(st.integers(1, GROUP_ORDER - 1)),
         draw(st.integers(1, GROUP_ORDER // 2)),
     )
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        *({name: value} for name in ("nonce", "gas_limit", "value", "type", "v") for value in (-1, 1.0, "1", None)),
+        *({"chain_id": value} for value in (-1, 1.0, "1")),
+        *({"to": value} for value in ("a" * 20, bytearray(20), 5)),
+        *({"data": value} for value in ("0x", bytearray(1), None, [1])),
+        *({"access_list": value} for value in (5, (bytes(20),), ((bytes(20), (1,)),))),
+        *({"access_list": (AccessEntry(*value),)} for value in (("a" * 20,), (bytes(20), (-1,)), (bytes(20), (b"1",)))),
+        {"access_list": (AccessEntry(bytes(20), (2**256,)),)},
+        *({"blob_hashes": value} for value in (5, ("a" * 32,))),
+        *({"authorizations": value} for value in ((1,), (Authorization(1, "a" * 20, 0, 0, 0, 0),))),  # type: ignore[arg-type]
+        {"authorizations": (Authorization(1, bytes(20), -1, 0, 0, 0),)},
+    ],
+    ids=str,
+)
+def test_a_value_of_the_wrong_type_is_refused_where_the_transaction_is_made(wrong: dict[str, Any]) -> None:
+    with pytest.raises(InvalidInput):
+        Transaction(**wrong)
+
+
+def test_what_holds_no_bytes_is_not_decoded() -> None:
+    with pytest.raises(InvalidInput, match="'0x02' where bytes are wanted"):
+        decode_transaction("0x02", RULES)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("kind", [1, 2, 3, 4])
+def test_a_typed_transaction_without_a_chain_is_signed_for_chain_0_which_is_no_other(kind: int) -> None:
+    signed = Transaction(type=kind, gas_limit=1).signed(KEY)
+    with pytest.raises(WrongChain) as refused:
+        signed.sender(RULES, CHAIN)
+    assert (refused.value.expected, refused.value.got) == (CHAIN, 0)
+
+
+def test_an_authorization_is_signed_as_eth_account_signs_it() -> None:
+    wish = {"chainId": CHAIN, "address": to_checksum_address(bytes(range(20))), "nonce": 7}
+    theirs = Account.from_key(KEY).sign_authorization(wish)
+    ours = Authorization.signed_by(KEY, chain_id=CHAIN, address=bytes(range(20)), nonce=7)
+    assert ours == (CHAIN, bytes(range(20)), 7, theirs.y_parity, theirs.r, theirs.s)
+    assert ours.authority() == SENDER
+
+
+@pytest.mark.parametrize("wrong", [{"chain_id": -1}, {"address": bytes(19)}, {"address": "a" * 20}, {"nonce": 2**64}])
+def test_an_authorization_that_nobody_can_sign(wrong: dict[str, Any]) -> None:
+    with pytest.raises(InvalidInput):
+        Authorization.signed_by(KEY, **{"chain_id": 1, "address": bytes(20), "nonce": 0, **wrong})
 
 
 @st.composite

@@ -91,7 +91,6 @@ REFUSALS = [
         good(0, gas_price=2**250),
         FRONTIER,
     ),
-    Refusal(invalid.ValueOverflow, "value of at most 256 bits", "-0x1", good(0, value=-1)),
     Refusal(invalid.GasLimitTooLow, BASE, BASE - 1, good(0, gas_limit=BASE - 1)),
     Refusal(invalid.GasLimitTooLow, 53_000, 52_999, good(0, gas_limit=52_999, to=None), HOMESTEAD),
     Refusal(invalid.GasLimitBelowFloor, BASE + 400, BASE + 399, good(0, gas_limit=BASE + 399, data=b"\1" * 10)),

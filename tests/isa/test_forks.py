@@ -129,11 +129,22 @@ def test_evolve_takes_a_record_too() -> None:
         ({"prices": {"exp_bit": 1}}, "exp_bit"),
         ({"rules": {"call_gass": None}}, "call_gass"),
         ({"limits": {"depth": 1}}, "depth"),
+        ({"limits": {"code_size": -1}}, "code_size: -1"),
+        ({"limits": {"code_size": "1"}}, "code_size: '1'"),
+        ({"limits": {"memory_bytes": 1e9}}, "memory_bytes: 1"),
         ({"transactions": {"typos": 1}}, "typos"),
         ({"add": {len: 1}}, "fork Bad: len is no instruction"),
+        ({"add": {arithmetic.add: -2}}, "fork Bad: price of ADD: -2"),
+        ({"add": {arithmetic.add: "3"}}, "fork Bad: price of ADD: '3'"),
+        ({"reprice": {"SLOAD": -1}}, "fork Bad: price of SLOAD: -1"),
+        ({"prices": {"slot_set": 1.5}}, "slot_set: 1.5"),
+        ({"prices": {"slot_set": -5}}, "slot_set: -5"),
+        ({"precompiles": {"1": pre.IDENTITY}}, "fork Bad: address of a precompile: '1'"),
+        ({"precompiles": {2**160: pre.IDENTITY}}, "fork Bad: address of a precompile"),
+        ({"precompiles": {1: len}}, "fork Bad: a Precompile is wanted"),
     ],
 )
-def test_evolve_refuses_names_that_do_not_exist(delta: dict[str, object], message: str) -> None:
+def test_evolve_refuses_what_does_not_exist_and_what_is_no_value(delta: dict[str, object], message: str) -> None:
     with pytest.raises(InvalidInput, match=message):
         CANCUN.evolve("Bad", **delta)  # type: ignore[arg-type]
 
@@ -145,3 +156,5 @@ def test_fork_named() -> None:
     assert [fork_named(fork.name) for fork in HISTORY] == list(HISTORY)
     with pytest.raises(InvalidInput, match=r"no fork is called 'Berlim'; there are Frontier, .*BPO2"):
         fork_named("Berlim")
+    with pytest.raises(InvalidInput, match="a fork's name is wanted, not None"):
+        fork_named(None)  # type: ignore[arg-type]

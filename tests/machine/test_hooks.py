@@ -405,3 +405,62 @@ def test_a_hook_that_misses_state_before_an_instruction_waits_for_it(engine: Eng
     assert isinstance(told, CallResult)
     assert outcome(told) == outcome(plain.call(A))
     assert watched.changes() == plain.changes()
+
+
+# What is no hook, and what a hook can't say ---------------------------------------------------------------------------
+class Says(Hook):
+    """Says one thing to everything."""
+
+    def __init__(self, what: Any, *opcodes: str) -> None:
+        self.what, self.opcodes = what, opcodes
+
+    def call(self, caller: Frame | None, message: Message) -> Any:
+        return None if self.opcodes else self.what
+
+    def opcode_start(self, frame: Frame, instruction: Instruction, operands: tuple[int, ...]) -> Any:
+        return self.what
+
+
+@pytest.mark.parametrize("wrong", [Hook, 5, "SSTORE", object()])
+def test_what_is_no_hook(wrong: Any, engine: Engine) -> None:
+    world = engine.world(hooks=[wrong])
+    with pytest.raises(InvalidInput, match="a hook is an object of a class derived from Hook"):
+        world.call(A, code=INNER)
+    assert not world.changes()
+
+
+def test_opcodes_are_no_text(engine: Engine) -> None:
+    hook = Says(None)
+    hook.opcodes = "SSTORE"  # type: ignore[assignment]
+    with pytest.raises(InvalidInput, match="a tuple of names, not the text 'SSTORE'"):
+        engine.world(hooks=[hook]).call(A, code=INNER)
+
+
+@pytest.mark.parametrize("said", [True, b"", "an answer", 0])
+def test_what_is_no_answer_to_a_call(said: object, engine: Engine) -> None:
+    world = engine.world(hooks=[Says(said)])
+    with pytest.raises(InvalidInput, match="gives None, an Answer or a Question"):
+        world.call(A, code=INNER)
+    assert not world.changes()
+
+
+@pytest.mark.parametrize("said", [True, b"", 0])
+def test_what_is_no_reason_to_stop(said: object, engine: Engine) -> None:
+    world = engine.world(hooks=[Says(said, "SSTORE")])
+    with pytest.raises(InvalidInput, match="by a text"):
+        world.open_call(A, code=INNER).run()
+    assert not world.changes()
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        *(lambda output=output: Answer(output) for output in ("0x", 5, None)),
+        *(lambda gas=gas: Answer(gas_used=gas) for gas in (-1, 1.0, 2**256)),
+        *(lambda who=who: Question(who, b"") for who in (bytes(19), "a" * 20, None)),
+        lambda: Question(A, "what?"),  # type: ignore[arg-type]
+    ],
+)
+def test_answers_and_questions_of_other_types(wrong: Callable[[], object]) -> None:
+    with pytest.raises(InvalidInput):
+        wrong()

@@ -32,7 +32,10 @@ def test_the_high_s_twin_recovers_too(key: bytes, digest: bytes) -> None:
     assert twin == secp256k1.private_key_address(key)
 
 
-@pytest.mark.parametrize("key", [b"", bytes(32), bytes(31), secp256k1.GROUP_ORDER.to_bytes(32, "big"), b"\xff" * 32])
+@pytest.mark.parametrize(
+    "key",
+    [b"", bytes(32), bytes(31), secp256k1.GROUP_ORDER.to_bytes(32, "big"), b"\xff" * 32, "1" * 32, 5, None],
+)
 def test_bad_keys_are_refused(key: bytes) -> None:
     with pytest.raises(CryptoError):
         secp256k1.sign_digest(key, bytes(32))

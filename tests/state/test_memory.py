@@ -52,6 +52,13 @@ def test_reads() -> None:
         {"storage": {2**256: 1}},
         {"storage": {1: 2**256}},
         {"storage": {1: -1}},
+        {"address": "a" * 20},
+        {"nonce": 1.0},
+        {"balance": 10**18 / 1},
+        {"code": "6001"},
+        {"code": 5},
+        {"storage": {1.5: 1}},
+        {"storage": {1: "1"}},
     ],
 )
 def test_set_account_refuses_what_is_no_account(bad: dict[str, object]) -> None:
@@ -59,6 +66,16 @@ def test_set_account_refuses_what_is_no_account(bad: dict[str, object]) -> None:
     with pytest.raises(InvalidInput):
         state.set_account(**{"address": A, **bad})  # type: ignore[arg-type]
     assert list(state.addresses()) == []
+
+
+@pytest.mark.parametrize(
+    ("number", "block_hash"), [(-1, bytes(32)), (1.0, bytes(32)), (1, bytes(31)), (1, "a" * 32), (1, 5)]
+)
+def test_what_is_no_hash_of_a_block(number: int, block_hash: bytes) -> None:
+    state = MemoryState()
+    with pytest.raises(InvalidInput):
+        state.set_block_hash(number, block_hash)
+    assert state.block_hash(1) == bytes(32)
 
 
 def test_apply() -> None:

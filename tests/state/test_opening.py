@@ -26,7 +26,8 @@ def test_a_state_by_one_line(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["", "memory", "memory:x", "sqlite:", "lmdb:", "redis:x", "http://127.0.0.1:8545", "http://a@b/c"]
+    "url",
+    ["", "memory", "memory:x", "sqlite:", "lmdb:", "redis:x", "http://127.0.0.1:8545", "http://a@b/c", None, Path("x")],
 )
 def test_what_names_no_state(url: str) -> None:
     with pytest.raises(InvalidInput):

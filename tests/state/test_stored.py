@@ -22,7 +22,7 @@ from evmthread.primitives.types import ZERO_HASH
 from evmthread.state.lmdb import LmdbState
 from evmthread.state.memory import MemoryState
 from evmthread.state.sqlite import SqliteState
-from evmthread.state.store import NotAState, StateBusy
+from evmthread.state.store import CorruptState, NotAState, StateBusy
 from evmthread.state.stored import StateNotKept, StoredState
 from evmthread.state.view import Account, AccountChange, ConflictingChanges, StateChanges
 from tests.state.changes import ADDRESSES, Told, changes_between, memory_of
@@ -298,6 +298,16 @@ def test_a_flipped_byte_never_gives_wrong_data(tmp_path: Path) -> None:
             (tmp_path / f"state{rest}").unlink(missing_ok=True)
         found += read_all(tmp_path / "state", SqliteState, told)
     assert found > 8  # the rest hit free space
+
+
+@pytest.mark.parametrize("read_only", [False, True])
+def test_a_schema_that_is_no_text_is_told(tmp_path: Path, read_only: bool) -> None:
+    """SQLite quotes it in its message, which Python then can't read."""
+    SqliteState(tmp_path / "state").close()
+    data = (tmp_path / "state").read_bytes()
+    (tmp_path / "state").write_bytes(data.replace(b"CREATE TABLE ", b"CREATE TABL\xc5 ", 1))
+    with pytest.raises(CorruptState):
+        SqliteState(tmp_path / "state", read_only=read_only)
 
 
 def test_a_lost_record_is_told(tmp_path: Path, kind: Open) -> None:

@@ -2,6 +2,7 @@
 
 import sqlite3
 import threading
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -116,6 +117,31 @@ def test_a_changed_row_is_damage(tmp_path: Path, change: str) -> None:
         other.execute(f"UPDATE notes SET {change}")
     with pytest.raises(DamagedError):
         notes(database)
+
+
+@pytest.mark.parametrize("value", ["x'ffffffffffffffff'", "zeroblob(9)", "zeroblob(100000)", "'7'"])
+def test_a_count_that_is_none_is_damage(tmp_path: Path, value: str) -> None:
+    """No checksum covers it."""
+    database = Database(tmp_path / "file", KIND)
+    with database.writing() as run:
+        assert [database.count_meta(run, "times") for _ in range(2)] == [1, 2]
+        assert (database.meta_number(run, "times"), database.meta_number(run, "others")) == (2, 0)
+    with sqlite3.connect(tmp_path / "file") as other:
+        other.execute(f"UPDATE meta SET value = {value} WHERE name = 'times'")
+    with pytest.raises(DamagedError, match="times"), database.writing() as run:
+        database.count_meta(run, "times")
+
+
+@pytest.mark.parametrize("read_only", [False, True])
+def test_a_schema_that_is_no_text_is_damage(tmp_path: Path, read_only: bool) -> None:
+    """SQLite quotes it in its message, which Python then can't read."""
+    with closing(Database(tmp_path / "file", KIND)) as database:
+        add(database, "a", b"1")
+    data = (tmp_path / "file").read_bytes()
+    assert data.count(b"CREATE TABLE notes") == 1
+    (tmp_path / "file").write_bytes(data.replace(b"CREATE TABLE notes", b"CREATE TABL\xc5 notes"))
+    with pytest.raises(DamagedError):
+        Database(tmp_path / "file", KIND, read_only=read_only)
 
 
 def test_nonces_sort_as_numbers_do() -> None:

@@ -9,7 +9,7 @@ from evmthread.channel.messages import Accept, Fetch, Propose, Request
 from evmthread.channel.phases import Phase
 from evmthread.channel.review import highest_nonce
 from evmthread.commit import TypedData
-from evmthread.errors import BackendError
+from evmthread.errors import BackendError, InvalidInput
 from evmthread.store.endpoint import Endpoint
 from tests.channel.endpoints import Table
 from tests.channel.games import START
@@ -100,6 +100,19 @@ def test_a_store_that_was_taken_over_stops_its_endpoint() -> None:
     assert len(table.told(0, Stopped)) == 1
     assert [message for _, _, message in table.sent() if isinstance(message, Accept)] == []
     assert table.channel(0).phase == Phase.STOPPED
+
+
+def test_another_keys_signer_is_refused_and_takes_nothing_over() -> None:
+    """It would sign what its own store's guard has never seen: two things for one nonce."""
+    table = Table(2)
+    own, other = table.signers
+    table.signers[0] = other
+    with pytest.raises(InvalidInput, match=f"own key is 0x{own.address.hex()}, and not the signer's"):
+        table.opened(0)
+    table.ask(0, 5)
+    table.pump()
+    assert table.told(0, Stopped) == []
+    assert table.channel(1).thread.storage(0) == 5 + 1
 
 
 def test_a_restored_store_gets_its_floor_when_it_is_opened() -> None:

@@ -144,6 +144,12 @@ def test_each_signature_is_recovered_once_by_who_did_not_make_it(pair: Pair, mon
     assert recovered.count(agreement.digest) == 2
 
 
+def test_a_thread_that_there_is_not_is_told_whatever_stands_for_its_id(pair: Pair) -> None:
+    for name, told in ((id_of(9), f"0x{id_of(9).hex()}"), ("0x12", "'0x12'"), (None, "None")):
+        with pytest.raises(UnknownThread, match=f"no thread {told} in the store"):
+            pair.stores[0].look(name)  # type: ignore[arg-type]
+
+
 def test_bytes_that_belong_to_no_thread_change_nothing(pair: Pair) -> None:
     party = pair.parties[0]
     stranger = encode_message(bytes(31) + b"\x01", Close())

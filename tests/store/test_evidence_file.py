@@ -10,13 +10,13 @@ from evmthread.channel.divergence import Divergence, NoDivergence
 from evmthread.channel.kept import EvidenceRecord
 from evmthread.channel.local import LOCAL_DOMAIN
 from evmthread.cli import main
-from evmthread.commit import Equivocation, InputEquivocation, TypedData
+from evmthread.commit import Equivocation, InputEquivocation, LocalSigner, TypedData
 from evmthread.commit.refusals import BrokenParent, NoEquivocation, WrongSignature
 from evmthread.errors import BackendError, DecodingError, InvalidInput
 from evmthread.store.evidence_file import Evidence, export_evidence, read_evidence, write_evidence
 from evmthread.store.memory_threads import MemoryThreadStore
 from evmthread.store.threadfile import ThreadHead
-from tests.channel.games import MORPION, MorpionMatch, finished_game
+from tests.channel.games import MORPION, Match, MorpionMatch, finished_game
 from tests.store.files import write
 
 PLAY = MORPION.function("play").encode(4)
@@ -148,3 +148,19 @@ def test_the_command(match: MorpionMatch, tmp_path: Path, capsys: pytest.Capture
     assert "refuted" in capsys.readouterr().err
     assert main(["evidence", str(tmp_path / "wrong")]) == 2
     assert main(["evidence", str(tmp_path / "game.thread")]) == 2
+
+
+def test_the_command_names_an_operator_who_is_no_party(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    operator = LocalSigner(b"\x0b" * 32)
+    match = Match(b"\0", operator=operator.address)
+    match.agree()
+    first = match.thread.execute(match.batch([match.input(0)]))
+    second = replace(first, gas_used=first.gas_used - 1)
+    signatures = [operator.sign(TypedData(LOCAL_DOMAIN, each)) for each in (first, second)]
+    evidence = Equivocation(LOCAL_DOMAIN, match.terms, 2, first, signatures[0], second, signatures[1])
+    write_evidence(tmp_path / "two", LOCAL_DOMAIN, match.terms, evidence)
+    assert main(["evidence", str(tmp_path / "two")]) == 0
+    assert capsys.readouterr().out.startswith(f"convicted: the operator, key 0x{operator.address.hex()}, signed two ")
+    assert main(["evidence", str(tmp_path / "two"), "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["party"], told["key"]) == (2, "0x" + operator.address.hex())

@@ -81,3 +81,10 @@ def test_what_there_is_not_is_refused(engine: Engine, tracer: str, options: dict
     with pytest.raises(InvalidInput, match=problem):
         trace(world, Transaction(gas_limit=10**6, to=A), sender=SENDER, tracer=tracer, options=options)
     assert world.nonce(SENDER) == 0
+
+
+@pytest.mark.parametrize("tracer", OPTIONS)
+@pytest.mark.parametrize(("transaction", "sender"), [(None, SENDER), (Transaction(), "0x"), (Transaction(), bytes(4))])
+def test_what_is_no_transaction_or_sender(engine: Engine, transaction: Any, sender: Any, tracer: str) -> None:
+    with pytest.raises(InvalidInput, match=r"is wanted, not None|a sender is 20 bytes"):
+        trace(world_with(engine, "PUSH1 1"), transaction, sender=sender, tracer=tracer, simulated=True)

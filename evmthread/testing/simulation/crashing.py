@@ -10,7 +10,7 @@ from typing import Protocol
 from evmthread.channel.kept import Record
 from evmthread.commit.eip712 import TypedData
 from evmthread.commit.signing import Signer
-from evmthread.store.thread_store import Lease
+from evmthread.store.thread_store import KeptThread, Lease
 
 
 class Crash(BaseException):
@@ -35,6 +35,9 @@ class Boundaries:
 class Syncing(Protocol):
     """A store whose writes are durable when it says so."""
 
+    def look(self, thread_id: bytes) -> KeptThread:
+        """See ThreadStore."""
+
     def acquire(self, thread_id: bytes) -> Lease:
         """See ThreadStore."""
 
@@ -51,6 +54,10 @@ class CrashingStore:
     def __init__(self, store: Syncing, boundaries: Boundaries) -> None:
         self._store = store
         self._boundaries = boundaries
+
+    def look(self, thread_id: bytes) -> KeptThread:
+        """See ThreadStore."""
+        return self._store.look(thread_id)
 
     def acquire(self, thread_id: bytes) -> Lease:
         """See ThreadStore."""
