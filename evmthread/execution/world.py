@@ -350,9 +350,8 @@ class World:
         block = host.block
         trap = trap_of(self._decoded(snapshot, WorldHost(self.view, block))[0])
         machine, opened, mark = self._decoded(snapshot, host)
-        computation = Computation(self, opened, mark, trap=trap, block=block).begin(machine)
-        self._computation = computation
-        return computation
+        self._computation = Computation(self, opened, mark, trap=trap, block=block).begin(machine)
+        return self._computation
 
     def _decoded(
         self, snapshot: bytes, host: WorldHost
