@@ -61,7 +61,7 @@ def check_law(count: int) -> None:
     InterruptedWorld.stops = 0
     for case in made:
         assert applied(InterruptedWorld, case, **ENGINES[0]) == applied(World, case), case.name
-    assert InterruptedWorld.stops > count
+    assert InterruptedWorld.stops > count // 2
 
 
 def test_random_transactions_stopped_anywhere() -> None:
