@@ -152,6 +152,10 @@ def test_long_inputs_push_out_their_own_actors_alone() -> None:
         return replace(model.input, nonce=number, data=bytes(1000))
 
     room = 2 * MAX_REMEMBERED_BATCHES
+    _, exactly, _ = watching(rules={"batch_bytes": 2000})
+    for number in range(room):
+        exactly.input(1, SignedInput(numbered(number), model.signature))
+    assert len(exactly._inputs) == room
     for number in range(room + 3):
         watch.input(1, SignedInput(numbered(number), model.signature))
         watch.input(1, SignedInput(numbered(number), model.signature))
