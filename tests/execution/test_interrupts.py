@@ -1,9 +1,6 @@
 """What a signal's handler raises (Ctrl-C, a test's time limit) comes between any two lines: the World stays good."""
 
-import sys
 from collections.abc import Sequence
-from types import FrameType
-from typing import Any
 
 import pytest
 
@@ -15,6 +12,7 @@ from evmthread.machine.hooks import Hook
 from evmthread.state.memory import MemoryState
 from tests.assembler import assemble
 from tests.conftest import Engine
+from tests.interrupts import interrupted
 
 A, B, SENDER = b"\xaa" * 20, b"\xbb" * 20, b"\x5e" * 20
 FILES = ("execution/world.py", "execution/computation.py", "execution/messages.py", "state/journal.py")
@@ -25,10 +23,6 @@ OUTER = assemble(
     "PUSH1 0 PUSH1 0 PUSH1 0 CREATE SLOAD"
 )
 SENT = Transaction(gas_limit=300_000, to=A, gas_price=1)
-
-
-class Interrupt(BaseException):
-    """What no `except Exception` catches."""
 
 
 class Ends(Hook):
@@ -44,38 +38,13 @@ def world_of(engine: Engine, hooks: Sequence[Hook]) -> World:
     return engine.world(fork=SHANGHAI, view=view, hooks=hooks)
 
 
-def interrupted(world: World, line: int) -> bool:
-    """Applies the transaction, but is interrupted before the line of this number, of those that run; False without."""
-    left = line
-
-    def trace(frame: FrameType, event: str, _: Any) -> Any:
-        nonlocal left
-        if not frame.f_code.co_filename.endswith(FILES):
-            return None
-        if event == "line":
-            left -= 1
-            if not left:
-                raise Interrupt
-        return trace
-
-    before = sys.gettrace()
-    sys.settrace(trace)
-    try:
-        world.apply(SENT, sender=SENDER)
-    except Interrupt:
-        return True
-    finally:
-        sys.settrace(before)
-    return False
-
-
 @pytest.mark.parametrize("hooks", [(), (Ends(),)], ids=["plain", "watched"])
 def test_an_exception_at_any_line_leaves_all_or_nothing(engine: Engine, hooks: Sequence[Hook]) -> None:
     undisturbed = world_of(engine, hooks)
     wanted = undisturbed.apply(SENT, sender=SENDER)
     world, line, through = world_of(engine, hooks), 0, 0
     mark = world.mark()
-    while interrupted(world, line := line + 1):
+    while interrupted(lambda: world.apply(SENT, sender=SENDER), line := line + 1, FILES):
         if world.changes():  # it was through
             through += 1
             assert world.state_root() == undisturbed.state_root()

@@ -1,8 +1,8 @@
 import copy
 import signal
-import sys
 from contextlib import nullcontext
-from types import FrameType, SimpleNamespace
+from functools import partial
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,8 +13,10 @@ from evmthread.primitives.keccak import EMPTY_HASH, keccak256
 from evmthread.state.memory import MemoryState
 from evmthread.state.overlay import OverlayState
 from evmthread.state.view import Account, AccountChange, StateChanges
+from tests.interrupts import Interrupt, interrupted
 
 A, B = b"\xaa" * 20, b"\xbb" * 20
+FILES = ("state/memory.py", "state/overlay.py", "state/view.py")
 UNLOCKED: Any = SimpleNamespace(lock=nullcontext())
 
 
@@ -140,9 +142,6 @@ def test_a_deep_copy_is_another_state() -> None:
 def test_an_exception_at_any_line_of_an_apply_leaves_all_or_nothing(*, over: bool) -> None:
     """A signal's handler may raise between any two lines."""
 
-    class Interrupt(BaseException):
-        pass
-
     def begun() -> MemoryState | OverlayState:
         made = small()
         made.set_account(B, balance=7, storage={4: 4})
@@ -175,30 +174,10 @@ def test_an_exception_at_any_line_of_an_apply_leaves_all_or_nothing(*, over: boo
     seen, line, done = set(), 0, False
     while not done:
         line += 1
-        left = line
-
-        def trace(frame: FrameType, event: str, _: Any) -> Any:
-            nonlocal left
-            if not frame.f_code.co_filename.endswith(("state/memory.py", "state/overlay.py", "state/view.py")):
-                return None
-            if event == "line":
-                left -= 1
-                if not left:
-                    raise Interrupt
-            return trace
-
         state = begun()
         state.roots()
         state._lock = UNLOCKED  # no signal comes between the end of a block and its lock's release
-        old = sys.gettrace()
-        sys.settrace(trace)
-        try:
-            state.apply(changes)
-            done = True
-        except Interrupt:
-            pass
-        finally:
-            sys.settrace(old)
+        done = not interrupted(partial(state.apply, changes), line, FILES)
         root = state.roots().root()
         assert root in (before, after), line
         assert is_whole(state), line
@@ -212,16 +191,13 @@ def test_an_exception_at_any_line_of_an_apply_leaves_all_or_nothing(*, over: boo
 def test_a_signal_never_leaves_the_lock_held() -> None:
     """The lock is taken and released by C code, which no handler interrupts."""
 
-    class Interrupt(BaseException):
-        pass
-
     def interrupt(*_: object) -> None:
         raise Interrupt
 
     states = (small(), OverlayState(small()))
     changes = StateChanges({B: AccountChange(None, Account(0, 1, EMPTY_HASH))}, {})
     before = signal.signal(signal.SIGALRM, interrupt)
-    interrupted = 0
+    count = 0
     try:
         for number in range(2_000):
             try:
@@ -234,8 +210,8 @@ def test_a_signal_never_leaves_the_lock_held() -> None:
                 finally:
                     signal.setitimer(signal.ITIMER_REAL, 0)
             except Interrupt:
-                interrupted += 1
+                count += 1
             assert not any(state._lock.lock.locked() for state in states), number
     finally:
         signal.signal(signal.SIGALRM, before)
-    assert interrupted == 2_000
+    assert count == 2_000
