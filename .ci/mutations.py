@@ -175,6 +175,12 @@ SAME: dict[tuple[str, str, str, str], str] = {
     ("evmthread/channel/proposals.py", "_review", "not called", "desk.pacing.arm(desk.now)"): _ARMED,
     ("evmthread/channel/proposals.py", "_refuse", "not called", "desk.pacing.arm(desk.now)"): _ARMED,
     (
+        "evmthread/channel/proposals.py",
+        "_review",
+        "the other boundary of LtE 0",
+        "commitment.nonce <= desk.ballot.highest_signed",
+    ): "what is signed stands, also after a restart: another of its nonce was refused before",
+    (
         "evmthread/channel/desk.py",
         "tell_fault",
         "the other boundary of LtE 0",

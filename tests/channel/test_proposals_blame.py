@@ -100,15 +100,20 @@ def test_two_proposals_under_one_nonce_convict_their_leader() -> None:
     assert rejects(table, 0)[-1].code == RejectCode.STALE
 
 
+def executions(table: Table) -> list[int]:
+    """Gets an item for each batch that party 0 executes from now on."""
+    thread, executed = table.channel(0).thread, []
+    prepare = thread.prepare
+    thread.prepare = lambda *given, **named: executed.append(1) or prepare(*given, **named)  # type: ignore[method-assign]
+    return executed
+
+
 def test_what_is_not_signed_is_executed_so_often_as_an_honest_leader_needs() -> None:
     """The same bytes cost their sender nothing: executing them has its measure, which time fills up again."""
     table = Table(3, rules={"clock_drift": 1000})
     proposal = table.proposal(1)
     table.ends[0].do(lambda channel: channel.close())
-    thread = table.channel(0).thread
-    executed = []
-    prepare = thread.prepare
-    thread.prepare = lambda *given, **named: executed.append(1) or prepare(*given, **named)  # type: ignore[method-assign]
+    executed = executions(table)
     most = EXECUTIONS * table.rules.open_proposals
     for _ in range(most + 5):
         table.tell(0, 2, proposal)
@@ -128,6 +133,56 @@ def test_what_is_not_signed_is_executed_so_often_as_an_honest_leader_needs() -> 
     assert table.channel(0).phase == Phase.PENDING, "now that closing has failed it is signed"
 
 
+def test_on_each_agreement_executions_are_counted_anew() -> None:
+    table = Table(3, rules={"clock_drift": 1000})
+    most = EXECUTIONS * table.rules.open_proposals
+    for leader in (1, 2):
+        proposal = table.proposal(leader)
+        table.ends[0].do(lambda channel: channel.close())
+        executed = executions(table)
+        for _ in range(most + 5):
+            table.tell(0, 1, proposal)
+        assert len(executed) == most
+        table.sent()
+        table.wait(PATIENCE * table.options[0].base_timer, pump=False)
+        table.sent()
+        for receiver in {0, 1, 2} - {leader}:
+            table.tell(receiver, leader, proposal)
+        table.pump()
+        assert len(table.tips()) == 1
+        agreement = table.channel(0).agreement
+        assert agreement is not None
+        assert agreement.commitment.nonce == leader
+
+
+def test_nothing_at_or_below_what_is_signed_is_executed() -> None:
+    """It can't be signed any more, whatever it leads to."""
+    table = Table(3)
+    first = table.proposal(1)
+    higher = table.signed(2, first, nonce=2)
+    executed = executions(table)
+    table.tell(0, 2, higher)
+    assert [record.nonce for record in table.stores[0].look(table.id).load().signed] == [2]
+    executed.clear()
+    table.tell(0, 1, first)
+    assert rejects(table, 0)[-1].code == RejectCode.STALE
+    table.restart(0)
+    assert executed == []
+    executed = executions(table)
+    table.tell(0, 2, table.signed(2, higher, state_root=word(1)))
+    assert rejects(table, 0)[-1].code == RejectCode.STALE
+    assert executed == []
+
+
+def test_an_operator_takes_up_a_proposal_before_it_knows_what_others_have() -> None:
+    """It signs nothing, so the signer law doesn't ask that of it."""
+    table = Table(2, operator=OUTSIDER)
+    proposal = table.proposal(1)
+    table.restart(2, start=False)
+    table.tell(2, 1, proposal)
+    assert proposal.commitment.nonce in table.channel(2)._desk.ballot.standing
+
+
 def test_empty_batches_are_signed_at_a_leaders_pace_and_no_faster() -> None:
     """No openProposals bound them, and each signature takes its place in the store."""
     table = Table(3)
@@ -144,6 +199,8 @@ def test_empty_batches_are_signed_at_a_leaders_pace_and_no_faster() -> None:
     assert propose(EMPTY_BATCHES + 5) == EMPTY_BATCHES
     table.ends[0].tick(table.now + table.options[0].base_timer)
     assert propose(EMPTY_BATCHES + 6, EMPTY_BATCHES + 7) == EMPTY_BATCHES + 1
+    table.ends[0].tick(table.now + 2 * table.options[0].base_timer)
+    assert propose(EMPTY_BATCHES + 8, EMPTY_BATCHES + 9) == EMPTY_BATCHES + 2
 
 
 def stopped_after_5(table: Table) -> tuple[Propose, Suspension]:
