@@ -36,6 +36,15 @@ def test_no_more_is_saved_up_than_goes_at_once() -> None:
     assert not allowance.is_left(10_000.0)
 
 
+def test_how_much_goes_at_once_may_be_said() -> None:
+    allowance = Allowance(RATE, 0.0, most=3)
+    for now in (0.0, 10_000.0):
+        for _ in range(3):
+            assert allowance.is_left(now)
+            allowance.take(1)
+        assert not allowance.is_left(now)
+
+
 def test_an_allowance_gives_something() -> None:
     for rate in (0, -1.0):
         with pytest.raises(InvalidInput, match="above 0"):
