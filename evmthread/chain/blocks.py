@@ -20,6 +20,7 @@ from evmthread.rpc import BadAnswer, NodeRefused, Provider
 from evmthread.state.remote import ask_for_proof, header_hash
 
 LATEST, FINALIZED = "latest", "finalized"
+_MAX_TYPE = 0x7F  # EIP-2718
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +115,8 @@ def receipts_of(provider: Provider, block: Block) -> list[Receipt]:
     for told in items(answer, "eth_getBlockReceipts"):
         entry = record(told, "eth_getBlockReceipts")
         kind = quantity(entry.get("type", "0x0"), "type")
+        if kind > _MAX_TYPE:
+            raise BadAnswer(f"eth_getBlockReceipts: a transaction of type {kind}")
         receipt = Receipt(
             quantity(entry.get("status"), "status") == 1,
             quantity(entry.get("cumulativeGasUsed"), "cumulativeGasUsed"),

@@ -8,6 +8,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 
 from evmthread.chain.blocks import Block, PlacedLog, block_at, check_logs, code_at, receipts_of
+from evmthread.chain.errors import NodeLies
 from evmthread.chain.events import registry_artifact, terms_of
 from evmthread.chain.quantities import items, text
 from evmthread.chain.registry import Registry
@@ -66,13 +67,15 @@ def find_announcements(registry: Registry, first: int, last: int, contract: byte
         "fromBlock": text(first),
         "toBlock": text(last),
     }
-    by_block: defaultdict[bytes, list[PlacedLog]] = defaultdict(list)
+    by_block: defaultdict[bytes, dict[PlacedLog, None]] = defaultdict(dict)
     for told in items(registry.provider.request("eth_getLogs", asked), "eth_getLogs"):
         placed = PlacedLog.from_json(told)
-        by_block[placed.block_hash].append(placed)
+        if not first <= placed.block_number <= last or text(placed.log.address) != asked["address"]:
+            raise NodeLies("the node gives a log that was not asked for")
+        by_block[placed.block_hash][placed] = None
     found = []
     for block_hash, logs in by_block.items():
-        check_logs(registry.provider, logs)
+        check_logs(registry.provider, [*logs])
         block = block_at(registry.provider, block_hash)
         for placed in logs:
             try:

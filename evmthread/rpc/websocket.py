@@ -6,26 +6,29 @@ may have been missed. It starts no threads: what comes in is read while an answe
 
 import socket
 import ssl
+import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
-from evmthread.errors import DecodingError, InvalidInput
-from evmthread.primitives.untrusted_json import parse_json
+from evmthread.errors import DecodingError
 from evmthread.rpc.frames import MAX_HEAD_BYTES, Opcode, check_accepted, encode_frame, handshake, read_frame
 from evmthread.rpc.provider import (
     MAX_ANSWER_BYTES,
+    NOT_REPEATED,
     SHOWN,
     TIMEOUT,
     BadAnswer,
     NodeUnreachable,
+    parsed,
+    parts_of,
     question,
     result_of,
 )
 
 _MAX_WAITING = 10_000
 """Notices that nobody took; more are dropped, and the listener is told that something was missed."""
+_MAX_WAITING_BYTES = 8 * 1024 * 1024
 _CHUNK = 65_536
 
 
@@ -47,7 +50,9 @@ class _Connection:
 
     def __init__(self, host: str, port: int, path: str, *, tls: bool, timeout: float) -> None:
         self._buffer = bytearray()
+        self._message: bytearray | None = None
         self._timeout = timeout
+        self._end = time.monotonic() + timeout
         opened = socket.create_connection((host, port), timeout)
         try:
             self._socket = ssl.create_default_context().wrap_socket(opened, server_hostname=host) if tls else opened
@@ -65,38 +70,40 @@ class _Connection:
             opened.close()
             raise
 
+    def start(self, seconds: float | None = None) -> None:
+        """From now on there are so many seconds for all that comes; without a number, what an answer may take."""
+        self._end = time.monotonic() + (self._timeout if seconds is None else seconds)
+
     def send(self, text: bytes) -> None:
+        self._socket.settimeout(self._timeout)
         self._socket.sendall(encode_frame(Opcode.TEXT, text))
 
-    def message(self) -> bytes:
-        """The next message; raises TimeoutError where none begins in time."""
-        parts: list[bytes] = []
-        room = MAX_ANSWER_BYTES
-        while True:
-            opcode, ends, payload = read_frame(self._exactly, room)
-            if opcode == Opcode.PING:
-                self._socket.sendall(encode_frame(Opcode.PONG, payload))
-            elif opcode == Opcode.CLOSE:
-                raise ConnectionAbortedError("the node closed the connection")
-            elif opcode != Opcode.PONG:
-                if (opcode == Opcode.CONTINUATION) != bool(parts):
-                    raise DecodingError("frames of several messages mixed")
-                parts.append(payload)
-                room -= len(payload)
-                if ends:
-                    return b"".join(parts)
+    def message(self) -> bytes | None:
+        """The message that ends with the next frame, if one does. Raises TimeoutError when the time is over."""
+        opcode, ends, payload = read_frame(self._exactly, MAX_ANSWER_BYTES - len(self._message or b""))
+        if opcode == Opcode.PING:
+            self._socket.settimeout(self._timeout)
+            self._socket.sendall(encode_frame(Opcode.PONG, payload))
+        elif opcode == Opcode.CLOSE:
+            raise ConnectionAbortedError("the node closed the connection")
+        elif opcode != Opcode.PONG:
+            if (opcode == Opcode.CONTINUATION) != (self._message is not None):
+                raise DecodingError("frames of several messages mixed")
+            if self._message is None:
+                self._message = bytearray()
+            self._message += payload
+            if ends:
+                whole, self._message = bytes(self._message), None
+                return whole
+        return None
 
-    def wait(self, seconds: float) -> bool:
-        """Whether something came in within this time."""
-        if self._buffer:
-            return True
-        self._socket.settimeout(max(seconds, 0.001))
+    def wait(self) -> bool:
+        """Whether something came in before the time was over."""
         try:
-            self._receive()
+            if not self._buffer:
+                self._receive()
         except TimeoutError:
             return False
-        finally:
-            self._socket.settimeout(self._timeout)
         return True
 
     def _exactly(self, size: int) -> bytes:
@@ -107,6 +114,10 @@ class _Connection:
         return data
 
     def _receive(self) -> None:
+        left = self._end - time.monotonic()
+        if left <= 0:
+            raise TimeoutError("the time is over")
+        self._socket.settimeout(left)
         data = self._socket.recv(_CHUNK)
         if not data:
             raise ConnectionResetError("the connection ended")
@@ -121,19 +132,19 @@ class WebSocketProvider:
 
     def __init__(self, url: str, *, timeout: float = TIMEOUT) -> None:
         """`timeout` is how many seconds an answer may take. Nothing is connected yet. Raises InvalidInput."""
-        parts = urlsplit(url)
-        if parts.scheme not in ("ws", "wss") or not parts.hostname:
-            raise InvalidInput(f"{url!r} is no ws or wss address")
+        parts, host, port = parts_of(url, "ws", "wss")
         tls = parts.scheme == "wss"
         self._shown = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"  # no password, and no key in the path
         path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-        host, port = parts.hostname, parts.port or (443 if tls else 80)
-        self._connect: Callable[[], _Connection] = lambda: _Connection(host, port, path, tls=tls, timeout=timeout)
+        self._connect: Callable[[], _Connection] = lambda: _Connection(
+            host, port or (443 if tls else 80), path, tls=tls, timeout=timeout
+        )
         self._connection: _Connection | None = None
         self._number = 0
         self._subscribed: dict[int, tuple[object, ...]] = {}
         self._names: dict[str, int] = {}
         self._waiting: deque[Notice | Missed] = deque()
+        self._waiting_bytes = 0
 
     # Asking -----------------------------------------------------------------------------------------------------------
     def request(self, method: str, *parameters: object) -> object:
@@ -141,11 +152,11 @@ class WebSocketProvider:
 
         A connection that had gone is made anew once; so a call may reach the node twice, as over HTTP.
         """
-        fresh = self._connection is None
+        is_repeated = self._connection is not None and method not in NOT_REPEATED
         try:
             return self._ask(method, parameters)
         except NodeUnreachable:
-            if fresh:
+            if not is_repeated:
                 raise
         return self._ask(method, parameters)
 
@@ -159,16 +170,19 @@ class WebSocketProvider:
 
     def _asked(self, connection: _Connection, method: str, parameters: tuple[object, ...]) -> object:
         self._number += 1
+        connection.start()
         connection.send(question(self._number, method, parameters))
         while True:
-            answer = self._read(connection)
+            answer = self._heard(connection)
             if answer is not None and answer.get("id") in (self._number, None):
                 return result_of(answer, method, self._number, self._shown)
 
-    def _read(self, connection: _Connection) -> dict[str, object] | None:
-        """The next answer; None for a notice, which is kept."""
+    def _heard(self, connection: _Connection) -> dict[str, object] | None:
+        """The answer that the next frame ends; None where it ends none. A notice is kept."""
         data = connection.message()
-        said = parse_json(data)
+        if data is None:
+            return None
+        said = parsed(data)
         if not isinstance(said, dict):
             raise DecodingError(f"neither an answer nor a notice: {data[:SHOWN]!r}")
         if "id" in said:
@@ -177,13 +191,14 @@ class WebSocketProvider:
         if said.get("method") == "eth_subscription" and isinstance(told, dict):
             number = self._names.get(str(told.get("subscription")))
             if number is not None:
-                self._keep(Notice(number, told.get("result")))
+                self._keep(Notice(number, told.get("result")), len(data))
         return None
 
-    def _keep(self, notice: Notice | Missed) -> None:
-        if len(self._waiting) >= _MAX_WAITING:
+    def _keep(self, notice: Notice | Missed, size: int = 0) -> None:
+        self._waiting_bytes = size + (self._waiting_bytes if self._waiting else 0)
+        if len(self._waiting) >= _MAX_WAITING or self._waiting_bytes > _MAX_WAITING_BYTES:
             self._waiting.clear()
-            notice = Missed()
+            self._waiting_bytes, notice = 0, Missed()
         self._waiting.append(notice)
 
     # Listening --------------------------------------------------------------------------------------------------------
@@ -204,8 +219,15 @@ class WebSocketProvider:
         fresh = self._connection is None
         try:
             connection = self._connected()
-            if not self._waiting and connection.wait(seconds):
-                self._read(connection)  # an answer that nobody waits for any more is dropped
+            end = time.monotonic() + seconds
+            while not self._waiting:
+                connection.start(max(end - time.monotonic(), 0.001))
+                if not connection.wait():
+                    break
+                connection.start()
+                self._heard(connection)  # an answer that nobody waits for any more is dropped
+                if time.monotonic() >= end:
+                    break
         except (OSError, DecodingError) as error:
             self._drop()
             if fresh:

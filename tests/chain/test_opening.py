@@ -10,18 +10,20 @@ from evmthread.chain.blocks import block_at, code_at, proven
 from evmthread.chain.errors import NodeLies
 from evmthread.chain.events import registry_artifact
 from evmthread.chain.opening import find_announcements, open_thread, read_announcement, thread_head
+from evmthread.chain.quantities import text
 from evmthread.chain.registry import Registry
 from evmthread.chain.transactions import Call
 from evmthread.commit import Domain, Ruleset, Terms, thread_id
 from evmthread.commit.refusals import IllFormedTerms, WrongHash, WrongThread
 from evmthread.errors import DecodingError, InvalidInput
 from evmthread.primitives.keccak import keccak256
+from evmthread.rpc import BadAnswer
 from evmthread.state import remote
 from evmthread.state.remote import PROOF_PAUSES
 from tests.assembler import assemble
 from tests.chain.chains import account, rich
 from tests.chain.conftest import OnChain
-from tests.chain.lying import Unreliable, flipped
+from tests.chain.lying import Unreliable, each, flipped, member
 from tests.chain.played import MORPION, ORIGIN, Played
 
 # Logs its calldata: the first two words are topics, the rest is data.
@@ -132,6 +134,8 @@ def test_a_node_that_lies_about_code_or_logs(world: OnChain) -> None:
         code_at(Unreliable(world.chain.provider, eth_getCode=lambda code: "0x"), asked.block, ORIGIN)
     with pytest.raises(NodeLies, match="receipts"):
         read_announcement(over(eth_getBlockReceipts=lambda receipts: []), first.block.hash, 0)
+    with pytest.raises(BadAnswer, match="type 256"):
+        read_announcement(over(eth_getBlockReceipts=each(member("type", lambda _: "0x100"))), first.block.hash, 0)
     with pytest.raises(NodeLies, match="header"):
         read_announcement(
             over(eth_getBlockByHash=lambda block: {**block, "receiptsRoot": flipped(block["receiptsRoot"])}),
@@ -140,6 +144,17 @@ def test_a_node_that_lies_about_code_or_logs(world: OnChain) -> None:
         )
     with pytest.raises(NodeLies, match="proof"):
         thread_head(over(eth_getProof=lambda proof: {**proof, "accountProof": []}), asked, game.rules)
+
+    number = first.block.number
+    twice = over(eth_getLogs=lambda logs: logs * 2)
+    assert [found.thread_id for found in find_announcements(twice, number, number)] == [game.thread_id]
+    (log,) = world.chain.provider.request("eth_getLogs", {"blockHash": text(first.block.hash)})[:1]  # type: ignore[index]
+    for unasked in (
+        lambda: find_announcements(over(eth_getLogs=lambda _: [log]), 0, number - 1),
+        lambda: find_announcements(over(eth_getLogs=lambda _: [log]), number, number, contract=ORIGIN),
+    ):
+        with pytest.raises(NodeLies, match="not asked for"):
+            unasked()
 
 
 def test_a_proof_of_the_next_blocks_state_is_asked_for_again(world: OnChain, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -234,6 +234,82 @@ def test_a_broken_connection_is_made_anew_once() -> None:
         provider.close()
 
 
+def test_what_pays_is_not_asked_twice() -> None:
+    asked = []
+
+    def first(peer: Peer) -> None:
+        peer.answer("0x1")
+        asked.append(peer.question()["method"])
+
+    with served(first, lambda peer: asked.append(peer.answer("0x2")["method"])) as url:
+        provider = WebSocketProvider(url, timeout=5)
+        provider.request("eth_x")
+        with pytest.raises(NodeUnreachable):
+            provider.request("eth_sendTransaction")
+        assert provider.request("eth_y") == "0x2"
+        provider.close()
+    assert asked == ["eth_sendTransaction", "eth_y"]
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        server_frame(9, b"there?"),
+        server_frame(1, b'{"id": 99, "result": 1}'),
+        server_frame(1, b'{"method": "eth_subscription", "params": {"subscription": "0x9", "result": 1}}'),
+        server_frame(1, b"", final=False) + server_frame(0, b"", final=False) * 99 + server_frame(0, b'{"id": 99}'),
+    ],
+)
+def test_what_is_no_answer_holds_nobody_up(said: bytes) -> None:
+    """However often it comes: an answer is waited for so long, and so is a notice; the connection stays."""
+
+    def serve(peer: Peer) -> None:
+        peer.answer("0xaa")
+        peer.connection.settimeout(5)
+        while True:
+            peer.raw(said)
+
+    with served(serve) as url:
+        provider = WebSocketProvider(url, timeout=0.5)
+        provider.subscribe("newHeads")
+        assert [provider.listen(0.05), provider.listen(0.05)] == [None, None]
+        with pytest.raises(NodeUnreachable, match="TimeoutError"):
+            WebSocketProvider.request(provider, "eth_sendTransaction")
+        provider.close()
+
+
+def test_a_message_of_many_parts_is_no_longer_than_one() -> None:
+    def serve(peer: Peer) -> None:
+        peer.question()
+        peer.raw(server_frame(1, b"[" * 99, final=False) + server_frame(0, b"[" * 99))
+
+    with served(serve) as url, pytest.MonkeyPatch.context() as patch:
+        patch.setattr("evmthread.rpc.websocket.MAX_ANSWER_BYTES", 150)
+        with pytest.raises(NodeUnreachable, match="a frame of 99 bytes, more than 51"):
+            WebSocketProvider(url, timeout=5).request("eth_x")
+
+
+def test_notices_that_nobody_takes_fill_no_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("evmthread.rpc.websocket._MAX_WAITING_BYTES", 1000)
+
+    def serve(peer: Peer) -> None:
+        peer.connection.settimeout(5)
+        peer.answer("0xaa")
+        number = peer.question()["id"]
+        for size in (400, 400, 400, 1):
+            told = {"subscription": "0xaa", "result": "x" * size}
+            peer.say({"method": "eth_subscription", "params": told})
+        peer.say({"id": number, "result": "0x1"})
+        peer.question()
+
+    with served(serve) as url:
+        provider = WebSocketProvider(url, timeout=5)
+        heads = provider.subscribe("newHeads")
+        assert provider.request("eth_x") == "0x1"
+        assert [provider.listen(5), provider.listen(5)] == [Missed(), Notice(heads, "x")]
+        provider.close()
+
+
 def test_addresses() -> None:
     assert type(connect("ws://node")) is WebSocketProvider
     assert type(connect("http://node")) is HttpProvider
