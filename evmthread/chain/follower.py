@@ -37,6 +37,8 @@ class Follower:
 
     def __init__(self, provider: Provider, watcher: Watcher, *, log_blocks: int = LOG_BLOCKS) -> None:
         self.watcher = watcher
+        self.is_behind = False
+        """Whether the node's final block was before the watcher's, at the last look: the watcher concludes nothing."""
         self._provider = provider
         self._log_blocks = log_blocks
         self._registry = watcher.domain.verifying_contract
@@ -57,6 +59,7 @@ class Follower:
     def _look(self) -> list[News]:
         watcher, provider = self.watcher, self._provider
         finalized = block_at(provider, FINALIZED)
+        self.is_behind = finalized.number < watcher.position.number
         latest = block_at(provider, LATEST)
         if finalized.number > latest.number:
             latest = finalized

@@ -116,11 +116,19 @@ class Transactions:
 
     # Sending ----------------------------------------------------------------------------------------------------------
     def submit(
-        self, account: Account, call: Call, *, gas: int | None = None, nonce: int | None = None, hurry: int = 1
+        self,
+        account: Account,
+        call: Call,
+        *,
+        gas: int | None = None,
+        nonce: int | None = None,
+        hurry: int = 1,
+        stint: bool = False,
     ) -> bytes:
         """Sends it and doesn't wait; the transaction's hash.
 
-        `hurry` multiplies the usual fees; with an earlier one's `nonce` it takes that one's place.
+        `hurry` multiplies the usual fees; with an earlier one's `nonce` it takes that one's place. `stint`: an account
+        that has less offers all it has, as long as that is more than the base fee.
         Raises CallReverted, TooMuchGas and CannotPay, with nothing sent, and as providers do.
         """
         balance = self._number("eth_getBalance", text(account.address), LATEST)
@@ -130,6 +138,8 @@ class Transactions:
         base_fee = block_at(self.provider, LATEST).base_fee
         tip = self._tip() * hurry
         fee = 2 * base_fee * hurry + tip
+        if stint and (affordable := (balance - call.value) // max(1, gas)) > base_fee:
+            fee, tip = min(fee, affordable), min(tip, affordable)
         if balance < (needed := call.value + gas * fee):
             raise CannotPay(call.what, account.address, needed, balance)
         if nonce is None:

@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import TypeAlias
 
 from evmthread.chain.accounts import Account
-from evmthread.chain.blocks import LATEST, block_at
+from evmthread.chain.blocks import LATEST, Block, block_at
 from evmthread.chain.errors import CallReverted, CannotPay, FinalityBroken, TooMuchGas
 from evmthread.chain.events import ThreadState
 from evmthread.chain.follower import Follower, present_position
@@ -126,10 +126,16 @@ class Watchtower:
             self.follower = self._follower(None)
             raise
         except BackendError:
-            head, alarms = self._look_without_events()
+            head, alarms = self._look_without_events(block_at(self.registry.provider, LATEST))
             if not alarms:
                 raise
             return [Head(head)], alarms
+        if self.follower.is_behind:
+            # Perhaps with its final block alone: what its latest one proves is answered if it is new to us.
+            latest, watcher = block_at(self.registry.provider, LATEST), self.follower.watcher
+            if latest.number > (watcher.position if watcher.head is None else watcher.head).number:
+                head, alarms = self._look_without_events(latest)
+                return [Head(head)], alarms
         words = self._say()
         news, self._untold = self._untold, []
         return news, words
@@ -152,8 +158,8 @@ class Watchtower:
             self._said.clear()
         return words
 
-    def _look_without_events(self) -> tuple[ChainHead, list[Word]]:
-        latest, position = block_at(self.registry.provider, LATEST), self.follower.watcher.position
+    def _look_without_events(self, latest: Block) -> tuple[ChainHead, list[Word]]:
+        position = self.follower.watcher.position
         state = self.registry.thread(self.agreement.commitment.thread_id, latest)
         head = ChainHead(latest.number, latest.timestamp, state.mode, position.number, position.state.mode)
         is_challenged = state.mode is Mode.CHALLENGED
@@ -195,22 +201,27 @@ class Watchtower:
             # Not its own nonce: what waits before it holds it up, and its place may have been taken meanwhile.
             nonce, hurry = transactions.next_nonce(account, where=LATEST), sent.next_hurry
         more = min(2 * hurry, _MOST_HURRY)
+        unpaid: list[Word] = []
         try:
-            transaction = transactions.submit(account, self._call(), nonce=nonce, hurry=hurry)
+            try:
+                transaction = transactions.submit(account, self._call(), nonce=nonce, hurry=hurry)
+            except CannotPay as error:  # the usual fees: what there is money for may do
+                unpaid = self._once(Alarmed(Alarm.UNPAID, state, str(error)))
+                transaction = transactions.submit(account, self._call(), nonce=nonce, hurry=hurry, stint=True)
         except (CannotPay, TooMuchGas) as error:
-            if sent is not None:  # what there is money for may do, where the earlier one was lost
+            if sent is not None:
                 self._sent = replace(sent, next_hurry=1)
-            return self._once(Alarmed(Alarm.UNPAID, state, str(error)))
+            return unpaid + self._once(Alarmed(Alarm.UNPAID, state, str(error)))
         except CallReverted:
-            return []  # somebody else answered meanwhile: the next look will show it
+            return unpaid  # somebody else answered meanwhile: the next look will show it
         except NodeRefused:
             if sent is None:
                 raise
             # The place can't be had for so little: more after the next block.
             self._sent = _Sent(number + 1 - _PATIENT_BLOCKS, more)
-            return []
+            return unpaid
         self._sent = _Sent(number, more)
-        return [Answered(self.agreement.commitment.nonce, transaction, number)]
+        return [*unpaid, Answered(self.agreement.commitment.nonce, transaction, number)]
 
     @property
     def _is_final(self) -> bool:

@@ -18,7 +18,7 @@ from evmthread.errors import BackendError, InvalidInput
 from evmthread.execution.transaction import Transaction, decode_transaction
 from evmthread.isa.forks import OSAKA
 from evmthread.rpc import BadAnswer, Provider
-from tests.chain.chains import FINALITY, QUICK, account, rich
+from tests.chain.chains import ETHER, FINALITY, QUICK, account, rich
 from tests.chain.conftest import OnChain
 from tests.chain.lying import Unreliable
 from tests.chain.played import KEYS, Played
@@ -167,11 +167,54 @@ def test_an_answer_that_was_lost_is_sent_again_also_where_there_is_no_money_for_
     world.registry.challenge(game.owners[1], game.line[3])
     tower.look()
     world.chain.put(poor.address, balance=given[0].gas_limit * given[0].max_fee * 3 // 2)
-    (word,) = tower.look()[1]
+    word, answer = tower.look()[1]
     assert isinstance(word, Alarmed)
     assert word.alarm is Alarm.UNPAID
-    assert [type(each) for each in tower.look()[1]] == [Answered]
+    assert isinstance(answer, Answered)
+    assert given[-1].gas_limit * given[-1].max_fee <= given[0].gas_limit * given[0].max_fee * 3 // 2
     world.chain.mine()
+    assert world.registry.thread(game.thread_id).record == game.tip.digest
+
+
+def test_who_can_not_pay_the_usual_fees_offers_all_it_has(world: OnChain) -> None:
+    """A spike: for the tip that the node wants there is not enough, and for less it may get in all the same."""
+    game, poor = started(world, 0, 3), account("with less")
+    node = Unreliable(world.chain.provider, eth_maxPriorityFeePerGas=lambda _: hex(ETHER))
+    registry = Registry.connect(node, world.registry.address, patience=QUICK)
+    world.chain.put(poor.address, balance=ETHER)
+    tower = Watchtower(registry, game.tip, poor)
+    world.registry.challenge(game.owners[1], game.line[3])
+    assert [each.alarm if isinstance(each, Alarmed) else type(each) for each in tower.look()[1]] == [
+        Alarm.CHALLENGED, Alarm.UNPAID, Answered,
+    ]  # fmt: skip
+    world.chain.mine()
+    assert world.registry.thread(game.thread_id).record == game.tip.digest
+
+
+@pytest.mark.parametrize("is_known", [False, True])
+def test_a_final_block_that_is_behind_keeps_no_answer_back(world: OnChain, is_known: bool) -> None:
+    """A node that has just started may tell an old one, or another node; the latest block is proven all the same."""
+    game = started(world, 0, 3)
+    old = block_at(world.chain.provider, FINALIZED)
+    world.chain.mine(FINALITY)
+    behind = []
+
+    def request(method: str, *parameters: object) -> object:
+        if behind and parameters[:1] == (FINALIZED,):
+            parameters = (hex(old.number), False)
+        return world.chain.provider.request(method, *parameters)
+
+    registry = Registry.connect(SimpleNamespace(request=request), world.registry.address, patience=QUICK)
+    tower = Watchtower(registry, game.tip, WATCHER)
+    if is_known:
+        tower.look()
+    behind.append(True)
+    world.registry.challenge(game.owners[1], game.line[3])
+    assert [type(each) for each in words(tower)] == [Alarmed, Answered]
+    assert [type(each) for each in words(tower)] == [Standing]
+    assert words(tower) == []
+    behind.clear()
+    assert [type(each) for each in tower.look()[0]][-1] is Head
     assert world.registry.thread(game.thread_id).record == game.tip.digest
 
 
