@@ -70,14 +70,18 @@ def _watch(arguments: argparse.Namespace) -> int:
         commitment = agreement.commitment
         say(f"watching thread {show_hash(commitment.thread_id)}, agreed up to nonce {commitment.nonce}")
     wait = _waiting(provider)
-    pause = interval
+    pause, is_unread = interval, False
     while True:
-        if (now := _written(path)) != written:
-            written = now
+        now = _written(path)
+        if now != written or is_unread:
             try:
                 tower.renew(read_newest(path))
+                is_unread = False
             except EvmthreadError as error:  # the agreement that is known goes on being defended
-                warn(f"evmthread {NAME}: {one_line(error)}")
+                is_unread = isinstance(error, BackendError)  # it may be read the next time
+                if now != written:
+                    warn(f"evmthread {NAME}: {one_line(error)}")
+            written = now
         try:
             _tell(tower, as_json=arguments.json)
             pause = interval
@@ -122,6 +126,8 @@ def read_newest(path: Path) -> "Agreement":
     from evmthread.store.watchtower_file import read_watchtower_file
 
     try:
+        if path.exists() and not path.is_file():  # to open a pipe is to wait for who writes to it
+            raise InvalidInput(f"{path}: no regular file")
         with path.open("rb") as file:
             is_thread_file = file.read(len(MAGIC)) == MAGIC
     except OSError as error:
@@ -134,13 +140,13 @@ def read_newest(path: Path) -> "Agreement":
     return tip
 
 
-def _written(path: Path) -> tuple[int, int] | None:
+def _written(path: Path) -> tuple[int, int, int] | None:
     """What changes when another file takes its place; None while there is none."""
     try:
         found = path.stat()
     except OSError:
         return None
-    return found.st_ino, found.st_mtime_ns
+    return found.st_ino, found.st_mtime_ns, found.st_size
 
 
 def _seconds(text: str) -> float:

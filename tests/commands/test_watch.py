@@ -1,8 +1,11 @@
 """`evmthread watch`: what it says and when it ends, on a chain of this process."""
 
+import errno
 import json
+import os
 import threading
 from pathlib import Path
+from typing import IO
 
 import pytest
 
@@ -151,6 +154,48 @@ def test_a_file_that_goes_missing_or_bad_stops_no_answer(
             path.unlink()
             if content is not None:
                 path.write_text(content)
+            registry.challenge(game.owners[1], game.line[2])
+        if len(pauses) == 3:
+            game.past_deadline()
+            record = next(each for each in game.line if each.digest == registry.thread(game.thread_id).record)
+            registry.settle_record(account("deployer"), game.terms, record.commitment)
+            chain.mine(FINALITY)
+        assert len(pauses) < 10
+
+    monkeypatch.setattr("evmthread.commands.watch.time.sleep", sleep)
+    code, told, err = watch(capsys, path, "--key", key_file, "--interval", "0.5")
+    assert (code, told[-1]["nonce"]) == (0, game.tip.commitment.nonce)
+    assert len(err.splitlines()) == 1
+
+
+@pytest.mark.parametrize("hindrance", ["pipe", "unreadable"])
+def test_a_file_that_can_not_be_read_for_a_while_is_read_then(
+    chain: InProcess, registry: Registry, game: Played, key_file: Path, tmp_path: Path,
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, hindrance: str,
+) -> None:  # fmt: skip
+    """A pipe holds nobody up, and a read that fails once is made again though the file is the same."""
+    path = tmp_path / "game.watch"
+    write_watchtower_file(path, game.line[3])
+    pauses: list[float] = []
+    reading = Path.open
+
+    def fail(self: Path, *arguments: str) -> IO[bytes]:
+        if self == path and len(pauses) == 1:
+            raise OSError(errno.EMFILE, "Too many open files")
+        return reading(self, *arguments)
+
+    def sleep(seconds: float) -> None:
+        pauses.append(seconds)
+        if len(pauses) == 1:
+            write_watchtower_file(path, game.tip)
+            if hindrance == "pipe":
+                path.unlink()
+                os.mkfifo(path)
+            else:
+                monkeypatch.setattr(Path, "open", fail)
+        if len(pauses) == 2:
+            if hindrance == "pipe":
+                write_watchtower_file(path, game.tip)
             registry.challenge(game.owners[1], game.line[2])
         if len(pauses) == 3:
             game.past_deadline()
