@@ -227,14 +227,14 @@ class Transactions:
         """Why a transaction failed, as far as trying it again in its block tells."""
         sender = data(record(told, "a receipt").get("from"), "from", 20)
         asked = self._asked(sender, call) | {"gas": text(MAX_TRANSACTION_GAS)}
-        try:
-            self.provider.request("eth_call", asked, text(block.number))
-        except NodeRefused as error:
-            reason = self._reason(call, error, MAX_TRANSACTION_GAS)
-            if isinstance(reason, CallReverted):
-                return CallReverted(call.what, f"failed in block {block.number}: {reason}", reason.error, transaction)
-        except BackendError:
-            pass  # the reason is a courtesy
+        with suppress(BackendError):  # the reason is a courtesy
+            try:
+                self.provider.request("eth_call", asked, text(block.number))
+            except NodeRefused as error:
+                reason = self._reason(call, error, MAX_TRANSACTION_GAS)
+                if isinstance(reason, CallReverted):
+                    said = f"failed in block {block.number}: {reason}"
+                    return CallReverted(call.what, said, reason.error, transaction)
         return CallReverted(call.what, f"failed in block {block.number}", None, transaction)
 
 

@@ -77,6 +77,16 @@ def test_a_transaction_that_fails_in_its_block_says_why(world: OnChain) -> None:
     assert failed.value.name == "WrongMode"
     assert failed.value.transaction is not None
 
+    def unclear(method: str, *parameters: object) -> object:
+        if method == "eth_call":
+            raise NodeRefused(method, 3, "execution reverted", "0xnothing")
+        return world.chain.provider.request(method, *parameters)
+
+    told = Transactions(SimpleNamespace(request=unclear), transactions.chain_id, QUICK)
+    with pytest.raises(CallReverted, match="failed in block") as unsaid:
+        told.look(call, failed.value.transaction)
+    assert unsaid.value.transaction == failed.value.transaction
+
 
 def test_a_transaction_that_reached_the_node_twice_was_sent(world: OnChain) -> None:
     """The connection broke after the node had it; asked again, the node says that it knows it already."""
