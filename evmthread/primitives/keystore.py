@@ -51,8 +51,8 @@ def _derive(password: bytes, kdf: str, parameters: Mapping[str, Any]) -> bytes:
             return hashlib.scrypt(password, salt=salt, n=n, r=r, p=p, maxmem=2 * MAX_SCRYPT_BYTES - 1, dklen=size)
         from Crypto.Protocol.KDF import scrypt
 
-        # OpenSSL refuses n = 2^18 with r = 1 (RFC 7914, section 2), which early wallets wrote. Not for the rest: this one
-        # takes time that grows with the square of r * p, days within the bounds above; here they leave p at most 4096.
+        # OpenSSL refuses n = 2^18 with r = 1 (RFC 7914, section 2), which early wallets wrote. Not for the rest: this
+        # one's time grows with the square of r * p, to days within the bounds above; here they leave p at most 4096.
         derived = scrypt(password, salt, size, N=n, r=r, p=p)  # type: ignore[arg-type]
         assert isinstance(derived, bytes)
         return derived

@@ -2,8 +2,9 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
-from threading import Lock
+from threading import Lock, RLock
 
 from evmthread.errors import BackendError, InvalidInput
 from evmthread.state.files import publish, unfinished_name
@@ -28,6 +29,7 @@ class LmdbStore:
         self.place = str(path)
         self.before_step: Callable[[int], None] | None = None
         self._mapping = Lock()  # while the map grows, it may be anywhere: nobody reads
+        self._writing = RLock()  # nor does anybody write; taken before the other
         self._path = Path(path)
         self._read_only = read_only
         exists = self._path.exists()
@@ -90,7 +92,7 @@ class LmdbStore:
             raise CorruptState(self.place, str(error)) from error
         except (lmdb.InvalidError, lmdb.VersionMismatchError) as error:
             raise NotAState(f"{self.place}: {error}") from error
-        except (lmdb.MapFullError, lmdb.DiskError) as error:
+        except lmdb.DiskError as error:
             raise StoreFull(f"{self.place}: {error}") from error
         except lmdb.LockError as error:
             raise StateBusy(f"{self.place}: {error}") from error
@@ -100,20 +102,18 @@ class LmdbStore:
     def get(self, table: str, key: bytes) -> bytes | None:
         if not key:
             return None  # LMDB has no empty keys
-        with self._mapping, self._errors(), self._environment.begin(db=self._tables[table]) as transaction:
-            return transaction.get(key)
+        with self._errors():
+            try:
+                with self._mapping, self._environment.begin(db=self._tables[table]) as transaction:
+                    return transaction.get(key)
+            except self._lmdb.MapResizedError:
+                self._map(0)
+        return self.get(table, key)
 
     def scan(self, table: str, prefix: bytes = b"", *, start: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
         start = max(prefix, start)
         while True:
-            rows: list[tuple[bytes, bytes]] = []
-            with self._mapping, self._errors(), self._environment.begin(db=self._tables[table]) as transaction:
-                cursor = transaction.cursor()
-                found = cursor.set_range(start) if start else cursor.first()
-                for row in cursor if found else ():
-                    rows.append(row)
-                    if len(rows) == _PAGE:
-                        break
+            rows = self._rows(table, start)
             for key, value in rows:
                 if not key.startswith(prefix):
                     return
@@ -122,21 +122,34 @@ class LmdbStore:
                 return
             start = rows[-1][0] + b"\x00"
 
+    def _rows(self, table: str, start: bytes) -> list[tuple[bytes, bytes]]:
+        with self._errors():
+            try:
+                with self._mapping, self._environment.begin(db=self._tables[table]) as transaction:
+                    cursor = transaction.cursor()
+                    found = cursor.set_range(start) if start else cursor.first()
+                    return list(islice(cursor, _PAGE)) if found else []
+            except self._lmdb.MapResizedError:
+                self._map(0)
+        return self._rows(table, start)
+
+    def _map(self, size: int) -> None:
+        # 0: as much as another process made of it
+        with self._writing, self._mapping:
+            self._environment.set_mapsize(size)
+
     def write(self, writes: Iterable[Write], *, expected: Expected | None = None) -> None:
         if self._read_only:
             raise InvalidInput(f"{self.place} was opened to be read only")
         rows = list(writes)
-        while True:
-            try:
-                with self._errors():
-                    self._write(rows, expected)
-            except StoreFull as error:
-                if not isinstance(error.__cause__, self._lmdb.MapFullError):
-                    raise
-                with self._mapping, self._errors():
-                    self._environment.set_mapsize(self._environment.info()["map_size"] * 2)
-            else:
-                return
+        with self._writing, self._errors():
+            while True:
+                try:
+                    return self._write(rows, expected)
+                except self._lmdb.MapFullError:
+                    self._map(self._environment.info()["map_size"] * 2)
+                except self._lmdb.MapResizedError:
+                    self._map(0)
 
     def _write(self, rows: list[Write], expected: Expected | None) -> None:
         step = self.before_step or (lambda _: None)

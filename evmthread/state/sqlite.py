@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
-from threading import Lock
+from threading import Lock, RLock
 
 from evmthread.errors import BackendError, InvalidInput
 from evmthread.state.files import publish, unfinished_name
@@ -54,6 +54,8 @@ class SqliteStore:
         # Two threads that run one statement would share it, since a connection keeps what it prepared by its text: from
         # CPython 3.12 on the one may bind its key before the other has begun to read.
         self._reading = Lock()
+        # A connection has one transaction: a second thread's would fail, or end the first one's in the middle.
+        self._writing = RLock()
         self._select = {table: f"SELECT value FROM {table} WHERE key = ?" for table in TABLES}  # noqa: S608
 
     def _check_head(self) -> None:
@@ -141,7 +143,7 @@ class SqliteStore:
             raise InvalidInput(f"{self.place} was opened to be read only")
         run = self._connection.execute
         step = self.before_step or (lambda _: None)
-        with self._errors():
+        with self._writing, self._errors():
             run("BEGIN IMMEDIATE")
             try:
                 if expected is not None and self.get(expected.table, expected.key) != expected.value:
