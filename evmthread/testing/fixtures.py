@@ -38,7 +38,7 @@ MAX_DECIMALS = 1000  # of a number; a number of more takes Python time that grow
 SHOWN = 80  # characters of a wrong value in an error
 
 
-_NUMBER = re.compile("(?:0x:bigint )?0[xX]([0-9a-fA-F]+)|[0-9]*")
+_NUMBER = re.compile("(?:0x:bigint )?0[xX]([0-9a-fA-F]*)|[0-9]*")
 
 
 class FixtureError(DecodingError):
@@ -215,10 +215,15 @@ def _whole_file(path: Path, content: Any) -> Iterator[FixtureTest]:
         yield FixtureTest(name, file, "", body)
 
 
+def given(fields: Json) -> Json:
+    """An object's fields without those that are null: geth writes null for a field that isn't there."""
+    return {name: value for name, value in fields.items() if value is not None}
+
+
 def number(value: Any) -> int:
     """A fixture's number: hex with or without leading zeros, decimal, or JSON's own. Never negative.
 
-    Raises FixtureError.
+    No digits, as in "0x" for a value of zero, are zero. Raises FixtureError.
     """
     if type(value) is int:
         if value < 0:
@@ -231,7 +236,7 @@ def number(value: Any) -> int:
     if digits is None:
         raise FixtureError(f"not a number: {shown(value)}")
     if digits[1] is not None:
-        return int(digits[1], 16)
+        return int(digits[1] or "0", 16)
     if len(value) > MAX_DECIMALS:
         raise FixtureError(f"a number of more than {MAX_DECIMALS} decimals: {shown(value)}")
     return int(value or "0")

@@ -187,7 +187,11 @@ def test_numbers_in_each_form(value: int) -> None:
     assert number(hex(value)) == number(str(value)) == number(value) == number(f"0x:bigint {value:#x}") == value
 
 
-NO_NUMBERS = ["0x", "0xg", "x", "-1", "-0x1", -1, None, 0.5, True, [], {}, "1e5", " 5", "+5", "1_0", "0x1_0", "0x 1"]
+def test_no_digits_are_zero() -> None:
+    assert number("0x") == number("") == 0
+
+
+NO_NUMBERS = ["0xg", "x", "-1", "-0x1", -1, None, 0.5, True, [], {}, "1e5", " 5", "+5", "1_0", "0x1_0", "0x 1"]
 
 
 @pytest.mark.parametrize("value", [*NO_NUMBERS, "\u0663", "0x1\n"])
