@@ -1,13 +1,21 @@
 """A state in one LMDB file: quick reads, and writes that copy pages instead of logging. Needs the extra `lmdb`."""
 
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import islice
 from pathlib import Path
 from threading import Lock, RLock
 
 from evmthread.errors import BackendError, InvalidInput
-from evmthread.state.files import publish, unfinished_name
+from evmthread.state.files import (
+    is_there,
+    open_regular,
+    own_unfinished_name,
+    path_of,
+    publish,
+    system_errors,
+    take_away,
+)
 from evmthread.state.store import TABLES, CorruptState, Expected, NotAState, StateBusy, StoreFull, Write
 from evmthread.state.stored import StoredState
 
@@ -30,15 +38,16 @@ class LmdbStore:
         self.before_step: Callable[[int], None] | None = None
         self._mapping = Lock()  # while the map grows, it may be anywhere: nobody reads
         self._writing = RLock()  # nor does anybody write; taken before the other
-        self._path = Path(path)
+        self._path = path_of(path)
         self._read_only = read_only
-        exists = self._path.exists()
+        exists = is_there(self._path)
         if read_only and not exists:
             raise BackendError(f"{self.place} doesn't exist")
         if not exists:
-            with self._errors():
+            with self._errors(), system_errors(self.place):
                 self._create()
-        size = self._path.stat().st_size
+        with system_errors(self.place), open_regular(self._path):
+            size = self._path.stat().st_size
         if not size:
             raise NotAState(f"{self.place} is empty")
         with self._errors():
@@ -53,28 +62,32 @@ class LmdbStore:
             )
         try:
             with self._errors():
-                self._set_up(size)
+                self._set_up()
         except BaseException:
             self._environment.close()
             raise
 
     def _create(self) -> None:
         # Under another name first: so the file is a whole database as soon as it is there.
-        unfinished = unfinished_name(self._path)
-        unfinished.unlink(missing_ok=True)
-        with (
-            self._lmdb.open(str(unfinished), subdir=False, lock=False, max_dbs=len(TABLES)) as environment,
-            environment.begin(write=True) as transaction,
-        ):
-            for table in TABLES:
-                environment.open_db(table.encode(), txn=transaction)
-            transaction.put(_META_KEY, _FORMAT)
-        publish(unfinished, self._path)
+        unfinished = own_unfinished_name(self._path)
+        try:
+            with (
+                self._lmdb.open(str(unfinished), subdir=False, lock=False, max_dbs=len(TABLES)) as environment,
+                environment.begin(write=True) as transaction,
+            ):
+                for table in TABLES:
+                    environment.open_db(table.encode(), txn=transaction)
+                transaction.put(_META_KEY, _FORMAT)
+            with suppress(FileExistsError):  # another process made it meanwhile
+                publish(unfinished, self._path)
+        finally:
+            take_away(unfinished)
 
-    def _set_up(self, size: int) -> None:
+    def _set_up(self) -> None:
         environment = self._environment
         pages = environment.info()["last_pgno"] + 1
         page_bytes = environment.stat()["psize"]
+        size = self._path.stat().st_size  # after its head was read: another process may make it grow
         if size < pages * page_bytes:  # reading behind the end of a mapped file would kill the process
             raise CorruptState(self.place, f"it has {size} bytes, and its head says {pages} pages of {page_bytes}")
         with environment.begin() as transaction:
@@ -96,8 +109,8 @@ class LmdbStore:
             raise StoreFull(f"{self.place}: {error}") from error
         except lmdb.LockError as error:
             raise StateBusy(f"{self.place}: {error}") from error
-        except lmdb.Error as error:
-            raise BackendError(f"{self.place}: {error}") from error
+        except (lmdb.Error, UnicodeEncodeError) as error:  # the latter where the path has no UTF-8 form
+            raise BackendError(f"{self.place!r}: {error}") from error
 
     def get(self, table: str, key: bytes) -> bytes | None:
         if not key:

@@ -5,9 +5,7 @@ A file is told by its content, never by its name. It knows nothing of what the t
 
 import gzip
 import io
-import os
 import re
-import stat
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -15,9 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from evmthread.errors import DecodingError, EvmthreadError
+from evmthread.errors import BackendError, DecodingError, EvmthreadError
 from evmthread.execution.invalid import InvalidTransaction
 from evmthread.primitives.untrusted_json import parse_json
+from evmthread.state.files import open_regular
 
 # What a test is made of: JSON, its shape unknown until it is read. (A mapping of `object` would need a cast at every
 # step of every suite, which hides more than it finds: `reading` turns each wrong shape into a FixtureError.)
@@ -103,17 +102,10 @@ def load_json(text: bytes | bytearray, what: str) -> Any:
         raise FixtureError(f"{what}: {error}") from None
 
 
-def _open_at_once(path: str, flags: int) -> int:
-    # Opening a FIFO would wait until somebody writes into it.
-    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
-
-
 @contextmanager
 def _opened(path: Path) -> Iterator[IO[bytes]]:
     try:
-        with open(path, "rb", opener=_open_at_once) as raw:
-            if not stat.S_ISREG(os.fstat(raw.fileno()).st_mode):
-                raise FixtureError(f"{path}: no regular file")
+        with open_regular(path) as raw:
             packed = raw.read(2) == GZIP_MAGIC
             raw.seek(0)
             if packed:
@@ -121,6 +113,8 @@ def _opened(path: Path) -> Iterator[IO[bytes]]:
                     yield io.BufferedReader(unpacked)
             else:
                 yield raw
+    except BackendError as error:
+        raise FixtureError(str(error)) from None
     except EOFError:
         raise FixtureError(f"{path}: truncated gzip file") from None
     except (gzip.BadGzipFile, zlib.error) as error:
