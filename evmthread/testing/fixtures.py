@@ -10,6 +10,7 @@ import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import IO, Any
 
@@ -152,7 +153,9 @@ def is_lines(path: Path) -> bool:
     """True for a file of JSON lines: its first line is a whole JSON object, and more lines follow or it is a test."""
     with _opened(path) as source:
         first = source.readline(MAX_LINE_BYTES + 1)
-        rest = source.read(1)
+        # Blank lines at the end of a file that is one line make no lines of it.
+        rest = islice(iter(lambda: source.read(CHUNK_BYTES), b""), MAX_FILE_BYTES // CHUNK_BYTES)
+        goes_on = any(not chunk.isspace() for chunk in rest)
     text = first.strip()
     if not (text.startswith(b"{") and text.endswith(b"}")):
         return False
@@ -160,7 +163,7 @@ def is_lines(path: Path) -> bool:
         value = load_json(text, str(path))
     except FixtureError:
         return False
-    return isinstance(value, dict) and (bool(rest) or "name" in value)
+    return isinstance(value, dict) and (goes_on or "name" in value)
 
 
 def read_tests(path: Path, *, wanted: Callable[[int], bool] = lambda _: True) -> Iterator[FixtureTest]:

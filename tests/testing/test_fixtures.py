@@ -56,6 +56,14 @@ def test_lines_packed_or_not_whatever_the_name(tmp_path: Path, opened: object) -
     assert [test.name for test in read_tests(path, wanted=lambda index: index == 1)] == ["two"]
 
 
+@pytest.mark.parametrize("end", ["", "\n", "\n\n", " \r\n\t \n", "\n" * 3_000_000])
+def test_blank_lines_after_an_object_of_tests_in_one_line(tmp_path: Path, end: str) -> None:
+    path = tmp_path / "a.json"
+    path.write_text(json.dumps({"one": {"in": []}, "two": {"in": {}}}) + end)
+    assert not is_lines(path)
+    assert names(path) == ["one", "two"]
+
+
 def test_one_line_that_is_a_test(tmp_path: Path) -> None:
     assert names(write_lines(tmp_path / "a.gz", [{"name": "one", "in": []}])) == ["one"]
 
