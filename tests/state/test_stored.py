@@ -16,6 +16,8 @@ import rlp
 from trie.hexary import HexaryTrie
 
 from evmthread.errors import BackendError, InvalidInput
+from evmthread.execution.environment import BlockEnvironment
+from evmthread.execution.world import World
 from evmthread.merkle.eip1186 import verify_eth_get_proof
 from evmthread.merkle.trie import EMPTY_ROOT, MissingNodeError
 from evmthread.primitives.keccak import keccak256
@@ -26,6 +28,7 @@ from evmthread.state.sqlite import SqliteState
 from evmthread.state.store import CorruptState, NotAState, StateBusy
 from evmthread.state.stored import StateNotKept, StoredState
 from evmthread.state.view import Account, AccountChange, ConflictingChanges, StateChanges
+from tests.assembler import assemble
 from tests.state.changes import ADDRESSES, Told, changes_between, memory_of
 
 A, B = ADDRESSES[:2]
@@ -270,6 +273,20 @@ def test_another_process_sees_an_lmdb_file_grow(tmp_path: Path, asked: str) -> N
             other.stdin.close()
             assert other.stdout.readline() == "7 5\n"
         assert other.returncode == 0
+
+
+@pytest.mark.parametrize("number", [2**64 - 1, 2**64, 2**64 + 1, 2**256 - 1])
+def test_blocks_of_any_number_have_a_hash_or_none(tmp_path: Path, kind: Open, number: int) -> None:
+    with kind(tmp_path / "state") as state:
+        state.set_block_hash(2**64 - 2, b"\x05" * 32)
+        kept = state.at(0)
+        world = World(view=state, environment=BlockEnvironment(number=number))
+        world.set_code(A, assemble("PUSH1 1 NUMBER SUB BLOCKHASH PUSH1 0 MSTORE PUSH1 32 PUSH1 0 RETURN"))
+        want = b"\x05" * 32 if number == 2**64 - 1 else ZERO_HASH
+        assert (
+            world.call(A, b"", sender=B).output == want == state.block_hash(number - 1) == kept.block_hash(number - 1)
+        )
+        assert state.block_hash(-1) == ZERO_HASH
 
 
 def test_two_threads_write_one_after_the_other(tmp_path: Path, kind: Open) -> None:
