@@ -96,5 +96,4 @@ def _prestate(path: Path | None) -> "MemoryState":
         raise InvalidInput(f"{path}: {error.strerror}") from None
     with reading(str(path)):
         accounts = content.get("alloc", content.get("pre", content))
-        whole = {"nonce": 0, "balance": 0, "code": "", "storage": {}}
-        return state_of({address: whole | account for address, account in accounts.items()}, {})
+        return state_of({address: {"balance": 0} | account for address, account in accounts.items()}, {})

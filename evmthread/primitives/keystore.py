@@ -46,9 +46,13 @@ def _derive(password: bytes, kdf: str, parameters: Mapping[str, Any]) -> bytes:
         memory = 128 * r * (n + p)
         if min(n, r, p) < 1 or memory > MAX_SCRYPT_BYTES or n * r * p > MAX_SCRYPT_WORK:
             raise DecodingError(f"key file: scrypt with n={n}, r={r}, p={p}")
+        if n < 1 << min(16 * r, 64):
+            # A little more than `memory`, which OpenSSL counts too (RFC 7914, section 6).
+            return hashlib.scrypt(password, salt=salt, n=n, r=r, p=p, maxmem=2 * MAX_SCRYPT_BYTES - 1, dklen=size)
         from Crypto.Protocol.KDF import scrypt
 
-        # Not hashlib's: OpenSSL refuses n = 2^18 with r = 1 (RFC 7914, section 2), which early wallets wrote.
+        # OpenSSL refuses n = 2^18 with r = 1 (RFC 7914, section 2), which early wallets wrote. Not for the rest: this
+        # one's time grows with the square of r * p, to days within the bounds above; here they leave p at most 4096.
         derived = scrypt(password, salt, size, N=n, r=r, p=p)  # type: ignore[arg-type]
         assert isinstance(derived, bytes)
         return derived

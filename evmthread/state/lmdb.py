@@ -1,12 +1,21 @@
 """A state in one LMDB file: quick reads, and writes that copy pages instead of logging. Needs the extra `lmdb`."""
 
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from itertools import islice
 from pathlib import Path
-from threading import Lock
+from threading import Lock, RLock
 
 from evmthread.errors import BackendError, InvalidInput
-from evmthread.state.files import publish, unfinished_name
+from evmthread.state.files import (
+    is_there,
+    open_regular,
+    own_unfinished_name,
+    path_of,
+    publish,
+    system_errors,
+    take_away,
+)
 from evmthread.state.store import TABLES, CorruptState, Expected, NotAState, StateBusy, StoreFull, Write
 from evmthread.state.stored import StoredState
 
@@ -28,15 +37,17 @@ class LmdbStore:
         self.place = str(path)
         self.before_step: Callable[[int], None] | None = None
         self._mapping = Lock()  # while the map grows, it may be anywhere: nobody reads
-        self._path = Path(path)
+        self._writing = RLock()  # nor does anybody write; taken before the other
+        self._path = path_of(path)
         self._read_only = read_only
-        exists = self._path.exists()
+        exists = is_there(self._path)
         if read_only and not exists:
             raise BackendError(f"{self.place} doesn't exist")
         if not exists:
-            with self._errors():
+            with self._errors(), system_errors(self.place):
                 self._create()
-        size = self._path.stat().st_size
+        with system_errors(self.place), open_regular(self._path):
+            size = self._path.stat().st_size
         if not size:
             raise NotAState(f"{self.place} is empty")
         with self._errors():
@@ -51,28 +62,32 @@ class LmdbStore:
             )
         try:
             with self._errors():
-                self._set_up(size)
+                self._set_up()
         except BaseException:
             self._environment.close()
             raise
 
     def _create(self) -> None:
         # Under another name first: so the file is a whole database as soon as it is there.
-        unfinished = unfinished_name(self._path)
-        unfinished.unlink(missing_ok=True)
-        with (
-            self._lmdb.open(str(unfinished), subdir=False, lock=False, max_dbs=len(TABLES)) as environment,
-            environment.begin(write=True) as transaction,
-        ):
-            for table in TABLES:
-                environment.open_db(table.encode(), txn=transaction)
-            transaction.put(_META_KEY, _FORMAT)
-        publish(unfinished, self._path)
+        unfinished = own_unfinished_name(self._path)
+        try:
+            with (
+                self._lmdb.open(str(unfinished), subdir=False, lock=False, max_dbs=len(TABLES)) as environment,
+                environment.begin(write=True) as transaction,
+            ):
+                for table in TABLES:
+                    environment.open_db(table.encode(), txn=transaction)
+                transaction.put(_META_KEY, _FORMAT)
+            with suppress(FileExistsError):  # another process made it meanwhile
+                publish(unfinished, self._path)
+        finally:
+            take_away(unfinished)
 
-    def _set_up(self, size: int) -> None:
+    def _set_up(self) -> None:
         environment = self._environment
         pages = environment.info()["last_pgno"] + 1
         page_bytes = environment.stat()["psize"]
+        size = self._path.stat().st_size  # after its head was read: another process may make it grow
         if size < pages * page_bytes:  # reading behind the end of a mapped file would kill the process
             raise CorruptState(self.place, f"it has {size} bytes, and its head says {pages} pages of {page_bytes}")
         with environment.begin() as transaction:
@@ -90,30 +105,28 @@ class LmdbStore:
             raise CorruptState(self.place, str(error)) from error
         except (lmdb.InvalidError, lmdb.VersionMismatchError) as error:
             raise NotAState(f"{self.place}: {error}") from error
-        except (lmdb.MapFullError, lmdb.DiskError) as error:
+        except lmdb.DiskError as error:
             raise StoreFull(f"{self.place}: {error}") from error
         except lmdb.LockError as error:
             raise StateBusy(f"{self.place}: {error}") from error
-        except lmdb.Error as error:
-            raise BackendError(f"{self.place}: {error}") from error
+        except (lmdb.Error, UnicodeEncodeError) as error:  # the latter where the path has no UTF-8 form
+            raise BackendError(f"{self.place!r}: {error}") from error
 
     def get(self, table: str, key: bytes) -> bytes | None:
         if not key:
             return None  # LMDB has no empty keys
-        with self._mapping, self._errors(), self._environment.begin(db=self._tables[table]) as transaction:
-            return transaction.get(key)
+        with self._errors():
+            try:
+                with self._mapping, self._environment.begin(db=self._tables[table]) as transaction:
+                    return transaction.get(key)
+            except self._lmdb.MapResizedError:
+                self._map(0)
+        return self.get(table, key)
 
     def scan(self, table: str, prefix: bytes = b"", *, start: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
         start = max(prefix, start)
         while True:
-            rows: list[tuple[bytes, bytes]] = []
-            with self._mapping, self._errors(), self._environment.begin(db=self._tables[table]) as transaction:
-                cursor = transaction.cursor()
-                found = cursor.set_range(start) if start else cursor.first()
-                for row in cursor if found else ():
-                    rows.append(row)
-                    if len(rows) == _PAGE:
-                        break
+            rows = self._rows(table, start)
             for key, value in rows:
                 if not key.startswith(prefix):
                     return
@@ -122,21 +135,34 @@ class LmdbStore:
                 return
             start = rows[-1][0] + b"\x00"
 
+    def _rows(self, table: str, start: bytes) -> list[tuple[bytes, bytes]]:
+        with self._errors():
+            try:
+                with self._mapping, self._environment.begin(db=self._tables[table]) as transaction:
+                    cursor = transaction.cursor()
+                    found = cursor.set_range(start) if start else cursor.first()
+                    return list(islice(cursor, _PAGE)) if found else []
+            except self._lmdb.MapResizedError:
+                self._map(0)
+        return self._rows(table, start)
+
+    def _map(self, size: int) -> None:
+        # 0: as much as another process made of it
+        with self._writing, self._mapping:
+            self._environment.set_mapsize(size)
+
     def write(self, writes: Iterable[Write], *, expected: Expected | None = None) -> None:
         if self._read_only:
             raise InvalidInput(f"{self.place} was opened to be read only")
         rows = list(writes)
-        while True:
-            try:
-                with self._errors():
-                    self._write(rows, expected)
-            except StoreFull as error:
-                if not isinstance(error.__cause__, self._lmdb.MapFullError):
-                    raise
-                with self._mapping, self._errors():
-                    self._environment.set_mapsize(self._environment.info()["map_size"] * 2)
-            else:
-                return
+        with self._writing, self._errors():
+            while True:
+                try:
+                    return self._write(rows, expected)
+                except self._lmdb.MapFullError:
+                    self._map(self._environment.info()["map_size"] * 2)
+                except self._lmdb.MapResizedError:
+                    self._map(0)
 
     def _write(self, rows: list[Write], expected: Expected | None) -> None:
         step = self.before_step or (lambda _: None)

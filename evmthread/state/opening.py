@@ -4,7 +4,7 @@ from pathlib import Path
 
 from evmthread.errors import BackendError, InvalidInput
 from evmthread.primitives.arguments import instance_of
-from evmthread.state.files import publish, unfinished_name
+from evmthread.state.files import is_there, path_of, publish, system_errors, take_away, unfinished_name
 from evmthread.state.lmdb import LmdbState
 from evmthread.state.memory import MemoryState
 from evmthread.state.overlay import OverlayState
@@ -38,9 +38,12 @@ def open_state(url: str, *, history: bool = False, create: bool = True, read_onl
         if not at or not block.isalnum() or history:
             raise InvalidInput(f"{url!r}: write {scheme}://NODE@BLOCK, BLOCK a number, a tag or a hash; no history")
         return OverlayState(RemoteState(node, block))
-    if (read_only or not create) and not Path(rest).is_file():
+    place = path_of(rest)
+    with system_errors(place):
+        is_lacking = (read_only or not create) and not place.is_file()
+    if is_lacking:
         raise BackendError(f"{rest}: there is no such file")
-    return _open_file(scheme, Path(rest), history=history, read_only=read_only)
+    return _open_file(scheme, place, history=history, read_only=read_only)
 
 
 def close_state(state: StateBackend) -> None:
@@ -60,21 +63,20 @@ def import_into(url: str, path: str | Path, *, progress: Progress = unheard) -> 
     scheme, rest = _parts(url)
     if scheme not in _IN_FILES:
         raise InvalidInput(f"{url!r}: only a file takes an import: sqlite:PATH or lmdb:PATH")
-    place = Path(rest)
-    if place.exists():
+    place = path_of(rest)
+    if is_there(place):
         raise InvalidInput(f"{place} is there already")
     with checked_export(path, progress=progress) as export:
         unfinished = unfinished_name(place)
-        try:
-            _take_away(unfinished)  # what an interrupted import left
-            with _open_file(scheme, unfinished, durable=False) as state:
-                export.fill(state, progress=progress)
-                state.renumber(export.tip.nonce)
-            publish(unfinished, place)
-        except OSError as error:
-            raise BackendError(f"{place}: {error.strerror or error}") from error
-        finally:
-            _take_away(unfinished)
+        with system_errors(place):
+            try:
+                take_away(unfinished)  # what an interrupted import left
+                with _open_file(scheme, unfinished, durable=False) as state:
+                    export.fill(state, progress=progress)
+                    state.renumber(export.tip.nonce)
+                publish(unfinished, place)
+            finally:
+                take_away(unfinished)
         return export.tip
 
 
@@ -94,8 +96,3 @@ def _open_file(
 ) -> StoredState:
     kind = SqliteState if scheme == "sqlite" else LmdbState
     return kind(path, history=history, durable=durable, read_only=read_only)
-
-
-def _take_away(path: Path) -> None:
-    for end in ("", "-wal", "-shm", "-lock"):
-        path.with_name(path.name + end).unlink(missing_ok=True)

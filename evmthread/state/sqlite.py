@@ -2,14 +2,22 @@
 
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
-from threading import Lock
+from threading import Lock, RLock
 
 from evmthread.errors import BackendError, InvalidInput
-from evmthread.state.files import publish, unfinished_name
+from evmthread.state.files import (
+    is_there,
+    open_regular,
+    own_unfinished_name,
+    path_of,
+    publish,
+    system_errors,
+    take_away,
+)
 from evmthread.state.store import TABLES, CorruptState, Expected, NotAState, StateBusy, StoreFull, Write
 from evmthread.state.stored import StoredState
 
@@ -34,10 +42,10 @@ class SqliteStore:
     def __init__(self, path: str | Path, *, durable: bool = True, read_only: bool = False) -> None:
         self.place = str(path)
         self.before_step: Callable[[int], None] | None = None
-        self._path = Path(path)
+        self._path = path_of(path)
         self._read_only = read_only
-        if not read_only and not self._path.exists():
-            with self._errors():
+        if not read_only and not is_there(self._path):
+            with self._errors(), system_errors(self.place):
                 _create(self._path)
         self._check_head()
         with self._errors():
@@ -54,26 +62,35 @@ class SqliteStore:
         # Two threads that run one statement would share it, since a connection keeps what it prepared by its text: from
         # CPython 3.12 on the one may bind its key before the other has begun to read.
         self._reading = Lock()
+        # A connection has one transaction: a second thread's would fail, or end the first one's in the middle.
+        self._writing = RLock()
         self._select = {table: f"SELECT value FROM {table} WHERE key = ?" for table in TABLES}  # noqa: S608
 
     def _check_head(self) -> None:
         # SQLite would take an empty file for a new database.
-        try:
-            with self._path.open("rb") as file:
-                head = file.read(100)
-        except OSError as error:
-            raise BackendError(f"{self.place}: {error.strerror or error}") from error
-        if len(head) < 100 or head[:16] != _MAGIC:
-            raise NotAState(f"{self.place} is no SQLite file: it begins with {head[:16]!r}")
-        log = self._path.with_name(self._path.name + "-wal")
-        if log.exists() and log.stat().st_size:
-            return  # after a crash the file may lack what its log holds
-        # Sections 1.3.2 and 1.3.6. SQLite reads a file that ends within a page as if zeros followed.
-        page_bytes = int.from_bytes(head[16:18], "big")
-        page_bytes = 65536 if page_bytes == 1 else page_bytes
-        pages, size = int.from_bytes(head[28:32], "big"), self._path.stat().st_size
-        if size != pages * page_bytes:
-            raise CorruptState(self.place, f"it has {size} bytes, and its head says {pages} pages of {page_bytes}")
+        found = None
+        with system_errors(self.place):
+            while (again := self._head_and_size()) != found:
+                found = again
+                head, size = found
+                if len(head) < 100 or head[:16] != _MAGIC:
+                    raise NotAState(f"{self.place} is no SQLite file: it begins with {head[:16]!r}")
+                log = self._path.with_name(self._path.name + "-wal")
+                with suppress(FileNotFoundError):
+                    if log.stat().st_size:
+                        return  # after a crash the file may lack what its log holds
+                # Sections 1.3.2 and 1.3.6. SQLite reads a file that ends within a page as if zeros followed.
+                page_bytes = int.from_bytes(head[16:18], "big")
+                page_bytes = 65536 if page_bytes == 1 else page_bytes
+                pages = int.from_bytes(head[28:32], "big")
+                if size == pages * page_bytes:
+                    return
+        # It is so twice: nobody moved a log into the file meanwhile.
+        raise CorruptState(self.place, f"it has {size} bytes, and its head says {pages} pages of {page_bytes}")
+
+    def _head_and_size(self) -> tuple[bytes, int]:
+        with open_regular(self._path) as file:
+            return file.read(100), self._path.stat().st_size
 
     def _set_up(self, *, durable: bool) -> None:
         run = self._connection.execute
@@ -141,7 +158,7 @@ class SqliteStore:
             raise InvalidInput(f"{self.place} was opened to be read only")
         run = self._connection.execute
         step = self.before_step or (lambda _: None)
-        with self._errors():
+        with self._writing, self._errors():
             run("BEGIN IMMEDIATE")
             try:
                 if expected is not None and self.get(expected.table, expected.key) != expected.value:
@@ -180,21 +197,24 @@ class SqliteStore:
 
 def _create(path: Path) -> None:
     # Under another name first: so the file is a whole database as soon as it is there.
-    unfinished = unfinished_name(path)
-    unfinished.unlink(missing_ok=True)
-    connection = sqlite3.connect(unfinished, isolation_level=None)
+    unfinished = own_unfinished_name(path)
     try:
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = FULL")
-        connection.execute("BEGIN")
-        for table in TABLES:
-            connection.execute(f"CREATE TABLE {table} (key BLOB PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID")
-        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-        connection.execute(f"PRAGMA user_version = {FORMAT_VERSION}")
-        connection.execute("COMMIT")
+        connection = sqlite3.connect(unfinished, isolation_level=None)
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = FULL")
+            connection.execute("BEGIN")
+            for table in TABLES:
+                connection.execute(f"CREATE TABLE {table} (key BLOB PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID")
+            connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+            connection.execute(f"PRAGMA user_version = {FORMAT_VERSION}")
+            connection.execute("COMMIT")
+        finally:
+            connection.close()
+        with suppress(FileExistsError):  # another process made it meanwhile
+            publish(unfinished, path)
     finally:
-        connection.close()
-    publish(unfinished, path)
+        take_away(unfinished)
 
 
 class SqliteState(StoredState):

@@ -62,9 +62,13 @@ class StoredState:
         self._closed = False
         try:
             self._tip_record = store.get("meta", _TIP_KEY)
-            if self._tip_record is None:
-                if any(True for table in ("account", "slot", "node") for _ in store.scan(table)):
+            if self._tip_record is None and any(
+                True for table in ("account", "slot", "node") for _ in store.scan(table)
+            ):
+                self._tip_record = store.get("meta", _TIP_KEY)  # another process may have written meanwhile
+                if self._tip_record is None:
                     raise CorruptState(store.place, "the record of its tip is lost")
+            if self._tip_record is None:
                 self._tip = Tip(0, EMPTY_ROOT)
             else:
                 self._tip = decode_tip(self._checked.unsealed("meta", _TIP_KEY, self._tip_record))

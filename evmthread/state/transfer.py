@@ -15,7 +15,7 @@ from typing import BinaryIO, Protocol
 from evmthread.errors import BackendError, DecodingError, InvalidInput, VerificationError
 from evmthread.merkle.trie import EMPTY_ROOT
 from evmthread.primitives.keccak import EMPTY_HASH, keccak256
-from evmthread.state.files import publish, unfinished_name
+from evmthread.state.files import is_there, open_regular, path_of, publish, system_errors, unfinished_name
 from evmthread.state.pruning import Progress, unheard
 from evmthread.state.records import Tip, decode_account, decode_tip, encode_account, encode_tip
 from evmthread.state.sorted_root import RootOfState
@@ -58,19 +58,18 @@ def export_state(state: Exportable, path: str | Path, *, nonce: int = 0, progres
 
     `nonce` is a number for the reader. Raises InvalidInput when the file is there already, and what the state raises.
     """
-    place = Path(path)
-    if place.exists():
+    place = path_of(path)
+    if is_there(place):
         raise InvalidInput(f"{place} is there already")
     root = state.roots().root()
     unfinished = unfinished_name(place)
-    try:
-        with unfinished.open("wb") as file:
-            _write(file, Tip(nonce, root), state, progress)
-        publish(unfinished, place)
-    except OSError as error:
-        raise BackendError(f"{place}: {error.strerror or error}") from error
-    finally:
-        unfinished.unlink(missing_ok=True)
+    with system_errors(place):
+        try:
+            with unfinished.open("wb") as file:
+                _write(file, Tip(nonce, root), state, progress)
+            publish(unfinished, place)
+        finally:
+            unfinished.unlink(missing_ok=True)
     return root
 
 
@@ -130,13 +129,14 @@ class CheckedExport:
         """
         if state.roots().root() != EMPTY_ROOT:
             raise InvalidInput("only an empty state takes an export")
-        self._file.seek(0)
-        _, records = _open(self._file)
         done = 0
-        for changes, slots in _batches(records):
-            state.apply(changes)
-            done += slots
-            progress("slots imported", done)
+        with system_errors(self._file.name):
+            self._file.seek(0)
+            _, records = _open(self._file)
+            for changes, slots in _batches(records):
+                state.apply(changes)
+                done += slots
+                progress("slots imported", done)
         if (root := state.roots().root()) != self.tip.root:
             raise BackendError(f"the file's root is 0x{self.tip.root.hex()}, and the backend's 0x{root.hex()}")
 
@@ -144,12 +144,13 @@ class CheckedExport:
 @contextmanager
 def checked_export(path: str | Path, *, progress: Progress = unheard) -> Iterator[CheckedExport]:
     """The file, checked; raises what check_export raises."""
-    try:
-        file = Path(path).open("rb")  # noqa: SIM115 - only what opening raises is to be caught
-    except OSError as error:
-        raise BackendError(f"{path}: {error.strerror or error}") from error
+    place = path_of(path)
+    with system_errors(place):
+        file = open_regular(place)
     with file:
-        yield CheckedExport(_check(file, progress), file)
+        with system_errors(place):
+            tip = _check(file, progress)
+        yield CheckedExport(tip, file)
 
 
 def _check(file: BinaryIO, progress: Progress) -> Tip:

@@ -28,6 +28,7 @@ from evmthread.testing.fixtures import (
     Json,
     data,
     fixed,
+    given,
     number,
     reading,
     shown,
@@ -37,6 +38,7 @@ from evmthread.testing.fixtures import (
 from evmthread.testing.state_dump import dump_of
 
 REQUIRED = ("env", "pre", "transaction", "post")
+DEFAULT_BASE_FEE = 10  # geth's, where a test names none
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,7 @@ class StateTest:
 
     @property
     def chain_id(self) -> int:
-        return word(self.body.get("config", {}).get("chainid", 1))
+        return word(given(self.body.get("config") or {}).get("chainid", 1))
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,12 +101,13 @@ def _check(case: StateCase, cache: CodeCache, hooks: Hooks) -> CaseOutcome:
 def block_of(env: Json, fork: Fork, chain_id: int) -> BlockEnvironment:
     """The block environment that a fixture's `env` gives under a fork."""
     blobs = fork.transactions.blobs
+    env = given(env)
     return BlockEnvironment(
         number=word(env["currentNumber"]),
         timestamp=word(env["currentTimestamp"]),
         coinbase=fixed(env["currentCoinbase"], 20),
         gas_limit=word(env["currentGasLimit"]),
-        base_fee=word(env.get("currentBaseFee", 0)) if fork.transactions.base_fee else 0,
+        base_fee=word(env.get("currentBaseFee", DEFAULT_BASE_FEE)) if fork.transactions.base_fee else 0,
         difficulty=word(env.get("currentDifficulty", 0)),
         prev_randao=word(env.get("currentRandom", 0)),
         chain_id=chain_id,
@@ -115,26 +118,29 @@ def block_of(env: Json, fork: Fork, chain_id: int) -> BlockEnvironment:
 def state_of(pre: Json, env: Json) -> MemoryState:
     """The state before."""
     state = MemoryState()
-    for address, account in pre.items():
+    for address, fields in pre.items():
+        account = given(fields)
+        # geth leaves out what is zero or empty, all but the balance.
         state.set_account(
             fixed(address, 20),
-            nonce=number(account["nonce"]),
+            nonce=number(account.get("nonce", 0)),
             balance=number(account["balance"]),
-            code=data(account["code"]),
-            storage={word(key): word(value) for key, value in account["storage"].items()},
+            code=data(account.get("code", "")),
+            storage={word(key): word(value) for key, value in account.get("storage", {}).items()},
         )
-    if "previousHash" in env:
-        state.set_block_hash(number(env["currentNumber"]) - 1, word(env["previousHash"]).to_bytes(32, "big"))
+    previous = env.get("previousHash")
+    if previous is not None and (block := number(env["currentNumber"])):
+        state.set_block_hash(block - 1, word(previous).to_bytes(32, "big"))
     return state
 
 
-def _authorization(item: Json) -> Authorization:
-    parity = item.get("yParity", item.get("v"))
+def _authorization(fields: Json) -> Authorization:
+    item = given(fields)
     authorization = Authorization(
         number(item["chainId"]),
         fixed(item["address"], 20),
         number(item["nonce"]),
-        number(parity if parity is not None else 0),
+        number(item.get("yParity", item.get("v", 0))),
         number(item["r"]),
         number(item["s"]),
     )
@@ -151,10 +157,14 @@ def _choice(fields: Json, what: str, index: object) -> object:
     return values[index]
 
 
-def transaction_of(fields: Json, indexes: Json) -> Transaction:
-    """The unsigned transaction that `indexes` chooses. Raises ValueOverflow for an authorization that doesn't fit."""
+def transaction_of(fields: Json, indexes: Json, chain_id: int) -> Transaction:
+    """The unsigned transaction that `indexes` chooses, of a chain unless it names another one.
+
+    Raises ValueOverflow for an authorization that doesn't fit.
+    """
+    fields = given(fields)
     access = fields.get("accessList")
-    if fields.get("accessLists") is not None:
+    if "accessLists" in fields:
         access = _choice(fields, "accessLists", indexes["data"])
     kind = 0
     if "authorizationList" in fields:
@@ -165,13 +175,13 @@ def transaction_of(fields: Json, indexes: Json) -> Transaction:
         kind = 2
     elif access is not None:
         kind = 1
-    to = data(fields["to"])
+    to = data(fields.get("to", ""))
     if len(to) not in (0, 20):
         raise FixtureError(f"'to' has {len(to)} bytes")
     entries = access if isinstance(access, list) else []
     return Transaction(
         type=kind,
-        chain_id=number(fields.get("chainId", 1)) if kind else None,
+        chain_id=number(fields.get("chainId", chain_id)) if kind else None,
         nonce=number(fields["nonce"]),
         gas_price=number(fields.get("gasPrice", 0)) if kind < 2 else 0,
         max_fee=number(fields.get("maxFeePerGas", 0)),
@@ -193,9 +203,10 @@ def transaction_of(fields: Json, indexes: Json) -> Transaction:
 
 
 def sender_of(fields: Json) -> bytes:
-    """The account that sends: of the secret key, or named."""
-    if "secretKey" in fields:
-        return private_key_address(word(fields["secretKey"]).to_bytes(32, "big"))
+    """The account that sends: of the secret key where there is one, or named."""
+    key = fields.get("secretKey")
+    if key not in (None, "", "0x"):
+        return private_key_address(word(key).to_bytes(32, "big"))
     return fixed(fields["sender"], 20)
 
 
@@ -232,7 +243,7 @@ def run_case(case: StateCase, *, cache: CodeCache | None = None, hooks: Hooks = 
         sender = case.test.sender
     try:
         with reading(case.name):
-            transaction = transaction_of(case.test.body["transaction"], expected["indexes"])
+            transaction = transaction_of(case.test.body["transaction"], expected["indexes"], case.test.chain_id)
             signed = _decode(case, world)
         if signed is not None and _unsigned(signed) != _unsigned(transaction):
             return CaseOutcome(f"txbytes mismatch: got {_unsigned(transaction)}, want {_unsigned(signed)}")
@@ -257,7 +268,7 @@ def run_case(case: StateCase, *, cache: CodeCache | None = None, hooks: Hooks = 
 def _decode(case: StateCase, world: World) -> Transaction | None:
     """The signed transaction of a case where there is one. Raises the InvalidTransaction that refuses its bytes."""
     raw = case.expected.get("txbytes")
-    if raw is None:
+    if raw in (None, "", "0x"):
         return None
     rules = world.fork.transactions
     transaction = decode_transaction(data(raw), rules)

@@ -190,7 +190,7 @@ def _storage(slots: dict[int, int]) -> JsonObject:
 
 
 def _address_of_creation(frame: Frame, operands: tuple[int, ...]) -> bytes | None:
-    """Where a creation that is about to begin will put its contract; None where its gas is too little to begin."""
+    """Where a creation that is about to begin will put its contract; None where it can't begin."""
     if len(operands) == 3:
         account = frame.host.account(frame.address)
         return create_address(frame.address, account.nonce if account is not None else 0)
@@ -198,7 +198,7 @@ def _address_of_creation(frame: Frame, operands: tuple[int, ...]) -> bytes | Non
     if size > frame.fork.limits.init_code_size:
         return None
     have, words = len(frame.memory), (offset + size + 31) >> 5 if size else 0
-    if words > have and memory_price(words) - memory_price(have) > frame.gas:
+    if words > frame.memory_limit or (words > have and memory_price(words) - memory_price(have) > frame.gas):
         return None
     memory = frame.memory if words <= have else [*frame.memory, *[0] * (words - have)]
     return create2_address(frame.address, salt.to_bytes(32, "big"), read_memory(memory, offset, size))

@@ -117,6 +117,19 @@ def test_what_is_no_key_file(path: str, value: object) -> None:
         decrypt_key(changed, PASSWORD)
 
 
+@pytest.mark.parametrize(("n", "r", "p"), [(2, 2**16, 1), (2, 1, 2**16), (1024, 8, 2**8), (2**15, 1, 1)])
+def test_much_of_r_or_p_is_left_to_openssl(n: int, r: int, p: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    # pycryptodome's time grows with the square of r * p: r of 2^20, which is within the bounds, took days.
+    monkeypatch.setattr("Crypto.Protocol.KDF.scrypt", None)
+    assert decrypt_key(encrypt_key(KEY, PASSWORD, n=n, r=r, p=p), PASSWORD) == KEY
+
+
+@pytest.mark.parametrize("n", [2**15, 2**16, 2**17])
+def test_a_small_r_with_any_n(n: int) -> None:
+    made = encrypt_key(KEY, PASSWORD, n=n, r=1, p=8)
+    assert decrypt_key(made, PASSWORD) == KEY == bytes(Account.decrypt(made, PASSWORD))
+
+
 @pytest.mark.parametrize(("rounds", "prf"), [(0, "hmac-sha256"), (10**9, "hmac-sha256"), (1000, "hmac-md5")])
 def test_pbkdf2_has_bounds(rounds: int, prf: str) -> None:
     changed: dict[str, Any] = copy.deepcopy(KEYFILE)

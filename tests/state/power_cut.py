@@ -40,7 +40,7 @@ def built_recorder(folder: Path) -> Path:
 @dataclass(frozen=True, slots=True)
 class Event:
     """What the process did. Kinds: (W)rite, (T)runcate to the size `offset`, (S)ync, (R)ename to the path that is the
-    data, (U)nlink, shared (M)ap for writing, (A)nswer on its standard output."""
+    data, a second (L)ink of that path, (U)nlink, shared (M)ap for writing, (A)nswer on its standard output."""
 
     kind: str
     inode: int
@@ -71,7 +71,7 @@ def _events(log: bytes) -> Iterator[Event]:
         at = data + size
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _File:
     durable: bytearray = field(default_factory=bytearray)
     pending: list[tuple[int, bytes | None]] = field(default_factory=list)  # None: cut off there
@@ -130,10 +130,13 @@ class Disk:
             file.sync()
         elif event.kind == "R":
             self._pending.append({name: None, event.data.decode().removeprefix(self._folder + "/"): file})
+        elif event.kind == "L":
+            self._pending.append({event.data.decode().removeprefix(self._folder + "/"): file})
         else:
             assert event.kind == "U", event
             self._pending.append({name: None})
-            del self._inodes[event.inode]  # the number may be another file's from now on
+            if file not in self._names(len(self._pending)).values():
+                del self._inodes[event.inode]  # the number may be another file's from now on
 
     def after_a_cut(self, generator: random.Random, kept: float) -> dict[str, bytes]:
         """The files that are left, of what wasn't synced each piece with a chance of `kept`."""

@@ -129,6 +129,20 @@ int rename(const char *old, const char *new) {
     return result;
 }
 
+int link(const char *old, const char *new) {
+    REAL(link);
+    struct stat status;
+    int found = !stat(old, &status), result = real(old, new);
+    if (!result && found && is_watched(new)) record('L', status.st_ino, 0, old, new, strlen(new));
+    return result;
+}
+
+int linkat(int from, const char *old, int to, const char *new, int flags) {
+    if (from == AT_FDCWD && to == AT_FDCWD) return link(old, new);
+    REAL(linkat);
+    return real(from, old, to, new, flags);
+}
+
 int unlink(const char *path) {
     REAL(unlink);
     struct stat status;

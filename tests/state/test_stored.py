@@ -3,9 +3,10 @@
 import os
 import random
 import shutil
+import subprocess
 import sys
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from pathlib import Path
 from threading import Event
 from time import sleep
@@ -15,6 +16,8 @@ import rlp
 from trie.hexary import HexaryTrie
 
 from evmthread.errors import BackendError, InvalidInput
+from evmthread.execution.environment import BlockEnvironment
+from evmthread.execution.world import World
 from evmthread.merkle.eip1186 import verify_eth_get_proof
 from evmthread.merkle.trie import EMPTY_ROOT, MissingNodeError
 from evmthread.primitives.keccak import keccak256
@@ -25,6 +28,7 @@ from evmthread.state.sqlite import SqliteState
 from evmthread.state.store import CorruptState, NotAState, StateBusy
 from evmthread.state.stored import StateNotKept, StoredState
 from evmthread.state.view import Account, AccountChange, ConflictingChanges, StateChanges
+from tests.assembler import assemble
 from tests.state.changes import ADDRESSES, Told, changes_between, memory_of
 
 A, B = ADDRESSES[:2]
@@ -238,6 +242,69 @@ def test_threads_read_while_an_lmdb_file_grows(tmp_path: Path, monkeypatch: pyte
             sys.setswitchinterval(interval)
         assert all(reader.result() for reader in readers)
         assert state.store._environment.info()["map_size"] > 1 << 20  # type: ignore[attr-defined]
+
+
+READER = """
+import sys
+from evmthread.state.lmdb import LmdbState
+
+with LmdbState(sys.argv[1], read_only=sys.argv[2] == "reads") as state:
+    for line in sys.stdin:
+        if line == "write\\n":
+            state.set_block_hash(2, bytes(32))
+        print(state.slot(bytes.fromhex(sys.argv[3]), 1), sum(1 for _ in state.store.scan("code")), flush=True)
+"""
+
+
+@pytest.mark.parametrize("asked", ["reads", "write"])
+def test_another_process_sees_an_lmdb_file_grow(tmp_path: Path, asked: str) -> None:
+    with LmdbState(tmp_path / "state") as state:
+        state.apply(StateChanges({A: AccountChange(None, Account(1, 1), {1: (0, 7)})}, {}))
+        command = [sys.executable, "-c", READER, str(tmp_path / "state"), asked, A.hex()]
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
+            assert other.stdin is not None
+            assert other.stdout is not None
+            other.stdin.write("read\n")
+            other.stdin.flush()
+            assert other.stdout.readline() == "7 0\n"
+            codes = [bytes([number]) * (1 << 24) for number in range(1, 6)]  # more than the first map
+            state.apply(StateChanges({}, {keccak256(code): code for code in codes}))
+            other.stdin.write(asked + "\n")
+            other.stdin.close()
+            assert other.stdout.readline() == "7 5\n"
+        assert other.returncode == 0
+
+
+@pytest.mark.parametrize("number", [2**64 - 1, 2**64, 2**64 + 1, 2**256 - 1])
+def test_blocks_of_any_number_have_a_hash_or_none(tmp_path: Path, kind: Open, number: int) -> None:
+    with kind(tmp_path / "state") as state:
+        state.set_block_hash(2**64 - 2, b"\x05" * 32)
+        kept = state.at(0)
+        world = World(view=state, environment=BlockEnvironment(number=number))
+        world.set_code(A, assemble("PUSH1 1 NUMBER SUB BLOCKHASH PUSH1 0 MSTORE PUSH1 32 PUSH1 0 RETURN"))
+        want = b"\x05" * 32 if number == 2**64 - 1 else ZERO_HASH
+        assert (
+            world.call(A, b"", sender=B).output == want == state.block_hash(number - 1) == kept.block_hash(number - 1)
+        )
+        assert state.block_hash(-1) == ZERO_HASH
+
+
+def test_two_threads_write_one_after_the_other(tmp_path: Path, kind: Open) -> None:
+    """On one connection the second would end the transaction of the first, in its middle, or find it in its way."""
+    with ThreadPoolExecutor(1) as pool, kind(tmp_path / "state") as state:
+        second: list[Future[None]] = []
+
+        def begin_the_second(step: int) -> None:
+            if step == 1 and not second:
+                second.append(pool.submit(state.set_block_hash, 5, b"\x05" * 32))
+                wait(second, 0.2)
+
+        state.store.before_step = begin_the_second
+        state.apply(StateChanges({A: AccountChange(None, Account(1, 1), {1: (0, 7)})}, {}))
+        second[0].result()
+        state.store.before_step = None
+        state.verify()
+        assert (state.block_hash(5), state.slot(A, 1)) == (b"\x05" * 32, 7)
 
 
 def test_changes_of_another_state_are_refused(tmp_path: Path, kind: Open) -> None:

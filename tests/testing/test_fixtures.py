@@ -56,6 +56,14 @@ def test_lines_packed_or_not_whatever_the_name(tmp_path: Path, opened: object) -
     assert [test.name for test in read_tests(path, wanted=lambda index: index == 1)] == ["two"]
 
 
+@pytest.mark.parametrize("end", ["", "\n", "\n\n", " \r\n\t \n", "\n" * 3_000_000])
+def test_blank_lines_after_an_object_of_tests_in_one_line(tmp_path: Path, end: str) -> None:
+    path = tmp_path / "a.json"
+    path.write_text(json.dumps({"one": {"in": []}, "two": {"in": {}}}) + end)
+    assert not is_lines(path)
+    assert names(path) == ["one", "two"]
+
+
 def test_one_line_that_is_a_test(tmp_path: Path) -> None:
     assert names(write_lines(tmp_path / "a.gz", [{"name": "one", "in": []}])) == ["one"]
 
@@ -187,7 +195,11 @@ def test_numbers_in_each_form(value: int) -> None:
     assert number(hex(value)) == number(str(value)) == number(value) == number(f"0x:bigint {value:#x}") == value
 
 
-NO_NUMBERS = ["0x", "0xg", "x", "-1", "-0x1", -1, None, 0.5, True, [], {}, "1e5", " 5", "+5", "1_0", "0x1_0", "0x 1"]
+def test_no_digits_are_zero() -> None:
+    assert number("0x") == number("") == 0
+
+
+NO_NUMBERS = ["0xg", "x", "-1", "-0x1", -1, None, 0.5, True, [], {}, "1e5", " 5", "+5", "1_0", "0x1_0", "0x 1"]
 
 
 @pytest.mark.parametrize("value", [*NO_NUMBERS, "\u0663", "0x1\n"])

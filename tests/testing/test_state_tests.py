@@ -6,10 +6,12 @@ from typing import Any
 
 import pytest
 
+from evmthread.execution.transaction import Transaction
+from evmthread.primitives.types import parse_hex
 from evmthread.testing.cases import CaseOutcome
 from evmthread.testing.fixtures import FixtureError
-from evmthread.testing.state_tests import run_case, state_cases
-from tests.testing.samples import CONTRACT, SENDER, state_test
+from evmthread.testing.state_tests import run_case, state_cases, transaction_of
+from tests.testing.samples import CODE, CONTRACT, SENDER, SENDER_KEY, state_test
 
 VALID = state_test()
 Change = Callable[[dict[str, Any]], object]
@@ -75,13 +77,82 @@ def test_an_unknown_fork_fails() -> None:
 
 
 def test_bytes_of_another_transaction_fail() -> None:
-    from evmthread.execution.transaction import Transaction
-    from evmthread.primitives.types import parse_hex
-    from tests.testing.samples import SENDER_KEY
-
     other = Transaction(gas_price=11, gas_limit=100_000, to=parse_hex(CONTRACT), value=1).signed(parse_hex(SENDER_KEY))
     test = changed(lambda test: test["post"]["Cancun"][0].update(txbytes="0x" + other.encode().hex()))
     assert outcomes(test)[0].error.startswith("txbytes mismatch")
+
+
+def everywhere_null(test: dict[str, Any]) -> None:
+    names = "accessList accessLists maxFeePerGas maxPriorityFeePerGas maxFeePerBlobGas chainId"
+    test["transaction"].update(dict.fromkeys([*names.split(), "blobVersionedHashes", "authorizationList"]))
+    test.update(config=None)
+    for cases in test["post"].values():
+        for case in cases:
+            case.update(txbytes=None, expectException=case.get("expectException"))
+
+
+def of_genesis(test: dict[str, Any]) -> None:
+    test["env"]["currentNumber"] = "0x00"
+
+
+def as_geth_leaves_out(test: dict[str, Any]) -> None:
+    test["pre"][CONTRACT] = {"balance": 0, "code": CODE}
+    test["pre"][SENDER] = {"balance": "1000000000000000000", "nonce": None, "code": None, "storage": None}
+
+
+LEGAL: dict[str, Change] = {
+    "null for what isn't there": everywhere_null,
+    "null in a config": lambda test: test.update(config={"chainid": None, "blobSchedule": {}}),
+    "an access list for none": lambda test: test["transaction"].update(accessLists=[None, None]),
+    "zero and empty left out": as_geth_leaves_out,
+    "a base fee that is geth's": lambda test: test["env"].pop("currentBaseFee"),
+    "a null base fee that is geth's": lambda test: test["env"].update(currentBaseFee=None, currentRandom=None),
+    "no bytes": lambda test: test["post"]["Cancun"][0].update(txbytes="0x"),
+    "no secret key": lambda test: test["transaction"].update(secretKey="0x"),
+    "a null secret key": lambda test: test["transaction"].update(secretKey=None),
+    "the first block": of_genesis,
+    "no hash before": lambda test: test["env"].update(previousHash=None),
+}
+
+
+@pytest.mark.parametrize("name", LEGAL)
+def test_what_other_clients_write_in_other_words_is_the_same(name: str) -> None:
+    assert [outcome.error for outcome in outcomes(changed(LEGAL[name]))] == ["", "", ""]
+
+
+@pytest.mark.parametrize("to", [None, ""])
+def test_nobody_is_the_receiver_of_a_creation(to: str | None) -> None:
+    def creates(test: dict[str, Any]) -> None:
+        test["transaction"].update(to=to, value=["0x"])
+
+    created = changed(creates)
+    created["transaction"].pop("to")
+    assert [each.state_root for each in outcomes(changed(creates))] == [each.state_root for each in outcomes(created)]
+
+
+def test_a_transaction_is_of_the_tests_chain() -> None:
+    to = parse_hex(CONTRACT)
+    signed = Transaction(type=1, chain_id=0x539, gas_price=10, gas_limit=100_000, to=to, value=1).signed(
+        parse_hex(SENDER_KEY)
+    )
+
+    def typed(test: dict[str, Any]) -> None:
+        test["config"] = {"chainid": "0x539"}
+        test["transaction"].update(accessLists=[[], []])
+        test["post"]["Cancun"][0].update(txbytes="0x" + signed.encode().hex())
+
+    assert outcomes(changed(typed))[0].error == ""
+
+
+def test_an_authorization_with_null_for_the_other_name() -> None:
+    fields = {"chainId": "0x", "address": CONTRACT, "nonce": "0x00", "r": "0x01", "s": "0x02", "signer": SENDER}
+    found = [
+        transaction_of(
+            VALID["transaction"] | {"authorizationList": [fields | parity]}, {"data": 0, "gas": 0, "value": 0}, 1
+        ).authorizations[0]
+        for parity in ({"v": "0x01"}, {"yParity": "0x1"}, {"yParity": None, "v": 1}, {"yParity": "0x01", "v": None})
+    ]
+    assert {(each.chain_id, each.y_parity, each.r, each.s) for each in found} == {(0, 1, 1, 2)}
 
 
 MALFORMED: dict[str, Change] = {

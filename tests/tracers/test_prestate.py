@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from evmthread.errors import Missing
+from evmthread.errors import LimitExceeded, Missing
 from evmthread.execution.environment import BlockEnvironment
 from evmthread.execution.transaction import Transaction
 from evmthread.isa.forks import fork_named
@@ -157,3 +157,12 @@ def test_missing_state_is_asked_for_before_anything_happens(engine: Engine) -> N
             assert asked < 50
     assert asked > 8
     assert made == want
+
+
+def test_a_creation_of_more_memory_than_there_may_be_is_refused_with_a_tracer_too(engine: Engine) -> None:
+    paris = fork_named("Paris")  # no limit on init code
+    view = state("PUSH1 0 PUSH5 0x2000000000 PUSH1 0 PUSH1 0 CREATE2")
+    world = engine.world(fork=paris, view=view, environment=BlockEnvironment(gas_limit=2**63))
+    transaction = Transaction(nonce=3, gas_price=0, gas_limit=2**62 + 2**61, to=A)
+    with pytest.raises(LimitExceeded):
+        trace(world, transaction, sender=SENDER, tracer=PRESTATE)
