@@ -34,6 +34,7 @@ BLOCK = BlockEnvironment(
 )
 
 RETURN_TOP = " PUSH1 0 MSTORE PUSH1 32 PUSH1 0 RETURN"
+COUNTER = f"PUSH 0 SLOAD PUSH 1 ADD DUP1 PUSH 0 SSTORE{RETURN_TOP}"
 
 
 def code_of(program: str | bytes, fork: Fork) -> bytes:

@@ -1,6 +1,4 @@
-from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
 import pytest
 import rlp
@@ -9,23 +7,21 @@ from hypothesis import strategies as st
 from trie import HexaryTrie
 
 from evmthread.errors import InvalidInput, LimitExceeded, Missing
-from evmthread.execution.environment import BLOB_GAS, BlockEnvironment
-from evmthread.execution.transaction import AccessEntry, Authorization, Transaction
+from evmthread.execution.environment import BlockEnvironment
+from evmthread.execution.transaction import Transaction
 from evmthread.execution.world import World
-from evmthread.isa.forks import BERLIN, CANCUN, FRONTIER, LONDON, PRAGUE, SHANGHAI, SPURIOUS_DRAGON
+from evmthread.isa.forks import BERLIN, CANCUN, PRAGUE, SHANGHAI
 from evmthread.isa.halts import HaltReason, Status
 from evmthread.isa.instructions.creates import create_address
 from evmthread.primitives.keccak import keccak256
-from evmthread.primitives.secp256k1 import private_key_address, sign_digest
-from evmthread.primitives.types import Address
 from evmthread.state.memory import MemoryState
 from evmthread.state.view import Account
 from tests.conftest import Engine
 from tests.isa.instructions.test_creates import creation
 from tests.sandbox import (
     BLOCK,
-    COINBASE,
     CONTRACT,
+    COUNTER,
     OTHER,
     RETURN_TOP,
     RICH,
@@ -37,9 +33,6 @@ from tests.sandbox import (
     state,
     world_of,
 )
-
-COUNTER = f"PUSH 0 SLOAD PUSH 1 ADD DUP1 PUSH 0 SSTORE{RETURN_TOP}"
-KEY = bytes(31) + b"\x07"
 
 
 def number(data: bytes) -> int:
@@ -67,110 +60,6 @@ def test_an_account_made_by_a_slot_alone_stays(engine: Engine) -> None:
     world.set_storage(OTHER, 1, 2)
     world.begin_transaction()
     assert (world.account(OTHER), world.storage(OTHER, 1)) == (Account(), 2)
-
-
-WRONG: list[Callable[[World], object]] = [
-    lambda world: world.account(bytes(19)),
-    lambda world: world.balance(b""),
-    lambda world: world.nonce(bytes(21)),
-    lambda world: world.code(bytes(32)),
-    lambda world: world.storage(bytes(19), 0),
-    lambda world: world.storage(OTHER, -1),
-    lambda world: world.storage(OTHER, 2**256),
-    lambda world: world.set_balance(bytes(19), 1),
-    lambda world: world.set_balance(OTHER, -1),
-    lambda world: world.set_balance(OTHER, 2**256),
-    lambda world: world.set_nonce(OTHER, 2**64),
-    lambda world: world.set_nonce(OTHER, -1),
-    lambda world: world.set_code(bytes(19), b""),
-    lambda world: world.set_storage(bytes(19), 0, 0),
-    lambda world: world.set_storage(OTHER, -1, 0),
-    lambda world: world.set_storage(OTHER, 2**256, 0),
-    lambda world: world.set_storage(OTHER, 0, 2**256),
-    lambda world: world.call(bytes(19)),
-    lambda world: world.call(OTHER, sender=bytes(19)),
-    lambda world: world.call(OTHER, origin=bytes(21)),
-    lambda world: world.call(OTHER, value=-1),
-    lambda world: world.call(OTHER, value=2**256),
-    lambda world: world.call(OTHER, gas=-1),
-    lambda world: world.call(OTHER, gas_price=-1),
-    lambda world: world.call(OTHER, gas_price=2**256),
-    lambda world: world.call(OTHER, start_pc=-1),
-    lambda world: world.call(OTHER, static=True, value=1),
-    lambda world: world.create(b"", sender=bytes(19)),
-    lambda world: world.create(b"", address=bytes(19)),
-    lambda world: world.create(b"", value=-1),
-    lambda world: world.create(b"", value=2**256),
-    lambda world: world.create(b"", gas=-1),
-    lambda world: world.create(b"", origin=b""),
-    lambda world: world.with_limits(code_sise=1),
-    # Other types: a float or a number of bytes would become part of the state, a text would fail far inside.
-    lambda world: world.set_balance(OTHER, 10**18 / 1),  # type: ignore[arg-type]
-    lambda world: world.set_balance(OTHER, "1"),  # type: ignore[arg-type]
-    lambda world: world.set_balance("0x" + OTHER.hex(), 1),  # type: ignore[arg-type]
-    lambda world: world.set_balance("a" * 20, 1),  # type: ignore[arg-type]
-    lambda world: world.set_nonce(OTHER, 1.0),  # type: ignore[arg-type]
-    lambda world: world.set_storage(OTHER, 1.0, 1),  # type: ignore[arg-type]
-    lambda world: world.set_storage(OTHER, 1, 1.0),  # type: ignore[arg-type]
-    lambda world: world.set_storage(OTHER, bytes(32), 1),  # type: ignore[arg-type]
-    lambda world: world.set_storage(OTHER, 1, True),
-    lambda world: world.set_code(OTHER, 5),  # type: ignore[arg-type]
-    lambda world: world.set_code(OTHER, "6001"),  # type: ignore[arg-type]
-    lambda world: world.balance(bytearray(OTHER)),  # type: ignore[arg-type]
-    lambda world: world.balance(None),  # type: ignore[arg-type]
-    lambda world: world.storage(OTHER, None),  # type: ignore[arg-type]
-    lambda world: world.call(bytearray(OTHER)),  # type: ignore[arg-type]
-    lambda world: world.call(OTHER, 3),  # type: ignore[arg-type]
-    lambda world: world.call(OTHER, "0x1234"),  # type: ignore[arg-type]
-    lambda world: world.call(OTHER, code=5),  # type: ignore[arg-type]
-    lambda world: world.call(OTHER, sender=None),  # type: ignore[arg-type]
-    lambda world: world.call(OTHER, value=1.5),  # type: ignore[arg-type]
-    lambda world: world.call(OTHER, gas=1e6),  # type: ignore[arg-type]
-    lambda world: world.call(OTHER, gas_price=1.5),  # type: ignore[arg-type]
-    lambda world: world.create(3),  # type: ignore[arg-type]
-    lambda world: world.create(b"", address=bytearray(20)),  # type: ignore[arg-type]
-    lambda world: world.apply(None),  # type: ignore[arg-type]
-    lambda world: world.apply(Transaction(to=OTHER), sender=bytes(4)),
-    lambda world: world.apply(Transaction(to=OTHER), sender="a" * 20),  # type: ignore[arg-type]
-    lambda world: world.rollback(5),  # type: ignore[arg-type]
-    lambda world: world.rollback(World().mark()),
-    lambda world: setattr(world, "environment", {}),
-    lambda world: World(fork="Cancun"),  # type: ignore[arg-type]
-    lambda world: World(environment={}),  # type: ignore[arg-type]
-    lambda world: World(view="memory:"),  # type: ignore[arg-type]
-    lambda world: World(view={}),  # type: ignore[arg-type]
-    lambda world: World(threshold=-1),
-]
-
-
-@pytest.mark.parametrize("wrong", WRONG, ids=range(len(WRONG)))
-def test_arguments_of_the_wrong_form_are_refused_and_nothing_happens(
-    engine: Engine, wrong: Callable[[World], object]
-) -> None:
-    world = world_of(engine, {})
-    with pytest.raises(InvalidInput):
-        wrong(world)
-    assert not world.changes()
-
-
-def test_what_holds_bytes_is_taken_and_kept_as_bytes(engine: Engine) -> None:
-    world = world_of(engine, {CONTRACT: COUNTER})
-    for made in (bytes, bytearray, memoryview):
-        assert world.call(Address(CONTRACT), made(b"12")).message.data == b"12"  # type: ignore[operator]
-        assert type(world.call(OTHER, code=made(b"\0")).code) is bytes  # type: ignore[operator]
-    world.set_code(Address(OTHER), memoryview(b"\1"))
-    assert world.code(OTHER) == b"\1"
-    assert all(type(address) is bytes for address in world.changes().accounts)
-
-
-def test_a_text_in_the_place_of_an_address_is_told() -> None:
-    with pytest.raises(InvalidInput, match=r"20 bytes, not '0xaa'; Address\(text\) makes them of hex"):
-        World().balance("0xaa")  # type: ignore[arg-type]
-
-
-def test_an_unknown_engine() -> None:
-    with pytest.raises(InvalidInput, match="no engine is called 'warp'"):
-        World(engine="warp")
 
 
 # Calls ----------------------------------------------------------------------------------------------------------------
@@ -545,171 +434,8 @@ def test_a_world_moves_on_to_the_next_fork(engine: Engine) -> None:
     assert cold - world.call(CONTRACT).gas_used == 2_500
 
 
-# Transactions ---------------------------------------------------------------------------------------------------------
-def test_a_transaction_pays_for_itself(engine: Engine) -> None:
-    world = world_of(engine, {CONTRACT: COUNTER}, fork=LONDON)
-    before = world.balance(SENDER)
-    fees = {"type": 2, "chain_id": BLOCK.chain_id, "max_fee": 100, "max_priority_fee": 4}
-    done = world.apply(Transaction(**fees, gas_limit=100_000, to=CONTRACT, value=9), sender=SENDER)
-    assert (done.success, done.gas_price, done.gas_used) == (True, 11, 21_000 + done.result.gas_used)
-    assert world.balance(SENDER) == before - 9 - done.gas_used * 11
-    assert (world.balance(COINBASE), world.balance(CONTRACT), world.nonce(SENDER)) == (done.gas_used * 4, 9, 1)
-
-
-def test_before_london_the_coinbase_gets_the_whole_price(engine: Engine) -> None:
-    world = world_of(engine, {CONTRACT: COUNTER}, fork=BERLIN)
-    done = world.apply(Transaction(gas_price=5, gas_limit=100_000, to=CONTRACT), sender=SENDER)
-    assert world.balance(COINBASE) == done.gas_used * 5
-
-
-def test_failed_transactions_are_paid_and_counted(engine: Engine) -> None:
-    for code, used in (("INVALID", 100_000), ("PUSH 0 PUSH 0 REVERT", 21_006)):
-        world = world_of(engine, {CONTRACT: f"PUSH 0 PUSH 0 LOG0 {code}" if code == "INVALID" else code})
-        done = world.apply(Transaction(gas_price=10, gas_limit=100_000, to=CONTRACT, value=5), sender=SENDER)
-        assert (done.success, done.gas_used, done.logs, done.gas_refunded) == (False, used, (), 0)
-        assert (world.balance(SENDER), world.nonce(SENDER)) == (RICH - used * 10, 1)
-
-
-@pytest.mark.parametrize(("fork", "quotient", "refund"), [(BERLIN, 2, 15_000), (LONDON, 5, 4_800)])
-def test_refunds_are_bounded(engine: Engine, fork: Any, quotient: int, refund: int) -> None:
-    clears = " ".join(f"PUSH 0 PUSH {key} SSTORE" for key in range(20))
-    world = world_of(engine, {CONTRACT: clears}, fork=fork, storage={CONTRACT: dict.fromkeys(range(20), 1)})
-    done = world.apply(Transaction(gas_price=10, gas_limit=1_000_000, to=CONTRACT), sender=SENDER)
-    spent = 21_000 + done.result.gas_used
-    assert done.gas_refunded == min(spent // quotient, 20 * refund)
-    assert done.gas_used == spent - done.gas_refunded
-
-
-def test_the_floor_of_calldata_bounds_what_is_given_back(engine: Engine) -> None:
-    """EIP-7623."""
-    clear = world_of(engine, {CONTRACT: "PUSH 0 PUSH 0 SSTORE"}, fork=PRAGUE, storage={CONTRACT: {0: 1}})
-    data = b"\x01" * 400
-    done = clear.apply(Transaction(gas_price=10, gas_limit=100_000, to=CONTRACT, data=data), sender=SENDER)
-    assert done.gas_used == 21_000 + 40 * 400
-    short = world_of(engine, {CONTRACT: "PUSH 0 PUSH 0 SSTORE"}, fork=CANCUN, storage={CONTRACT: {0: 1}})
-    assert short.apply(
-        Transaction(gas_price=10, gas_limit=100_000, to=CONTRACT, data=data), sender=SENDER
-    ).gas_used == (21_000 + 16 * 400 + 5_006 - 4_800)
-
-
-def test_a_creating_transaction(engine: Engine) -> None:
-    world = world_of(engine, {})
-    data = code_of(return_bytes(b"code"), CANCUN)
-    done = world.apply(Transaction(gas_price=10, gas_limit=100_000, data=data, value=3), sender=SENDER)
-    assert done.created == create_address(SENDER, 0)
-    assert done.created is not None
-    assert (world.code(done.created), world.balance(done.created), world.nonce(SENDER)) == (b"code", 3, 1)
-    world.set_code(create_address(SENDER, 1), b"\x00")
-    taken = world.apply(Transaction(nonce=1, gas_price=10, gas_limit=100_000, data=data, value=3), sender=SENDER)
-    assert (taken.success, taken.created, taken.gas_used, world.nonce(SENDER)) == (False, None, 100_000, 2)
-    assert world.balance(create_address(SENDER, 1)) == 0
-
-
-def test_a_blob_transaction_burns_its_blob_fee(engine: Engine) -> None:
-    world = world_of(engine, {CONTRACT: "STOP"})
-    hashes = (b"\x01" + bytes(31),) * 2
-    blob = {"type": 3, "chain_id": 1337, "max_fee": 10, "max_blob_fee": 50, "blob_hashes": hashes}
-    done = world.apply(Transaction(**blob, gas_limit=50_000, to=CONTRACT), sender=SENDER)  # type: ignore[arg-type]
-    assert world.balance(SENDER) == RICH - 21_000 * 7 - 2 * BLOB_GAS * BLOCK.blob_base_fee
-    assert (done.gas_used, world.balance(COINBASE)) == (21_000, 0)
-
-
-def authorization(nonce: int, *, chain_id: int = 1337, to: bytes = CONTRACT, key: bytes = KEY) -> Authorization:
-    digest = keccak256(b"\x05" + rlp.encode([chain_id, to, nonce]))
-    r, s, parity = sign_digest(key, digest)
-    return Authorization(chain_id, to, nonce, parity, r, s)
-
-
-AUTHORITY = private_key_address(KEY)
-
-
-def set_code(world: World, *authorizations: Authorization, nonce: int = 0) -> int:
-    """Applies a set-code transaction; the gas it used."""
-    call = {"type": 4, "chain_id": 1337, "max_fee": 10, "gas_limit": 200_000, "nonce": nonce, "to": OTHER}
-    return world.apply(Transaction(**call, authorizations=authorizations), sender=SENDER).gas_used  # type: ignore[arg-type]
-
-
-def test_delegations_are_set_and_cleared(engine: Engine) -> None:
-    """EIP-7702."""
-    world = world_of(engine, {CONTRACT: f"ADDRESS{RETURN_TOP}"}, fork=PRAGUE)
-    assert set_code(world, authorization(0)) == 21_000 + 25_000
-    assert (world.code(AUTHORITY), world.nonce(AUTHORITY)) == (b"\xef\x01\x00" + CONTRACT, 1)
-    assert number(world.call(AUTHORITY).output) == number(AUTHORITY)
-    # The account is there now: half of the price comes back, as far as refunds may.
-    refunded = min(12_500, (21_000 + 25_000) // 5)
-    assert set_code(world, authorization(1, to=bytes(20)), nonce=1) == 21_000 + 25_000 - refunded
-    assert (world.code(AUTHORITY), world.nonce(AUTHORITY)) == (b"", 2)
-
-
-@pytest.mark.parametrize(
-    "passed_over",
-    [
-        authorization(1),
-        authorization(0, chain_id=1),
-        authorization(0)._replace(s=0),
-        authorization(0)._replace(y_parity=2),
-        authorization(2**64 - 1),
-    ],
-    ids=["nonce", "chain", "signature", "parity", "last nonce"],
-)
-def test_authorizations_that_do_not_hold_are_passed_over(engine: Engine, passed_over: Authorization) -> None:
-    world = world_of(engine, {CONTRACT: "STOP"}, fork=PRAGUE)
-    assert set_code(world, passed_over) == 46_000
-    assert (world.account(AUTHORITY), world.code(AUTHORITY)) == (None, b"")
-    anywhere = authorization(0, chain_id=0)
-    set_code(world, passed_over, anywhere, nonce=1)
-    assert world.code(AUTHORITY) == b"\xef\x01\x00" + CONTRACT
-
-
-def test_an_account_with_code_of_its_own_does_not_delegate(engine: Engine) -> None:
-    world = world_of(engine, {CONTRACT: "STOP", AUTHORITY: "STOP"}, fork=PRAGUE)
-    set_code(world, authorization(1))
-    assert world.code(AUTHORITY) == b"\x00"
-
-
-def test_delegations_outlive_the_failure_of_their_transaction(engine: Engine) -> None:
-    world = world_of(engine, {CONTRACT: "STOP", OTHER: "INVALID"}, fork=PRAGUE)
-    set_code(world, authorization(0))
-    assert world.code(AUTHORITY) == b"\xef\x01\x00" + CONTRACT
-
-
-def test_who_is_warm_in_a_transaction(engine: Engine) -> None:
-    looks = f"{push(THIRD)} BALANCE POP CALLER BALANCE POP ADDRESS BALANCE POP COINBASE BALANCE POP PUSH 1 SLOAD"
-    world = world_of(engine, {CONTRACT: looks})
-    plain = Transaction(gas_price=10, gas_limit=100_000, to=CONTRACT)
-    all_cold = 3 + 2_600 + 2 + (2 + 100 + 2) * 3 + 3 + 2_100
-    assert world.apply(plain, sender=SENDER).result.gas_used == all_cold
-    listed = replace(
-        plain, type=1, chain_id=1337, nonce=1, access_list=(AccessEntry(THIRD), AccessEntry(CONTRACT, (1,)))
-    )
-    assert world.apply(listed, sender=SENDER).result.gas_used == all_cold - 2_500 - 2_000
-
-
-def test_a_signed_transaction_finds_its_sender(engine: Engine) -> None:
-    world = world_of(engine, {CONTRACT: "CALLER PUSH 0 SSTORE"}, balances={AUTHORITY: RICH})
-    done = world.apply(Transaction(gas_price=10, gas_limit=100_000, to=CONTRACT, chain_id=1337).signed(KEY))
-    assert done.success
-    assert world.storage(CONTRACT, 0) == number(AUTHORITY)
-
-
-def test_touching_the_coinbase(engine: Engine) -> None:
-    """A block without reward: an empty coinbase stays before EIP-161 and goes after it."""
-    for fork, stays in ((FRONTIER, True), (SPURIOUS_DRAGON, False)):
-        world = world_of(engine, {}, fork=fork, balances={COINBASE: 0})
-        world.touch_coinbase()
-        assert (world.account(COINBASE) is not None) is stays
-
-
 def test_the_environment_of_a_world() -> None:
     world = World()
     assert world.environment == BlockEnvironment()
     world.environment = BLOCK
     assert world.environment is BLOCK
-
-
-@pytest.mark.parametrize("options", [{"gas": 2**256}, {"gas": -1}, {"start_pc": 2**64}, {"start_pc": -1}])
-def test_gas_and_places_in_code_are_numbers_that_fit(options: dict[str, int], engine: Engine) -> None:
-    world = engine.world()
-    with pytest.raises(InvalidInput, match=r"an integer from 0 on|more than (256|64) bits"):
-        world.call(CONTRACT, code=b"\x5a\x5f\x52", **options)  # type: ignore[arg-type]
-    assert world.call(CONTRACT, code=b"\x5a\x5f\x52", gas=2**256 - 1).success
