@@ -120,6 +120,7 @@ def without_end(head: bytes, again: bytes) -> Callable[[socket.socket], None]:
     return say
 
 
+ENOUGH = r"more than \d+ (bytes|trailers|interim responses)"
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 
@@ -132,11 +133,11 @@ CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
     ],
 )
 def test_an_answer_that_never_ends(head: bytes, again: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
-    """By its size, or, where that is small, by its time."""
-    with serving(without_end(head, again)) as url, pytest.raises(NodeUnreachable, match=r"takes too long|timed out"):
+    """By its time, or its size, whichever comes first; newer CPythons count the heads, too."""
+    with serving(without_end(head, again)) as url, pytest.raises(NodeUnreachable, match=f"too long|timed out|{ENOUGH}"):
         HttpProvider(url, timeout=0.3).request("eth_call")
     monkeypatch.setattr("evmthread.rpc.provider._MAX_RESPONSE_BYTES", 10_000)
-    with serving(without_end(head, again)) as url, pytest.raises(NodeUnreachable, match="more than 10000 bytes"):
+    with serving(without_end(head, again)) as url, pytest.raises(NodeUnreachable, match=ENOUGH):
         HttpProvider(url, timeout=60).request("eth_call")
 
 
