@@ -26,6 +26,7 @@ from evmthread.testing.shards import SLOW_FILES, slow_tests
 from evmthread.testing.state_tests import REQUIRED, transaction_of
 
 SAMPLE = REPOSITORY / "tests" / "conformance" / "sample" / "state"
+CHAIN_ID = 1
 OURS, REFERENCE = "evmthread", "py-evm"
 # EELS has no Constantinople with EIP-1283, py-evm no Osaka.
 FORKS = (
@@ -95,8 +96,8 @@ def case_of(test: FixtureTest, fork: str, index: int) -> Drawn:
     if "txbytes" in entry:
         signed = entry["txbytes"].removeprefix("0x")
     else:
-        transaction = transaction_of(fields, entry["indexes"])
-        chain_id = 1 if transaction.type or FORKS.index(fork) >= REPLAY_PROTECTED else None
+        transaction = transaction_of(fields, entry["indexes"], CHAIN_ID)
+        chain_id = CHAIN_ID if transaction.type or FORKS.index(fork) >= REPLAY_PROTECTED else None
         with reading(test.name):
             key = word(fields["secretKey"]).to_bytes(32, "big")
         signed = replace(transaction, chain_id=chain_id).signed(key).encode().hex()
