@@ -139,6 +139,14 @@ def test_a_newer_file_is_taken_up_and_a_node_that_is_away_is_waited_for(
     assert told[1]["nonce"] == game.tip.commitment.nonce
 
 
+def settle(chain: InProcess, registry: Registry, game: Played) -> None:
+    """What the registry has at the deadline is settled, for good."""
+    game.past_deadline()
+    record = next(each for each in game.line if each.digest == registry.thread(game.thread_id).record)
+    registry.settle_record(account("deployer"), game.terms, record.commitment)
+    chain.mine(FINALITY)
+
+
 @pytest.mark.parametrize("content", [None, "{}"])
 def test_a_file_that_goes_missing_or_bad_stops_no_answer(
     chain: InProcess, registry: Registry, game: Played, key_file: Path, tmp_path: Path,
@@ -156,10 +164,7 @@ def test_a_file_that_goes_missing_or_bad_stops_no_answer(
                 path.write_text(content)
             registry.challenge(game.owners[1], game.line[2])
         if len(pauses) == 3:
-            game.past_deadline()
-            record = next(each for each in game.line if each.digest == registry.thread(game.thread_id).record)
-            registry.settle_record(account("deployer"), game.terms, record.commitment)
-            chain.mine(FINALITY)
+            settle(chain, registry, game)
         assert len(pauses) < 10
 
     monkeypatch.setattr("evmthread.commands.watch.time.sleep", sleep)
@@ -198,10 +203,7 @@ def test_a_file_that_can_not_be_read_for_a_while_is_read_then(
                 write_watchtower_file(path, game.tip)
             registry.challenge(game.owners[1], game.line[2])
         if len(pauses) == 3:
-            game.past_deadline()
-            record = next(each for each in game.line if each.digest == registry.thread(game.thread_id).record)
-            registry.settle_record(account("deployer"), game.terms, record.commitment)
-            chain.mine(FINALITY)
+            settle(chain, registry, game)
         assert len(pauses) < 10
 
     monkeypatch.setattr("evmthread.commands.watch.time.sleep", sleep)

@@ -1,14 +1,14 @@
 import json
 import socket
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from threading import Thread
+from contextlib import contextmanager
 
 import pytest
 
 from evmthread.errors import InvalidInput
 from evmthread.rpc import BadAnswer, HttpProvider, NodeRefused, NodeUnreachable, connect
 from tests.rpc.node import Node, Refusal
+from tests.rpc.sockets import listening
 
 
 def answer(method: str, *parameters: object) -> object:
@@ -88,24 +88,12 @@ def heard(connection: socket.socket) -> str:
 @contextmanager
 def serving(*connections: Callable[[socket.socket], object]) -> Iterator[str]:
     """A server that does one of these with each connection, in turn, after a request, and closes it then."""
-    listener = socket.create_server(("127.0.0.1", 0))
-    listener.settimeout(10)
 
-    def serve() -> None:
-        for each in connections:
-            with suppress(OSError):
-                connection, _ = listener.accept()
-                with connection:
-                    heard(connection)
-                    each(connection)
+    def after_a_request(each: Callable[[socket.socket], object]) -> Callable[[socket.socket], object]:
+        return lambda connection: (heard(connection), each(connection))
 
-    thread = Thread(target=serve)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-    finally:
-        listener.close()
-        thread.join()
+    with listening(*map(after_a_request, connections)) as port:
+        yield f"http://127.0.0.1:{port}"
 
 
 def without_end(head: bytes, again: bytes) -> Callable[[socket.socket], None]:

@@ -5,8 +5,7 @@ import hashlib
 import json
 import socket
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from threading import Thread
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -25,6 +24,7 @@ from evmthread.rpc import (
     connect,
 )
 from evmthread.rpc.frames import Opcode, check_accepted, encode_frame, handshake, read_frame
+from tests.rpc.sockets import listening
 
 
 # Frames ---------------------------------------------------------------------------------------------------------------
@@ -135,23 +135,12 @@ class Peer:
 @contextmanager
 def served(*connections: Callable[[Peer], None]) -> Iterator[str]:
     """A server that does one of these with each connection, in turn, and closes it then."""
-    listener = socket.create_server(("127.0.0.1", 0))
-    listener.settimeout(10)
 
-    def serve() -> None:
-        for each in connections:
-            with suppress(OSError):
-                connection, _ = listener.accept()
-                with connection, suppress(ConnectionError):
-                    each(Peer(connection))
+    def of(each: Callable[[Peer], None]) -> Callable[[socket.socket], None]:
+        return lambda connection: each(Peer(connection))
 
-    thread = Thread(target=serve)
-    thread.start()
-    try:
-        yield f"ws://127.0.0.1:{listener.getsockname()[1]}/"
-    finally:
-        listener.close()
-        thread.join()
+    with listening(*map(of, connections)) as port:
+        yield f"ws://127.0.0.1:{port}/"
 
 
 def test_asks_and_is_answered() -> None:
